@@ -1,0 +1,1 @@
+"""What every room needs: settings, clock, ids, databases, jobs, keys, audit, privacy."""
