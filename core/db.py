@@ -1,0 +1,133 @@
+"""Databases: two declarative bases, aware UTC moments, sessions that begin with the write lock.
+
+`Control` holds what people decide (and the jobs), `Ingest` what phones send. On SQLite they are two files,
+because one file halves ingest; on PostgreSQL both are one database. Nothing joins across the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcMoment(sa.types.TypeDecorator[datetime]):
+    """An aware UTC datetime; SQLite keeps it as sortable text. A naive one is refused."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Control(DeclarativeBase):
+    """What people decide: releases, polls, tickets, keys, audit."""
+
+    metadata = sa.MetaData(naming_convention=NAMING)
+    type_annotation_map = {datetime: UtcMoment}  # noqa: RUF012 (SQLAlchemy's own spelling)
+
+
+class Ingest(DeclarativeBase):
+    """What phones send: answers, telemetry, cells."""
+
+    metadata = sa.MetaData(naming_convention=NAMING)
+    type_annotation_map = {datetime: UtcMoment}  # noqa: RUF012
+
+
+def insert(bind: Session | sa.Connection, table: Any) -> Any:
+    """Return the dialect's own INSERT, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    connection = bind.connection() if isinstance(bind, Session) else bind
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def open_engine(url: str, *, pool_size: int = 20) -> sa.Engine:
+    """Open a database. SQLite: WAL, every commit synced, transactions that begin with the write lock.
+
+    BEGIN IMMEDIATE is issued by ourselves (pysqlite's own begins too late and then fails to upgrade its lock).
+    """
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_size=pool_size, pool_pre_ping=True)
+    path = url.removeprefix("sqlite:///")
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, pool_size=pool_size, connect_args={"timeout": 30})
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _on_begin(connection: sa.Connection) -> None:
+        immediate = not connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Databases:
+    """Session makers for both databases; `with databases.control.begin() as session:` commits or rolls back.
+
+    `reading(maker)` gives a session that never waits for a writer.
+    """
+
+    control: sessionmaker[Session]
+    ingest: sessionmaker[Session]
+
+    @property
+    def control_engine(self) -> sa.Engine:
+        return _engine(self.control)
+
+    @property
+    def ingest_engine(self) -> sa.Engine:
+        return _engine(self.ingest)
+
+    def dispose(self) -> None:
+        self.control_engine.dispose()
+        self.ingest_engine.dispose()
+
+
+def _engine(maker: sessionmaker[Session]) -> sa.Engine:
+    engine = maker.kw["bind"]
+    assert isinstance(engine, sa.Engine)
+    return engine
+
+
+def open_databases(database_url: str, ingest_url: str) -> Databases:
+    """Open both; on one PostgreSQL database they share an engine."""
+    control = open_engine(database_url)
+    ingest = control if ingest_url == database_url else open_engine(ingest_url)
+    return Databases(
+        control=sessionmaker(control, expire_on_commit=False), ingest=sessionmaker(ingest, expire_on_commit=False)
+    )
+
+
+def reading(maker: sessionmaker[Session]) -> Session:
+    """Return a session for reading only: on SQLite it takes no write lock."""
+    return maker(bind=_engine(maker).execution_options(read_only=True))

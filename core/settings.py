@@ -1,0 +1,190 @@
+"""Settings: one frozen object read from the environment, every mistake reported at once.
+
+Each field is `MUSTER_<FIELD>`. A secret may instead be named by a file: `MUSTER_<FIELD>_FILE`.
+`docs/operating.md` lists them all (a test compares).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from core.errors import InvalidInputError, Problem
+
+PREFIX = "MUSTER_"
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[,\s]+", value) if word)
+
+
+def _key(value: str) -> bytes:
+    if len(value) < 16:
+        raise ValueError("must have at least 16 characters; `openssl rand -hex 32` makes a good one")
+    return value.encode()
+
+
+def _url(value: str) -> str:
+    if not re.match(r"https?://\S+$", value):
+        raise ValueError("must be an http:// or https:// address")
+    return value.rstrip("/")
+
+
+def _slack_url(value: str) -> str:
+    return _url(value) + "/"  # slack_sdk joins by text: without the slash `api` would be cut off
+
+
+def _database(value: str) -> str:
+    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
+    return value
+
+
+def _number(lowest: float, kind: type[int] | type[float]) -> Callable[[str], Any]:
+    def parse(value: str) -> float:
+        try:
+            number = kind(value)
+        except ValueError:
+            raise ValueError(f"must be a {'whole ' if kind is int else ''}number, not {value!r}") from None
+        if number < lowest:
+            raise ValueError(f"must be at least {lowest:g}")
+        return number
+
+    return parse
+
+
+def _level(value: str) -> str:
+    if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+    return value.upper()
+
+
+def _schedule(value: str) -> str:
+    match = re.fullmatch(r"(\w{3}) ([01]\d|2[0-3]):([0-5]\d) (\S+)", value.strip())
+    if not match or match[1].lower() not in WEEKDAYS:
+        raise ValueError('must read like "mon 09:00 Europe/Berlin"')
+    try:
+        ZoneInfo(match[4])
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"knows no time zone {match[4]!r}; use an IANA name such as Europe/Berlin") from None
+    return value.strip().lower().replace(match[4].lower(), match[4])
+
+
+def _command(value: str) -> str:
+    if not re.fullmatch(r"/[a-z0-9_-]{1,31}", value):
+        raise ValueError("must be a slash and lower-case letters, such as /muster")
+    return value
+
+
+def setting(parse: Callable[[str], Any], about: str, *, default: Any = MISSING, secret: bool = False) -> Any:
+    metadata = {"parse": parse, "about": about, "secret": secret}
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of Muster's settings. `repr` leaves secrets out."""
+
+    secret_key: bytes = setting(_key, "signs links and poll bundles, seals verbatims", secret=True)
+    hash_key: bytes = setting(_key, "turns install ids into pseudonyms", secret=True)
+    database_url: str = setting(
+        _database, "releases, polls, tickets and jobs", default="sqlite:///var/control.db", secret=True
+    )
+    ingest_url: str | None = setting(
+        _database,
+        "answers and telemetry; unset: ingest.db beside SQLite's control.db, the same database on PostgreSQL",
+        default=None,
+        secret=True,
+    )
+    blob_dir: Path = setting(Path, "folder of model files", default=Path("var/blobs"))
+    public_url: str = setting(_url, "how phones and people reach the web process", default="http://127.0.0.1:8000")
+    app: str = setting(_text, "name of the mobile app", default="app")
+    slack_bot_token: str | None = setting(_text, "xoxb-…: speaks in Slack", default=None, secret=True)
+    slack_signing_secret: str | None = setting(_text, "proves that a request is Slack's", default=None, secret=True)
+    slack_app_token: str | None = setting(_text, "xapp-…: Socket Mode", default=None, secret=True)
+    slack_api_url: str = setting(_slack_url, "Slack's Web API", default="https://slack.com/api/")
+    slack_command: str = setting(_command, "the slash command", default="/muster")
+    slack_channel: str | None = setting(_text, "channel id for releases and digests", default=None)
+    slack_admins: tuple[str, ...] = setting(_words, "user ids of the first admins, comma-separated", default=())
+    slack_bot_user: str | None = setting(_text, "the bot's own user id; unset: asked of Slack once", default=None)
+    jira_url: str | None = setting(_url, "https://example.atlassian.net", default=None)
+    jira_email: str | None = setting(_text, "account of the API token", default=None)
+    jira_token: str | None = setting(_text, "API token of that account", default=None, secret=True)
+    jira_project: str | None = setting(_text, "project key for tickets", default=None)
+    jira_issue_type: str = setting(_text, "issue type for tickets", default="Bug")
+    minimum_cohort: int = setting(_number(5, int), "people below which a cohort is withheld", default=20)
+    digest_schedule: str = setting(_schedule, "when the weekly digest is posted", default="mon 09:00 UTC")
+    retention_days: int = setting(_number(1, int), "days that answers and telemetry are kept", default=180)
+    rate_limit_per_s: float = setting(_number(0.1, float), "requests per second for each API key", default=1000.0)
+    max_body_bytes: int = setting(_number(1024, int), "largest request body of a phone", default=2 * 1024 * 1024)
+    max_inflated_bytes: int = setting(_number(1024, int), "the same once inflated", default=16 * 1024 * 1024)
+    max_artifact_bytes: int = setting(_number(1024, int), "largest model file", default=2 * 1024**3)
+    web_host: str = setting(_text, "address the web process listens on", default="127.0.0.1")
+    web_port: int = setting(_number(0, int), "port the web process listens on", default=8000)
+    metrics_port: int | None = setting(_number(0, int), "port of the worker's and bot's /metrics", default=None)
+    worker_id: str = setting(_text, "stable name of this worker; each worker needs its own", default="worker-1")
+    tick_s: float = setting(_number(0.2, float), "seconds between two looks at live releases", default=60.0)
+    job_poll_s: float = setting(_number(0.05, float), "seconds between two looks for new jobs", default=0.25)
+    retry_cap_s: float = setting(_number(0.1, float), "longest wait before a job is tried again", default=300.0)
+    clock_file: Path | None = setting(Path, "the sandbox's virtual clock; never set in production", default=None)
+    log_level: str = setting(_level, "least level that is logged", default="INFO")
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment (the process's own when `env` is None).
+
+        Raises: InvalidInputError: with a Problem for every missing, unreadable or unknown variable.
+        """
+        env = os.environ if env is None else env
+        problems: list[Problem] = []
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            try:
+                raw = _raw(env, each)
+                if raw is not None:
+                    values[each.name] = each.metadata["parse"](raw)
+                elif each.default is MISSING:
+                    raise ValueError(f"is missing: {each.metadata['about']}; `openssl rand -hex 32` makes a good one")
+            except (ValueError, OSError) as error:
+                problems.append(Problem(PREFIX + each.name.upper(), str(error)))
+        problems += _unknown(env)
+        if problems:
+            raise InvalidInputError(*problems)
+        return cls(**values)
+
+    @property
+    def ingest_database_url(self) -> str:
+        if self.ingest_url:
+            return self.ingest_url
+        if self.database_url.startswith("sqlite:///"):
+            return "sqlite:///" + str(Path(self.database_url.removeprefix("sqlite:///")).with_name("ingest.db"))
+        return self.database_url
+
+
+def _raw(env: Mapping[str, str], each: Field[Any]) -> str | None:
+    name = PREFIX + each.name.upper()
+    if each.metadata["secret"] and (path := env.get(name + "_FILE")):
+        if name in env:
+            raise ValueError(f"is set twice: by {name} and by {name}_FILE; keep one")
+        return Path(path).read_text().strip()
+    return env.get(name) or None
+
+
+def _unknown(env: Mapping[str, str]) -> list[Problem]:
+    known = {PREFIX + each.name.upper() for each in fields(Settings)}
+    known |= {PREFIX + each.name.upper() + "_FILE" for each in fields(Settings) if each.metadata["secret"]}
+    return [
+        Problem(name, "is no setting of Muster; docs/operating.md lists them")
+        for name in sorted(env)
+        if name.startswith(PREFIX) and name not in known and not name.startswith(PREFIX + "TEST_")
+    ]
