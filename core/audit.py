@@ -1,0 +1,97 @@
+"""The audit log: who did what to which, append-only, each entry chained to the one before by its hash.
+
+Changing, removing or reordering an entry breaks the chain at that place, and `verify` names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.db import Control
+
+GENESIS = "0" * 64
+CHAIN_LOCK = 0x6D757374  # "must": PostgreSQL's advisory lock; SQLite has one writer anyway
+
+
+class AuditRow(Control):
+    __tablename__ = "audit"
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    who: Mapped[str]
+    what: Mapped[str]
+    subject: Mapped[str] = mapped_column(index=True)
+    facts: Mapped[str]
+    before: Mapped[str]
+    digest: Mapped[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    position: int
+    at: datetime
+    who: str
+    what: str
+    subject: str
+    facts: Mapping[str, object]
+
+
+def record(
+    session: Session, *, who: str, what: str, subject: str, now: datetime, facts: Mapping[str, object] | None = None
+) -> None:
+    """Append one entry; it commits with the caller's transaction."""
+    if session.connection().dialect.name == "postgresql":
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(CHAIN_LOCK)))
+    session.flush()
+    last = session.scalar(sa.select(AuditRow).order_by(AuditRow.position.desc()).limit(1))
+    row = AuditRow(
+        position=last.position + 1 if last else 1,
+        at=now,
+        who=who,
+        what=what,
+        subject=subject,
+        facts=json.dumps(facts or {}, sort_keys=True, default=str),
+        before=last.digest if last else GENESIS,
+    )
+    row.digest = _digest(row)
+    session.add(row)
+    session.flush()
+
+
+def verify(session: Session) -> str | None:
+    """Return None when the whole chain holds, else a sentence that names the first broken entry."""
+    before, position = GENESIS, 0
+    for row in session.scalars(sa.select(AuditRow).order_by(AuditRow.position).execution_options(yield_per=500)):
+        position += 1
+        if row.position != position:
+            return f"Entry {position} is missing."
+        if row.before != before or row.digest != _digest(row):
+            return f"Entry {row.position} ({row.what} {row.subject}) was changed after it was written."
+        before = row.digest
+    return None
+
+
+def entries(session: Session, *, subject: str | None = None, limit: int = 50) -> tuple[Entry, ...]:
+    """Return the newest entries first, all or of one subject."""
+    query = sa.select(AuditRow).order_by(AuditRow.position.desc()).limit(limit)
+    if subject is not None:
+        query = query.where(AuditRow.subject == subject)
+    return tuple(
+        Entry(
+            position=row.position, at=row.at, who=row.who, what=row.what, subject=row.subject,
+            facts=json.loads(row.facts),
+        )
+        for row in session.scalars(query)
+    )  # fmt: skip
+
+
+def _digest(row: AuditRow) -> str:
+    parts = [str(row.position), row.at.isoformat(), row.who, row.what, row.subject, row.facts, row.before]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

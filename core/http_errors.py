@@ -1,0 +1,34 @@
+"""Errors as JSON: `{"error": …, "problems": [{"path", "message"}]}`, never a stack trace."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from core.errors import AppError
+
+log = logging.getLogger(__name__)
+
+
+def register_errors(app: Flask) -> None:
+    """Answer AppErrors, Flask's own errors and everything unforeseen in one shape."""
+
+    @app.errorhandler(AppError)
+    def _known(error: AppError) -> tuple[Response, int]:
+        problems = [{"path": problem.path, "message": problem.message} for problem in error.problems]
+        return jsonify(error=error.message, problems=problems), error.status
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response | tuple[Response, int]:
+        if error.code is None or error.code < 400:
+            return Response(error.get_body(), status=error.code, headers=list(error.get_headers()))
+        return jsonify(error=error.description or error.name, problems=[]), error.code
+
+    @app.errorhandler(Exception)
+    def _unforeseen(_error: Exception) -> tuple[Response, int]:
+        error_id = secrets.token_hex(4)
+        log.exception("web.failed", extra={"error_id": error_id})
+        return jsonify(error=f"Something went wrong here (error {error_id}).", problems=[]), 500

@@ -1,0 +1,79 @@
+"""Privacy: pseudonyms, scrubbing, sealing, and which small cohorts stay hidden.
+
+Nothing about fewer than the minimum number of people may leave the house, neither shown nor derivable by
+subtraction from a total that is shown. Pure.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NewType
+
+from cryptography.fernet import Fernet, InvalidToken
+
+InstallHash = NewType("InstallHash", str)
+
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+_PHONE = re.compile(r"(?<![\w.])(?:\+|00)?\d(?:[ ()/.-]{0,2}\d){6,14}(?!\d)")
+
+
+def pseudonymize(install: str, key: bytes) -> InstallHash:
+    """Return the keyed hash an install is known by: 32 hex digits of HMAC-SHA256."""
+    return InstallHash(hmac.new(key, install.encode(), hashlib.sha256).hexdigest()[:32])
+
+
+def scrub(text: str) -> str:
+    """Return the text with e-mail addresses, card and phone numbers replaced by `[email]`, `[card]`, `[phone]`.
+
+    A number counts as a card when its Luhn check digit fits, as a phone when it has 7 to 15 digits.
+    """
+    text = _EMAIL.sub("[email]", text)
+    text = _CARD.sub(lambda match: "[card]" if _luhn(match[0]) else match[0], text)
+    return _PHONE.sub("[phone]", text)
+
+
+def _luhn(number: str) -> bool:
+    digits = [int(character) for character in reversed(number) if character.isdigit()]
+    doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[1::2]]
+    return (sum(digits[0::2]) + sum(doubled)) % 10 == 0
+
+
+@lru_cache(maxsize=8)
+def _fernet(key: bytes) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"muster seal:" + key).digest()))
+
+
+def seal(text: str, key: bytes) -> str:
+    """Encrypt text for storage (Fernet: AES-128-CBC with HMAC-SHA256)."""
+    return _fernet(key).encrypt(text.encode()).decode()
+
+
+def unseal(token: str, key: bytes) -> str | None:
+    """Decrypt what `seal` made; None when the key is another or the token was changed."""
+    try:
+        return _fernet(key).decrypt(token.encode()).decode()
+    except (InvalidToken, UnicodeDecodeError):
+        return None
+
+
+def suppress(counts: Mapping[str, int], minimum: int) -> frozenset[str]:
+    """Return the names to hide among disjoint cohorts whose total is shown as well.
+
+    Hidden are all below `minimum` (people), and then the smallest others until what is hidden cannot be found by
+    subtracting the shown ones from the total: the hidden ones together must be `minimum` people, and never one alone.
+    """
+    hidden = {name for name, people in counts.items() if 0 < people < minimum}
+    if not hidden:
+        return frozenset()
+    for name, people in sorted(counts.items(), key=lambda item: (item[1], item[0])):
+        if len(hidden) > 1 and sum(counts[each] for each in hidden) >= minimum:
+            break
+        if name not in hidden and people > 0:
+            hidden.add(name)
+    return frozenset(hidden)
