@@ -1,0 +1,1 @@
+"""What people and phones tell us: polls, answers, telemetry, cohorts, regressions, digests."""
