@@ -67,9 +67,9 @@ def record(
 
 def verify(session: Session) -> str | None:
     """Return None when the whole chain holds, else a sentence that names the first broken entry."""
-    before, position = GENESIS, 0
-    for row in session.scalars(sa.select(AuditRow).order_by(AuditRow.position).execution_options(yield_per=500)):
-        position += 1
+    before = GENESIS
+    chain = session.scalars(sa.select(AuditRow).order_by(AuditRow.position).execution_options(yield_per=500))
+    for position, row in enumerate(chain, start=1):
         if row.position != position:
             return f"Entry {position} is missing."
         if row.before != before or row.digest != _digest(row):

@@ -1,0 +1,52 @@
+"""What flows and commands work with: settings, clock, databases, Slack and Jira, made once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slack_sdk import WebClient
+
+from core.clock import Clock, clock_from
+from core.db import Databases, open_databases
+from core.engine import attach
+from core.settings import Settings
+from integrations.http import JsonClient
+from integrations.jira import JiraClient
+
+SLACK_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """`slack` speaks as the bot; `jira` is None where no Jira is set up."""
+
+    settings: Settings
+    clock: Clock
+    databases: Databases
+    slack: WebClient
+    jira: JiraClient | None
+
+
+def open_context(settings: Settings) -> Context:
+    """Connect to everything the settings name; nothing is asked over the network yet."""
+    databases = open_databases(settings.database_url, settings.ingest_database_url)
+    attach(databases, settings)
+    return Context(
+        settings=settings,
+        clock=clock_from(settings.clock_file),
+        databases=databases,
+        slack=slack_client(settings),
+        jira=jira_client(settings),
+    )
+
+
+def slack_client(settings: Settings) -> WebClient:
+    return WebClient(token=settings.slack_bot_token, base_url=settings.slack_api_url, timeout=SLACK_TIMEOUT_S)
+
+
+def jira_client(settings: Settings) -> JiraClient | None:
+    """Return a client when address, account, token and project are all set."""
+    if not (settings.jira_url and settings.jira_email and settings.jira_token and settings.jira_project):
+        return None
+    http = JsonClient("jira", settings.jira_url, auth=(settings.jira_email, settings.jira_token))
+    return JiraClient(http, project=settings.jira_project, issue_type=settings.jira_issue_type)
