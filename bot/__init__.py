@@ -1,0 +1,1 @@
+"""The bot: hears what people type, does it, says what came of it."""
