@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from core.errors import InvalidInputError, Problem
 
 PREFIX = "MUSTER_"
+# Read by the commands that a pipeline runs, not by the processes.
+CLIENT = frozenset({"MUSTER_SERVER", "MUSTER_API_KEY"})
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -182,6 +184,7 @@ def _raw(env: Mapping[str, str], each: Field[Any]) -> str | None:
 
 def _unknown(env: Mapping[str, str]) -> list[Problem]:
     known = {PREFIX + each.name.upper() for each in fields(Settings)}
+    known |= CLIENT
     known |= {PREFIX + each.name.upper() + "_FILE" for each in fields(Settings) if each.metadata["secret"]}
     return [
         Problem(name, "is no setting of Muster; docs/operating.md lists them")

@@ -1,0 +1,176 @@
+"""The `muster` command: the processes, the database, keys, models and polls, the demo."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from bot import cli_remote
+from core import keys as api_keys
+from core import log
+from core.clock import clock_from
+from core.db import Databases, open_databases, reading
+from core.errors import AppError
+from core.settings import Settings
+
+
+class Muster(click.Group):
+    """Turns errors into words: one line for each problem, exit status 1, no stack trace."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except AppError as error:
+            lines = [str(problem) for problem in error.problems] or [error.message]
+            for line in lines:
+                click.echo(f"muster: {line}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Muster, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="muster")
+def main() -> None:
+    """Feedback, staged releases and optimization for models inside mobile apps."""
+
+
+def _settings() -> Settings:
+    settings = Settings.from_env()
+    log.configure(settings.log_level)
+    return settings
+
+
+def _databases(settings: Settings) -> Databases:
+    return open_databases(settings.database_url, settings.ingest_database_url)
+
+
+@main.command()
+def web() -> None:
+    """Serve phones, Slack's requests and digest pages."""
+    settings = _settings()
+    granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "wsgi:serve"]
+    granian += ["--host", settings.web_host, "--port", str(settings.web_port), "--no-ws"]
+    granian += ["--workers", "1", "--blocking-threads", "16", "--backlog", "2048", "--log-level", "warning"]
+    os.execv(sys.executable, granian)  # noqa: S606 (a fixed list, no shell)
+
+
+@main.command()
+def worker() -> None:
+    """Run jobs, ticks and schedules."""
+    from bot import worker as process
+
+    process.run(_settings())
+
+
+@main.command()
+def bot() -> None:
+    """Hear Slack by Socket Mode (for a workspace that cannot reach the web process)."""
+    from bot import socket
+
+    socket.run(_settings())
+
+
+@main.group()
+def db() -> None:
+    """The databases."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Create the tables, or bring them up to date."""
+    from migrations import run
+
+    run.upgrade(_settings())
+    click.echo("The databases are up to date.")
+
+
+@main.group()
+def keys() -> None:
+    """API keys of the app (pk_…) and of your pipeline (sk_…)."""
+
+
+@keys.command()
+@click.argument("scope", type=click.Choice(["public", "secret"]))
+@click.option("--name", default="", help="What it is for.")
+@click.option("--app", default=None, help="Name of the app; MUSTER_APP when left out.")
+def create(scope: str, name: str, app: str | None) -> None:
+    """Make a key; it is shown this once."""
+    settings = _settings()
+    now = clock_from(settings.clock_file)()
+    with _databases(settings).control.begin() as session:
+        kind: api_keys.Scope = "public" if scope == "public" else "secret"
+        _, secret = api_keys.create_key(session, app=app or settings.app, scope=kind, name=name, now=now)
+    click.echo(secret)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Show all keys, without their secrets."""
+    with reading(_databases(_settings()).control) as session:
+        for key in api_keys.list_keys(session):
+            state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "valid"
+            click.echo(f"{key.id}  {key.scope:6}  {key.app}  {state}  {key.name}")
+
+
+@keys.command()
+@click.argument("key_id")
+def revoke(key_id: str) -> None:
+    """Revoke a key for good; all processes follow within five seconds."""
+    settings = _settings()
+    with _databases(settings).control.begin() as session:
+        api_keys.revoke_key(session, key_id, now=clock_from(settings.clock_file)())
+    click.echo(f"{key_id} is revoked.")
+
+
+@main.command()
+@click.option("--slack", "live", is_flag=True, help="Ask Slack and Jira over the network as well.")
+def doctor(live: bool) -> None:
+    """Say what is missing or broken, and what to do about it."""
+    from bot import doctor as checks
+    from bot.context import open_context
+
+    report = checks.examine(open_context(_settings()), live=live)
+    for finding in report:
+        click.echo(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.sentence}")
+    sys.exit(0 if all(finding.passed for finding in report) else 1)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Play the tour without a browser and exit.")
+@click.option("--serve", is_flag=True, help="Start the world without the tour and keep it running.")
+@click.option("--port", default=0, help="Port of the page; 0 takes a free one.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the facts here.")
+def demo(once: bool, serve: bool, port: int, json_path: Path | None) -> None:
+    """Try everything with a pretended Slack, Jira and fleet of phones."""
+    from sandbox import demo as world
+
+    sys.exit(world.main(once=once, serve=serve, port=port, json_path=json_path))
+
+
+@main.command()
+def shell() -> None:
+    """The demo's world in a terminal."""
+    from sandbox import shell as world
+
+    sys.exit(world.main())
+
+
+@main.group()
+def sandbox() -> None:
+    """The pretended world outside."""
+
+
+@sandbox.command("run")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the facts here.")
+def run_scenario(path: Path, json_path: Path | None) -> None:
+    """Play a scenario file; the exit status tells whether every expectation held."""
+    from sandbox import scenario
+
+    sys.exit(scenario.main(path, json_path))
+
+
+main.add_command(cli_remote.model)
+main.add_command(cli_remote.poll)

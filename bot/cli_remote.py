@@ -1,0 +1,134 @@
+"""`muster model …` and `muster poll …`: what a pipeline does over HTTP with an sk_ key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+import click
+import requests
+
+from core.errors import AppError, Problem
+
+CHUNK_BYTES = 1 << 20
+TIMEOUT_S = (3.05, 300)
+
+server_option = click.option(
+    "--server", envvar="MUSTER_SERVER", default="http://127.0.0.1:8000", show_default=True, help="The web process."
+)
+key_option = click.option(
+    "--key", envvar="MUSTER_API_KEY", required=True, help="An sk_… key; better in MUSTER_API_KEY than typed."
+)
+
+
+@click.group()
+def model() -> None:
+    """Register and list model artifacts."""
+
+
+@model.command()
+@click.argument("name")
+@click.argument("version")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--variant", default="fp32", show_default=True)
+@click.option("--runtime", default="onnxruntime", show_default=True)
+@click.option("--min-os", help="Least version of the operating system.")
+@click.option("--min-app", help="Least version of the app.")
+@click.option("--min-ram-gb", type=float)
+@click.option("--accelerators", help="Comma-separated; any when left out.")
+@click.option("--baseline", is_flag=True, help="Offer this version to everybody until a release replaces it.")
+@server_option
+@key_option
+def register(name: str, version: str, path: Path, server: str, key: str, **needs: Any) -> None:
+    """Upload a model file; the same file twice changes nothing."""
+    digest = _digest(path)
+    params = {"model": name, "version": version} | {field: _plain(value) for field, value in needs.items() if value}
+    with path.open("rb") as file, click.progressbar(length=path.stat().st_size, label=path.name) as bar:
+        reply = _ask("PUT", server, f"/v1/artifacts/{digest}", key, params=params, data=_chunks(file, bar))
+    click.echo(f"{name}@{version} {reply['variant']}  {reply['size_bytes']} bytes  sha256 {digest}")
+
+
+@model.command("list")
+@server_option
+@key_option
+def list_models(server: str, key: str) -> None:
+    """List models with their versions and variants."""
+    for each in _ask("GET", server, "/v1/models", key)["models"]:
+        click.echo(f"{each['model']}")
+        for artifact in each["artifacts"]:
+            click.echo(f"  {artifact['version']:10} {artifact['variant']:8} {artifact['sha256'][:12]}")
+
+
+@click.group()
+def poll() -> None:
+    """Check and push polls from YAML files."""
+
+
+@poll.command()
+@click.argument("paths", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, required=True)
+def check(paths: tuple[Path, ...]) -> None:
+    """Say every mistake of poll files, with its line; no server is asked."""
+    from feedback.poll_yaml import parse_yaml
+
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            parse_yaml(path.read_text())
+        except AppError as error:
+            problems += [Problem(f"{path}: {each.path}", each.message, each.line) for each in error.problems]
+    if problems:
+        raise AppError("mistakes", *problems)
+    click.echo(f"{len(paths)} file{'s are' if len(paths) > 1 else ' is'} fine.")
+
+
+@poll.command()
+@click.argument("paths", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, required=True)
+@click.option("--start", is_flag=True, help="Start them as well.")
+@server_option
+@key_option
+def push(paths: tuple[Path, ...], start: bool, server: str, key: str) -> None:
+    """Create or change polls from YAML files; an unchanged one stays as it is."""
+    for path in paths:
+        params = {"start": "1"} if start else {}
+        reply = _ask("PUT", server, "/v1/polls", key, params=params, data=path.read_bytes())
+        click.echo(f"{path}: {reply['ref']} {reply['id']} version {reply['version']}, {reply['status']}")
+
+
+def _ask(method: str, server: str, path: str, key: str, **options: Any) -> dict[str, Any]:
+    """Ask the server; its problems become ours.
+
+    Raises: AppError: it could not be reached, or it refused.
+    """
+    try:
+        reply = requests.request(
+            method, server.rstrip("/") + quote(path), headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S,
+            **options,
+        )  # fmt: skip
+    except requests.RequestException:
+        raise AppError(f"Cannot reach {server}; is `muster web` running there?") from None
+    try:
+        body: dict[str, Any] = reply.json()
+    except ValueError:
+        body = {"error": f"{server} answered HTTP {reply.status_code} without saying why."}
+    if not reply.ok:
+        problems = [Problem(each["path"], each["message"], each.get("line")) for each in body.get("problems", [])]
+        raise AppError(body.get("error", f"HTTP {reply.status_code}"), *problems)
+    return body
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _chunks(file: IO[bytes], bar: Any) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK_BYTES):
+        bar.update(len(chunk))
+        yield chunk
+
+
+def _plain(value: object) -> str:
+    return "1" if value is True else str(value)

@@ -1,0 +1,37 @@
+"""The worker process: which job is which flow, and how it stops."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import prometheus_client
+
+from bot import hear, schedule
+from bot.context import Context, open_context
+from bot.flows import digest, release
+from bot.flows import regression as tickets
+from core.engine import Job, Worker
+from core.settings import Settings
+
+JOBS: dict[str, Job] = {
+    "tick": schedule.tick,
+    "hear": hear.hear,
+    "show_card": release.show_card,
+    "announce": release.announce,
+    "open_ticket": tickets.open_ticket,
+    "post_digest": digest.post_digest,
+}
+
+
+def run(settings: Settings) -> None:
+    """Run jobs until SIGTERM or SIGINT; what is running is finished first."""
+    context: Context = open_context(settings)
+    worker = Worker(settings, context.databases, context, JOBS, tick_job="tick")
+    if settings.metrics_port:
+        prometheus_client.start_http_server(settings.metrics_port, "127.0.0.1")
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.stop())
+    worker.run()
+    context.databases.dispose()

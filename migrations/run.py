@@ -1,0 +1,79 @@
+"""Bring both databases and the job engine up to date, one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from core import engine
+from core.db import Databases, open_databases
+from core.settings import Settings
+
+HERE = Path(__file__).parent
+BRANCHES = ("control", "ingest")
+LOCK_NUMBER = 0x6D757374
+
+
+def version_table(branch: str) -> str:
+    return f"alembic_version_{branch}"
+
+
+def config_for(branch: str, connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    config.set_main_option("version_locations", str(HERE / branch / "versions"))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(branch=branch, connection=connection)
+    return config
+
+
+def upgrade(settings: Settings) -> None:
+    """Upgrade everything; a second process that upgrades at the same time waits for the first."""
+    databases = open_databases(settings.database_url, settings.ingest_database_url)
+    try:
+        with _alone(settings):
+            for branch, database in zip(BRANCHES, _engines(databases), strict=True):
+                with database.begin() as connection:
+                    command.upgrade(config_for(branch, connection), "head")
+            engine.migrate(settings)
+    finally:
+        databases.dispose()
+
+
+def is_current(databases: Databases) -> bool:
+    """Tell whether both databases stand at the newest revision."""
+    for branch, database in zip(BRANCHES, _engines(databases), strict=True):
+        head = ScriptDirectory.from_config(config_for(branch)).get_current_head()
+        with database.connect().execution_options(read_only=True) as connection:
+            options = {"version_table": version_table(branch)}
+            if MigrationContext.configure(connection, opts=options).get_current_revision() != head:
+                return False
+    return True
+
+
+def _engines(databases: Databases) -> tuple[sa.Engine, sa.Engine]:
+    return databases.control_engine, databases.ingest_engine
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    if settings.database_url.startswith("sqlite:///"):
+        lock = Path(settings.database_url.removeprefix("sqlite:///") + ".upgrade")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        return
+    holder = sa.create_engine(settings.database_url)
+    with holder.connect() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_lock(LOCK_NUMBER)))
+        yield
+    holder.dispose()

@@ -1,0 +1,10 @@
+"""Every module that has tables; Alembic compares what they say with what is there."""
+
+import bot.digests
+import bot.tables
+import bot.tickets
+import core.audit
+import core.engine
+import core.keys
+import feedback.tables
+import releases.tables

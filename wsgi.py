@@ -1,0 +1,43 @@
+"""What the web process serves: collector, offers and artifacts, Slack's requests, digest pages, health."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+
+import bot.pages_web
+import bot.web
+import feedback.fastpath
+import feedback.web
+import releases.web
+from bot.context import Context, open_context
+from core import health, log
+from core.http_errors import register_errors
+from core.keys import KeyRing
+from core.settings import Settings
+from migrations.run import is_current
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
+
+
+def create_app(ctx: Context) -> Wsgi:
+    """Compose the application around one context (a test brings its own)."""
+    app = Flask("muster")
+    register_errors(app)
+    keys = KeyRing(ctx.databases, ctx.clock)
+    parts = (ctx.databases, ctx.settings, ctx.clock, keys)
+    app.register_blueprint(feedback.web.blueprint(*parts))
+    app.register_blueprint(releases.web.blueprint(*parts))
+    app.register_blueprint(bot.web.blueprint(ctx))
+    app.register_blueprint(bot.pages_web.blueprint(ctx))
+    app.register_blueprint(health.create_blueprint(ctx.databases, is_current))
+    return feedback.fastpath.FastPath(app.wsgi_app, *parts)
+
+
+def serve() -> Wsgi:
+    """What granian calls: the application on the environment's settings."""
+    settings = Settings.from_env()
+    log.configure(settings.log_level)
+    return create_app(open_context(settings))
