@@ -1,0 +1,165 @@
+"""Scores: a share, a mean or an NPS, never without n and a 95 % interval; and the change between two of them. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Final, Literal
+
+Unit = Literal["share", "points", "mean"]
+Z95: Final = NormalDist().inv_cdf(0.975)
+
+# Three pretended answers (3/4 lowest, 3/2 middle, 3/4 highest) keep the interval honest when everybody says the same.
+# AW(3, T) of Rocks (2016), arXiv:1601.07235, there for the NPS.
+_PRETENDED: Final = 3.0
+_PRETENDED_AT_EACH_END: Final = 0.75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A number with its interval: a "share" in 0..1, "points" (NPS) in -100..100, or a "mean" on the question's scale."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: Unit = "share"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How much a score moved, in its own unit, with a 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    unit: Unit = "share"
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+def share(hits: int, n: int, *, z: float = Z95) -> Score:
+    """Return the share `hits / n` with its Wilson interval; all three lie in 0..1.
+
+    Wilson (1927), doi:10.1080/01621459.1927.10502953.
+    Raises: ValueError: `n` is 0 or `hits` is outside 0..n.
+    """
+    if n < 1 or not 0 <= hits <= n:
+        raise ValueError(f"no share of {hits} in {n}")
+    value = hits / n
+    center = (value + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
+    low = 0.0 if hits == 0 else min(value, center - half)
+    high = 1.0 if hits == n else max(value, center + half)
+    return Score(value=value, low=low, high=high, n=n)
+
+
+def debiased_share(hits: int, n: int, *, options: int, epsilon: float) -> Score:
+    """Return the share behind answers that phones randomized by k-ary randomized response over `options`.
+
+    With p the chance of the true answer and q of each other one, the share is (hits/n - q) / (p - q), cut to 0..1; the
+    interval is Wilson's, mapped the same way. Kairouz, Bonawitz, Ramage (2016), arXiv:1602.07387.
+    Raises: ValueError: no share (see `share`), fewer than two options, or `epsilon` is not positive.
+    """
+    if options < 2 or not epsilon > 0:
+        raise ValueError("needs two options and a positive epsilon")
+    other = 1 / (math.exp(epsilon) + options - 1)
+    true = math.exp(epsilon) * other
+    seen = share(hits, n)
+    value, low, high = (
+        min(1.0, max(0.0, (part - other) / (true - other))) for part in (seen.value, seen.low, seen.high)
+    )
+    return Score(value=value, low=low, high=high, n=n)
+
+
+def mean(counts: Mapping[int, int], *, lowest: int, highest: int) -> Score:
+    """Return the mean of answers on a scale; `counts` maps each value to how many said it.
+
+    The interval is that of the multinomial variance with three pretended answers (see the top of this module).
+    Raises: ValueError: no answers, a negative count, or a value outside the scale.
+    """
+    n = sum(counts.values())
+    if n < 1 or any(count < 0 or not lowest <= value <= highest for value, count in counts.items()):
+        raise ValueError(f"no mean of {dict(counts)} on {lowest}..{highest}")
+    value = sum(point * count for point, count in counts.items()) / n
+    middle = (lowest + highest) / 2
+    weights = [(float(point), float(count)) for point, count in counts.items()]
+    weights += [(float(end), _PRETENDED_AT_EACH_END) for end in (lowest, highest)]
+    weights.append((middle, _PRETENDED - 2 * _PRETENDED_AT_EACH_END))
+    total = n + _PRETENDED
+    center = sum(point * weight for point, weight in weights) / total
+    variance = sum(weight * (point - center) ** 2 for point, weight in weights) / total
+    half = Z95 * math.sqrt(variance / total)
+    low = min(value, max(float(lowest), center - half))
+    high = max(value, min(float(highest), center + half))
+    return Score(value=value, low=low, high=high, n=n, unit="mean")
+
+
+def csat(counts: Mapping[int, int], *, scale: int = 5) -> Score:
+    """Return the satisfied share: the top two of five (of a scale below four, the top one)."""
+    edge = satisfied_from(scale)
+    return share(sum(count for value, count in counts.items() if value >= edge), sum(counts.values()))
+
+
+def satisfied_from(scale: int) -> int:
+    """Return the lowest answer that counts as satisfied on 1..scale."""
+    return scale - 1 if scale >= 4 else scale
+
+
+def nps(counts: Mapping[int, int]) -> Score:
+    """Return promoters (9, 10) minus detractors (0..6) in -100..100, with the variance of the trinomial."""
+    signs = {1: 0, 0: 0, -1: 0}
+    for value, count in counts.items():
+        if not 0 <= value <= 10:
+            raise ValueError(f"{value} is not an NPS answer")
+        signs[1 if value >= 9 else -1 if value <= 6 else 0] += count
+    score = mean(signs, lowest=-1, highest=1)
+    return Score(value=100 * score.value, low=100 * score.low, high=100 * score.high, n=score.n, unit="points")
+
+
+def ces(counts: Mapping[int, int], *, scale: int = 7) -> Score:
+    """Return the effort score: the mean of 1..scale (high is easy)."""
+    return mean(counts, lowest=1, highest=scale)
+
+
+def thumbs(counts: Mapping[int, int]) -> Score:
+    """Return the share of thumbs up; 1 is up, 0 is down."""
+    return share(counts.get(1, 0), sum(counts.values()))
+
+
+def score(question_type: str, counts: Mapping[int, int], *, scale: int = 5) -> Score | None:
+    """Return a question's score from how many gave which answer; None without answers or for a type without score."""
+    if sum(counts.values()) < 1:
+        return None
+    match question_type:
+        case "csat":
+            return csat(counts, scale=scale)
+        case "nps":
+            return nps(counts)
+        case "ces":
+            return ces(counts, scale=scale)
+        case "rating":
+            return mean(counts, lowest=1, highest=scale)
+        case "thumbs":
+            return thumbs(counts)
+        case _:
+            return None
+
+
+def difference(after: Score, before: Score) -> Change:
+    """Return `after - before` with the interval made of both intervals.
+
+    For shares this is method 10 of Newcombe (1998), Statistics in Medicine 17, 873-890; for the others its generalization by Zou and Donner (2008), doi:10.1002/sim.3095.
+    Raises: ValueError: the two have different units.
+    """
+    if after.unit != before.unit:
+        raise ValueError(f"no difference of {after.unit} and {before.unit}")
+    value = after.value - before.value
+    down = math.hypot(after.value - after.low, before.high - before.value)
+    up = math.hypot(after.high - after.value, before.value - before.low)
+    return Change(value=value, low=value - down, high=value + up, unit=after.unit)
