@@ -75,7 +75,11 @@ class RegressionFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A ticket as stored. `attempt` names the request that may be in flight to Jira since `attempted_at` (real time)."""
+    """A ticket as stored.
+
+    `attempt` names the request that may be in flight since `attempted_at` (real time); if it made an issue,
+    the number of its key is above `attempt_after`.
+    """
 
     regression: RegressionFacts
     state: State
@@ -88,6 +92,7 @@ class Ticket:
     said_at: datetime | None = None
     attempt: str | None = None
     attempted_at: datetime | None = None
+    attempt_after: int | None = None
     muted_until: datetime | None = None
     problem: str | None = None
     channel: str | None = None
@@ -101,10 +106,14 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JiraFacts:
-    """What a look-up saw. `certain`: had the issue existed, this look-up would have seen it."""
+    """What a look-up saw. `certain`: had the issue existed, this look-up would have seen it.
+
+    `newest` is the highest key number that is known of; later issues have higher ones.
+    """
 
     key: str | None = None
     certain: bool = False
+    newest: int = 0
     commented: bool = False
 
 
@@ -115,7 +124,9 @@ class LookUp:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Write the attempt down, then post the issue."""
+    """Write the attempt down, then post the issue, whose number will be above `after`."""
+
+    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +200,13 @@ def _towards_an_issue(ticket: Ticket, jira: JiraFacts | None, wall: datetime) ->
     if jira.key is not None:
         return Adopt(jira.key)
     if ticket.attempted_at is None:
-        return Create()
+        return Create(jira.newest)
     if not jira.certain:
         return Wait("Jira has more new issues than one look can see")
     if wall < ticket.attempted_at + SETTLE:
         return Wait("an earlier request may still be at work")
-    return Create()
+    # Should that request still come through after all, it is looked for from where it began.
+    return Create(jira.newest if ticket.attempt_after is None else ticket.attempt_after)
 
 
 def _towards_a_comment(ticket: Ticket, key: str, jira: JiraFacts | None, now: datetime, wall: datetime) -> Step:

@@ -36,6 +36,7 @@ class TicketRow(Control):
     linked: Mapped[bool] = mapped_column(sa.Boolean)
     attempt: Mapped[str | None] = mapped_column(sa.String(64))
     attempted_at: Mapped[datetime | None]
+    attempt_after: Mapped[int | None] = mapped_column(sa.Integer)
     muted_until: Mapped[datetime | None]
     problem: Mapped[str | None] = mapped_column(sa.Text)
     channel: Mapped[str | None] = mapped_column(sa.String(64))
@@ -167,9 +168,12 @@ def change(session: Session, before: Ticket, **values: object) -> Ticket:
     return load(session, before.fingerprint)
 
 
-def claim_create(session: Session, before: Ticket, *, wall: datetime) -> Ticket:
-    """Write down that the issue is about to be posted; whoever gets this far alone may post it."""
-    return change(session, before, state="creating", attempt=CREATE, attempted_at=wall)
+def claim_create(session: Session, before: Ticket, *, after: int, wall: datetime) -> Ticket:
+    """Write down that the issue is about to be posted; only who gets this far may post it.
+
+    Raises: ConflictError: somebody else did.
+    """
+    return change(session, before, state="creating", attempt=CREATE, attempted_at=wall, attempt_after=after)
 
 
 def claim_comment(session: Session, before: Ticket, mark: str, *, wall: datetime) -> Ticket:
@@ -251,6 +255,7 @@ def _ticket(row: TicketRow) -> Ticket:
         said_at=row.said_at,
         attempt=row.attempt,
         attempted_at=row.attempted_at,
+        attempt_after=row.attempt_after,
         muted_until=row.muted_until,
         problem=row.problem,
         channel=row.channel,
