@@ -1,0 +1,144 @@
+"""The words of the command grammar: nouns, their verbs, and what other tools call the same thing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noun:
+    """`default` is the verb when nothing follows; `bare` the verb when what follows is no verb but a target,
+    None when that is a mistake; `synonyms` map other people's verbs to ours; `changes` are the verbs that change."""
+
+    name: str
+    verbs: tuple[str, ...]
+    default: str
+    summary: str
+    bare: str | None = None
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+    changes: frozenset[str] = frozenset()
+
+
+RELEASE_SYNONYMS = {
+    "promote": "advance", "continue": "advance", "next": "advance", "abort": "halt", "stop": "halt", "freeze": "halt",
+    "undo": "rollback", "revert": "rollback", "back": "rollback", "unpause": "resume", "deploy": "start",
+    "ship": "start", "create": "start", "new": "start", "propose": "start", "status": "show", "get": "show",
+    "accept": "approve", "ok": "approve", "ls": "list", "explain": "show",
+}  # fmt: skip
+RELEASE_VERBS = (
+    "list", "show", "start", "approve", "advance", "pause", "resume", "halt", "rollback", "kill", "cancel",
+)  # fmt: skip
+LISTING = {"ls": "list", "all": "list", "get": "show", "view": "show", "describe": "show"}
+
+POLL_SYNONYMS = {
+    **LISTING, "new": "create", "add": "create", "end": "stop", "close": "stop", "pause": "stop",
+    "launch": "start", "run": "start", "resume": "start", "why": "explain",
+}  # fmt: skip
+
+NOUNS: tuple[Noun, ...] = (
+    Noun(
+        name="help",
+        verbs=("show",),
+        default="show",
+        bare="show",
+        summary="what I understand, or one topic of it",
+    ),
+    Noun(name="whoami", verbs=("show",), default="show", summary="who you are to me and what you may do"),
+    Noun(name="doctor", verbs=("check",), default="check", summary="what is set up and what is missing"),
+    Noun(
+        name="status",
+        verbs=("show",),
+        default="show",
+        bare="show",
+        summary="what is going on: releases and polls",
+    ),
+    Noun(
+        name="model",
+        verbs=("list", "show", "compare"),
+        default="list",
+        bare="show",
+        synonyms={**LISTING, "diff": "compare", "vs": "compare"},
+        summary="the models and their artifacts",
+    ),
+    Noun(
+        name="release",
+        verbs=RELEASE_VERBS,
+        default="list",
+        synonyms=RELEASE_SYNONYMS,
+        changes=frozenset({"start", "approve", "advance", "pause", "resume", "halt", "rollback", "kill", "cancel"}),
+        summary="bring a new version of a model to phones step by step, and back",
+    ),
+    Noun(
+        name="feedback",
+        verbs=("report", "quotes", "compare"),
+        default="report",
+        bare="report",
+        synonyms={"show": "report", "verbatims": "quotes", "comments": "quotes", "versions": "compare"},
+        summary="what people say about a model, by cohort",
+    ),
+    Noun(
+        name="poll",
+        verbs=("list", "show", "create", "start", "stop", "explain"),
+        default="list",
+        synonyms=POLL_SYNONYMS,
+        changes=frozenset({"create", "start", "stop"}),
+        summary="short questionnaires that phones show",
+    ),
+    Noun(
+        name="ticket",
+        verbs=("list", "show", "open", "link", "mute"),
+        default="list",
+        synonyms={**LISTING, "create": "open", "new": "open", "file": "open", "silence": "mute", "snooze": "mute"},
+        changes=frozenset({"open", "link", "mute"}),
+        summary="the Jira issue of a regression",
+    ),
+    Noun(
+        name="digest",
+        verbs=("preview", "show", "now", "schedule"),
+        default="preview",
+        synonyms={"post": "now", "send": "now", "plan": "schedule"},
+        changes=frozenset({"now", "schedule"}),
+        summary="the week in one page",
+    ),
+    Noun(
+        name="role",
+        verbs=("list", "grant", "revoke"),
+        default="list",
+        synonyms={"ls": "list", "show": "list", "add": "grant", "give": "grant", "remove": "revoke", "take": "revoke"},
+        changes=frozenset({"grant", "revoke"}),
+        summary="who may do what",
+    ),
+    Noun(
+        name="audit",
+        verbs=("show", "verify"),
+        default="show",
+        bare="show",
+        synonyms={"log": "show", "list": "show", "check": "verify"},
+        summary="who changed what and when",
+    ),
+    Noun(
+        name="glossary",
+        verbs=("show",),
+        default="show",
+        bare="show",
+        summary="what a word means here",
+    ),
+)
+
+BY_NAME: Mapping[str, Noun] = {noun.name: noun for noun in NOUNS}
+
+NOUN_SYNONYMS: Mapping[str, str] = {
+    "rollout": "release", "rollouts": "release", "releases": "release", "deploy": "release", "canary": "release",
+    "survey": "poll", "surveys": "poll", "polls": "poll", "questionnaire": "poll",
+    "report": "feedback", "answers": "feedback", "csat": "feedback", "fb": "feedback",
+    "issue": "ticket", "issues": "ticket", "jira": "ticket", "tickets": "ticket",
+    "roles": "role", "permission": "role", "permissions": "role", "access": "role",
+    "models": "model", "artifact": "model", "artifacts": "model",
+    "week": "digest", "weekly": "digest", "history": "audit", "log": "audit",
+    "me": "whoami", "who": "whoami", "commands": "help", "?": "help", "define": "glossary", "term": "glossary",
+    "health": "doctor", "check": "doctor",
+}  # fmt: skip
+
+# A bare short id shows what it names.
+ID_NOUNS: Mapping[str, str] = {"r": "release", "p": "poll"}
