@@ -146,7 +146,11 @@ class Worker:
                 "log_level": "WARNING",
             }
         )
-        DBOS.workflow(name=WORKFLOW)(self._perform)
+
+        @DBOS.workflow(name=WORKFLOW)
+        def _job(job: str, key: str, attempt: int, ids: dict[str, str]) -> None:
+            self._perform(job, key, attempt, ids)
+
         beat(self._databases, self._settings.worker_id, system_clock())
         DBOS.launch()
         for name, at_once in QUEUES.items():
@@ -254,6 +258,13 @@ def take_over(databases: Databases, client: DBOSClient, now: datetime) -> list[s
         with databases.control.begin() as session:
             session.execute(sa.delete(ExecutorRow).where(ExecutorRow.id.in_(dead)))
     return keys
+
+
+def finished_keys(session: Session, prefix: str) -> tuple[str, ...]:
+    """Return the keys of jobs that ended well, newest last."""
+    client = session.info["queue"].client
+    done = client.list_workflows(status="SUCCESS", workflow_id_prefix=prefix, load_input=False, load_output=False)
+    return tuple(each.workflow_id for each in done)
 
 
 def failed_jobs(session: Session, *, limit: int = 20) -> tuple[FailedJob, ...]:

@@ -1,0 +1,54 @@
+"""A worker process for test_engine: its jobs write lines to a file; one hangs until it is killed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+from core.db import open_databases
+from core.engine import Worker
+from core.errors import UpstreamError
+from tests.builders import some_settings
+
+folder, name = Path(sys.argv[1]), sys.argv[2]
+settings = some_settings(folder, worker_id=name, job_poll_s=0.05, tick_s=0.5, retry_cap_s=0.2)
+
+
+def note(line: str) -> None:
+    with (folder / "notes").open("a") as file:
+        file.write(line + "\n")
+
+
+def write_down(_ctx: object, *, what: str) -> None:
+    note(what)
+
+
+def hang_once(_ctx: object, *, what: str) -> None:
+    note(f"{name} begins {what}")
+    if not (folder / "let go").exists():
+        time.sleep(600)
+    note(f"{name} ends {what}")
+
+
+def fail_twice(_ctx: object, *, what: str) -> None:
+    note(what)
+    if (folder / "notes").read_text().count(what) < 3:
+        raise UpstreamError("jira", "HTTP 503", permanent=False)
+
+
+def give_up(_ctx: object, *, what: str) -> None:
+    note(what)
+    raise UpstreamError("jira", "HTTP 400", permanent=True)
+
+
+def tick(_ctx: object) -> None:
+    note("tick")
+
+
+databases = open_databases(settings.database_url, settings.ingest_database_url)
+jobs = {"write_down": write_down, "hang_once": hang_once, "fail_twice": fail_twice, "give_up": give_up, "tick": tick}
+worker = Worker(settings, databases, object(), jobs, tick_job="tick")
+signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+worker.run()

@@ -1,0 +1,137 @@
+"""Jobs commit with their decision, run once, survive kill -9, and wait out other people's outages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core import engine
+from core.clock import system_clock
+from core.db import Databases, open_databases
+from core.settings import Settings
+
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def world(settings: Settings) -> Iterator[Databases]:
+    engine.migrate(settings)
+    databases = open_databases(settings.database_url, settings.ingest_database_url)
+    engine.attach(databases, settings)
+    yield databases
+    databases.dispose()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start_worker(name: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.core.engine_process", str(tmp_path), name]
+        running.append(subprocess.Popen(command))
+        return running[-1]
+
+    yield start_worker
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def notes(folder: Path) -> list[str]:
+    path = folder / "notes"
+    return [line for line in path.read_text().splitlines() if line != "tick"] if path.exists() else []
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, "waited a minute in vain"
+        time.sleep(0.05)
+
+
+def test_a_job_runs_once_if_its_transaction_commits(
+    world: Databases, start: Callable[[str], object], tmp_path: Path
+) -> None:
+    with world.control.begin() as session:
+        engine.enqueue(session, "write_down", key="a", what="kept")
+    with world.control() as session:
+        engine.enqueue(session, "write_down", key="b", what="rolled back")
+        session.rollback()
+    with world.control.begin() as session:
+        engine.enqueue(session, "write_down", key="a", what="the same key again")
+        engine.enqueue(session, "write_down", key="c", what="last")
+
+    start("w1")
+
+    until(lambda: "last" in notes(tmp_path))
+    assert sorted(notes(tmp_path)) == ["kept", "last"]
+
+
+def test_a_job_cut_off_by_kill_runs_again_when_its_worker_is_back(
+    world: Databases, start: Callable[[str], subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    with world.control.begin() as session:
+        engine.enqueue(session, "hang_once", key="h", what="it")
+    first = start("w1")
+    until(lambda: "w1 begins it" in notes(tmp_path))
+    first.kill()
+    (tmp_path / "let go").touch()
+
+    start("w1")
+
+    until(lambda: "w1 ends it" in notes(tmp_path))
+
+
+def test_another_worker_takes_over_from_one_that_fell_silent(
+    world: Databases, start: Callable[[str], subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    with world.control.begin() as session:
+        engine.enqueue(session, "hang_once", key="h", what="it")
+    first = start("w1")
+    until(lambda: "w1 begins it" in notes(tmp_path))
+    first.kill()
+    (tmp_path / "let go").touch()
+    engine.beat(world, "w1", system_clock() - timedelta(minutes=2))
+
+    start("w2")
+
+    until(lambda: "w2 ends it" in notes(tmp_path))
+
+
+def test_an_outage_is_waited_out_and_a_final_no_is_kept_for_people_to_see(
+    world: Databases, start: Callable[[str], object], tmp_path: Path
+) -> None:
+    with world.control.begin() as session:
+        engine.enqueue(session, "fail_twice", key="f", what="call")
+        engine.enqueue(session, "give_up", key="g", what="refused")
+
+    start("w1")
+
+    until(lambda: notes(tmp_path).count("call") == 3)
+    with world.control() as session:
+        until(lambda: [failed.job for failed in engine.failed_jobs(session)] == ["give_up"])
+    assert notes(tmp_path).count("refused") == 1
+
+
+def test_waits_grow_to_the_cap() -> None:
+    assert [engine.wait_before(attempt, cap_s=300) for attempt in (2, 3, 4, 12, 10_000)] == [1, 2, 4, 300, 300]
+
+
+def test_a_tick_is_put_in_line_once_for_two_workers(
+    world: Databases, start: Callable[[str], subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    workers = [start("w1"), start("w2")]
+    until(lambda: (tmp_path / "notes").exists() and (tmp_path / "notes").read_text().count("tick") >= 6)
+    for worker in workers:
+        worker.terminate()
+    assert [worker.wait(timeout=PATIENCE_S) for worker in workers] == [0, 0]
+
+    with world.control() as session:
+        ticks = engine.finished_keys(session, "tick/")
+    assert len(ticks) == (tmp_path / "notes").read_text().count("tick")

@@ -1,0 +1,81 @@
+"""Settings are read once and say everything that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import InvalidInputError
+from core.settings import Settings
+
+GOOD = {"MUSTER_SECRET_KEY": "0123456789abcdef", "MUSTER_HASH_KEY": "fedcba9876543210"}
+
+
+def problems(env: dict[str, str]) -> list[str]:
+    with pytest.raises(InvalidInputError) as caught:
+        Settings.from_env(env)
+    return [problem.path for problem in caught.value.problems]
+
+
+def test_two_keys_are_all_that_must_be_set() -> None:
+    settings = Settings.from_env(GOOD)
+
+    assert settings.database_url == "sqlite:///var/control.db"
+    assert settings.ingest_database_url == "sqlite:///var/ingest.db"
+
+
+def test_every_mistake_is_reported_at_once() -> None:
+    env = {
+        "MUSTER_HASH_KEY": "short",
+        "MUSTER_DATABASE_URL": "mysql://x",
+        "MUSTER_MINIMUM_COHORT": "2",
+        "MUSTER_DIGEST_SCHEDULE": "monday 9",
+        "MUSTER_JIRA_URL": "jira.example",
+        "MUSTER_SLAK_CHANNEL": "C1",
+    }
+
+    assert set(problems(env)) == {"MUSTER_SECRET_KEY", *env}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MUSTER_DIGEST_SCHEDULE", "mon 25:00 UTC"),
+        ("MUSTER_DIGEST_SCHEDULE", "mon 09:00 Mars/Base"),
+        ("MUSTER_TICK_S", "often"),
+        ("MUSTER_SLACK_COMMAND", "muster"),
+        ("MUSTER_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_an_unusable_value_names_its_variable(name: str, value: str) -> None:
+    assert problems(GOOD | {name: value}) == [name]
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("xoxb-from-file\n")
+
+    settings = Settings.from_env(GOOD | {"MUSTER_SLACK_BOT_TOKEN_FILE": str(tmp_path / "token")})
+
+    assert settings.slack_bot_token == "xoxb-from-file"
+
+
+def test_a_secret_set_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("xoxb-from-file")
+    env = GOOD | {"MUSTER_SLACK_BOT_TOKEN": "x", "MUSTER_SLACK_BOT_TOKEN_FILE": str(tmp_path / "token")}
+
+    assert problems(env) == ["MUSTER_SLACK_BOT_TOKEN"]
+
+
+def test_secrets_do_not_show_in_its_repr() -> None:
+    settings = Settings.from_env(GOOD | {"MUSTER_SLACK_BOT_TOKEN": "xoxb-1", "MUSTER_JIRA_TOKEN": "jira-1"})
+
+    shown = repr(settings)
+
+    assert not any(secret in shown for secret in ("xoxb-1", "jira-1", *GOOD.values()))
+
+
+def test_on_postgresql_answers_stay_in_the_same_database() -> None:
+    settings = Settings.from_env(GOOD | {"MUSTER_DATABASE_URL": "postgresql+psycopg://db/muster"})
+
+    assert settings.ingest_database_url == settings.database_url
