@@ -1,0 +1,54 @@
+# `make demo` and `make test` do all their own set-up; `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.set-up
+
+.PHONY: help setup demo serve test test-slow check format lock bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(SETUP) ## .venv with everything pinned
+
+$(SETUP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Muster needs Python 3.11 or newer (set PYTHON=)."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q .venv || true
+	touch $@
+
+demo: $(SETUP) ## the whole loop on this machine, with a page to see it
+	$(BIN)/muster demo
+
+serve: $(SETUP) ## run the Procfile (settings from the environment)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/muster db upgrade
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start web worker
+
+test: $(SETUP) ## all tests but the slow ones
+	$(BIN)/pytest
+
+test-slow: $(SETUP) ## the slow ones: kill -9 under load, the tour, a browser
+	$(BIN)/pytest -m slow
+
+check: $(SETUP) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(SETUP) ## put the code in its format
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --fix --quiet .
+
+lock: ## pin the newest versions again
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements/dev.txt --upgrade
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -c requirements/dev.txt -o requirements/uv.txt
+
+bench: $(SETUP) ## every claim about speed, as tables
+	$(BIN)/python -m bench.ingest
+
+clean: ## forget the set-up
+	rm -rf .venv
