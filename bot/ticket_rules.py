@@ -7,6 +7,7 @@ Pure.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -18,7 +19,6 @@ SETTLE = timedelta(seconds=60)
 COMMENT_EVERY = timedelta(days=1)
 POINT_BANDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 RATIO_BANDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-CREATE = "create"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +131,10 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Take over the issue that an earlier attempt made."""
+    """Take over the issue that an earlier attempt made; it tells of `band`."""
 
     key: str
+    band: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,8 @@ class Comment:
 @dataclass(frozen=True, slots=True)
 class Note:
     """An earlier attempt did comment: write that down."""
+
+    band: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,7 @@ def _towards_an_issue(ticket: Ticket, jira: JiraFacts | None, wall: datetime) ->
     if jira is None:
         return LookUp()
     if jira.key is not None:
-        return Adopt(jira.key)
+        return Adopt(jira.key, _told(ticket))
     if ticket.attempted_at is None:
         return Create(jira.newest)
     if not jira.certain:
@@ -214,7 +217,7 @@ def _towards_a_comment(ticket: Ticket, key: str, jira: JiraFacts | None, now: da
         if jira is None:
             return LookUp()
         if jira.commented:
-            return Note()
+            return Note(_told(ticket))
         if wall < ticket.attempted_at + SETTLE:
             return Wait("an earlier comment may still be at work")
         return Comment(key, ticket.attempt or comment_mark(ticket))
@@ -227,10 +230,20 @@ def is_muted(ticket: Ticket, now: datetime) -> bool:
     return ticket.state == "muted" and (ticket.muted_until is None or now < ticket.muted_until)
 
 
+def create_mark(ticket: Ticket) -> str:
+    return f"issue with band {ticket.band}"
+
+
 def comment_mark(ticket: Ticket) -> str:
-    """Return what names this comment: the band it tells of, after which earlier word."""
-    before = "" if ticket.said_at is None else ticket.said_at.strftime("%Y%m%dT%H%M%S")
-    return f"band {ticket.band} after {before or 'none'}"
+    """Return what names this comment: the band it tells of, and when the word before it was."""
+    before = "none" if ticket.said_at is None else ticket.said_at.strftime("%Y%m%dT%H%M%S")
+    return f"band {ticket.band} after {before}"
+
+
+def _told(ticket: Ticket) -> int:
+    """Return the band that the attempt told of; the facts may be newer by now."""
+    match = re.search(r"band (\d+)", ticket.attempt or "")
+    return int(match[1]) if match else ticket.band
 
 
 def label(fingerprint: str) -> str:

@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from bot.ticket_rules import CREATE, RegressionFacts, State, Ticket, band
+from bot.ticket_rules import RegressionFacts, State, Ticket, band, create_mark
 from core.db import Control, insert
 from core.engine import enqueue
 from core.errors import ConflictError, NotFoundError
@@ -173,7 +173,9 @@ def claim_create(session: Session, before: Ticket, *, after: int, wall: datetime
 
     Raises: ConflictError: somebody else did.
     """
-    return change(session, before, state="creating", attempt=CREATE, attempted_at=wall, attempt_after=after)
+    return change(
+        session, before, state="creating", attempt=create_mark(before), attempted_at=wall, attempt_after=after
+    )
 
 
 def claim_comment(session: Session, before: Ticket, mark: str, *, wall: datetime) -> Ticket:

@@ -1,0 +1,166 @@
+"""What a ticket says: its Jira document, the comment on a new band, and what Slack hears of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bot.ticket_rules import Evidence, RegressionFacts, Ticket
+from bot.views import figures
+from bot.views.blocks import Message, actions, button, clip, context_line, escape, section, table
+from integrations import adf
+
+HEAD = ("Cohort", "Metric", "Baseline", "Candidate", "Effect (95 % interval)", "Installs")
+SHOWN_IN_SLACK = 5
+UrlOf = Callable[[str], str]
+
+
+def summary(regression: RegressionFacts) -> str:
+    """Return the ticket's one line; Jira cuts it to 255 characters."""
+    return f"{regression.model} {regression.first_bad_version}: {regression.metric} worse for {cohort(regression)}"
+
+
+def cohort(regression: RegressionFacts) -> str:
+    return regression.cohort or "everyone"
+
+
+def description(regression: RegressionFacts, command: str) -> adf.Node:
+    """Return the document: verdict, evidence, what was done, how to reproduce, links. `command` is "/muster"."""
+    blocks = [adf.panel("error", regression.sentence)]
+    if regression.evidence:
+        blocks += [adf.heading(3, "Where and how much"), adf.table(HEAD, [_row(row) for row in regression.evidence])]
+    blocks += [adf.heading(3, "What was running"), adf.bullets(*_running(regression))]
+    if regression.done:
+        blocks += [adf.heading(3, "What was done"), adf.paragraph(regression.done)]
+    if regression.verbatims:
+        blocks += [adf.heading(3, "What people said"), *(adf.quote(each) for each in regression.verbatims[:3])]
+    blocks += [adf.heading(3, "How to reproduce"), *_reproduce(regression, command)]
+    if regression.links:
+        items = [[adf.text(link.title, href=link.url)] for link in regression.links]
+        blocks += [adf.heading(3, "Links"), adf.bullets(*items)]
+    blocks += [adf.rule(), adf.paragraph(_origin(regression))]
+    return adf.document(*blocks)
+
+
+def band_comment(regression: RegressionFacts, mark: str) -> adf.Node:
+    """Return the comment that the numbers entered a new band; its last line is how it is found again."""
+    blocks = [adf.paragraph(regression.sentence)]
+    if regression.evidence:
+        blocks.append(adf.table(HEAD, [_row(row) for row in regression.evidence]))
+    return adf.document(*blocks, adf.paragraph(adf.text(comment_words(regression, mark), code=True)))
+
+
+def comment_words(regression: RegressionFacts, mark: str) -> str:
+    return f"muster {regression.fingerprint} {mark}"
+
+
+def announcement(ticket: Ticket, url: str) -> Message:
+    """Return what Slack hears once the issue is there."""
+    regression = ticket.regression
+    line = f"Ticket <{url}|{escape(ticket.key or '')}>: {escape(summary(regression))}"
+    blocks = [section(line), section(escape(regression.sentence))]
+    if regression.evidence:
+        blocks.append(table(HEAD, [_row(row) for row in regression.evidence[:SHOWN_IN_SLACK]], caption="Evidence"))
+    blocks.append(actions(button("Open in Jira", "link:jira", ticket.fingerprint, url=url), _mute(ticket)))
+    return Message(line, tuple(blocks), in_channel=True)
+
+
+def listing(tickets: Sequence[Ticket], url_of: UrlOf) -> Message:
+    if not tickets:
+        return Message("No ticket yet. One opens by itself when a guardrail fails.")
+    lines = "\n".join(line(ticket, url_of) for ticket in tickets)
+    title = "1 ticket" if len(tickets) == 1 else f"{len(tickets)} tickets, newest first"
+    return Message(f"{title}\n{lines}", (section(f"*{title}*"), *_sections(lines)))
+
+
+def one(ticket: Ticket, url_of: UrlOf) -> Message:
+    regression = ticket.regression
+    blocks = [section(line(ticket, url_of)), section(escape(regression.sentence))]
+    if regression.evidence:
+        blocks.append(table(HEAD, [_row(row) for row in regression.evidence], caption="Evidence"))
+    release = f"{regression.release} · " if regression.release else ""
+    blocks.append(context_line(f"{escape(release)}wanted {figures.moment(ticket.wanted_at)} · {ticket.fingerprint}"))
+    if ticket.problem:
+        blocks.append(section(f"*Not opened yet:* {escape(ticket.problem)}"))
+    return Message(line(ticket, url_of), tuple(blocks))
+
+
+def line(ticket: Ticket, url_of: UrlOf) -> str:
+    """Return one line of a list: key or state, what it is about, its fingerprint."""
+    name = f"<{url_of(ticket.key)}|{escape(ticket.key)}>" if ticket.key else "not in Jira yet"
+    return f"{name} · {state(ticket)} · {escape(clip(summary(ticket.regression), 200))} · `{ticket.fingerprint}`"
+
+
+def state(ticket: Ticket) -> str:
+    match ticket.state:
+        case "pending" | "creating":
+            return "needs help" if ticket.problem else "being opened"
+        case "muted":
+            return "muted" if ticket.muted_until is None else f"muted until {figures.moment(ticket.muted_until)}"
+        case "open" | "done":
+            return ticket.state
+
+
+def _mute(ticket: Ticket) -> dict[str, object]:
+    return button("False alarm: mute 30 days", "ticket:mute", f"{ticket.fingerprint} 30d")
+
+
+def _sections(lines: str) -> list[dict[str, object]]:
+    """Split lines over as many sections as Slack's 3 000 characters need."""
+    parts: list[str] = []
+    for each in lines.split("\n"):
+        if parts and len(parts[-1]) + len(each) < 2_800:
+            parts[-1] += "\n" + each
+        else:
+            parts.append(each)
+    return [section(part) for part in parts]
+
+
+def _row(row: Evidence) -> tuple[str, ...]:
+    show = figures.share if _is_share(row) else figures.plain
+    return (
+        row.cohort or "everyone",
+        row.metric,
+        show(row.baseline),
+        show(row.candidate),
+        f"{_effect(row, row.effect)} ({_effect(row, row.low)} to {_effect(row, row.high)})",
+        f"{figures.count(row.n_baseline)} / {figures.count(row.n_candidate)}",
+    )
+
+
+def _effect(row: Evidence, value: float) -> str:
+    if row.relative:
+        return figures.ratio(value)
+    return figures.points(value) if _is_share(row) else figures.signed(value)
+
+
+def _is_share(row: Evidence) -> bool:
+    return max(abs(row.baseline), abs(row.candidate)) <= 1
+
+
+def _running(regression: RegressionFacts) -> list[list[adf.Inline]]:
+    against = f", against {regression.baseline_version}" if regression.baseline_version else ""
+    items: list[list[adf.Inline]] = [
+        [f"Model {regression.model}, first bad version {regression.first_bad_version}{against}"]
+    ]
+    if regression.release:
+        stage = f", stage {regression.stage}" if regression.stage else ""
+        items.append([f"Release {regression.release}{stage}"])
+    items += [[f"Artifact {name}: ", adf.text(f"sha256:{digest}", code=True)] for name, digest in regression.artifacts]
+    items.append([f"App {regression.app}"])
+    return items
+
+
+def _reproduce(regression: RegressionFacts, command: str) -> list[adf.Node]:
+    where = regression.cohort.replace('"', "'")
+    asked = (
+        f'{command} feedback {regression.model} where="{where}"' if where else f"{command} feedback {regression.model}"
+    )
+    lines = [asked, *([f"{command} release show {regression.release}"] if regression.release else [])]
+    version = f"{regression.model} {regression.first_bad_version}"
+    text = f"Devices: {cohort(regression)}. Install {version} on one of them, or ask Muster:"
+    return [adf.paragraph(text), adf.code_block("\n".join(lines))]
+
+
+def _origin(regression: RegressionFacts) -> str:
+    by = f" for {regression.reported_by}" if regression.reported_by else ""
+    return f"Opened by Muster{by}. One ticket per regression: fingerprint {regression.fingerprint}."
