@@ -1,0 +1,101 @@
+"""What a phone says about polls, once understood: PollEvent with its Answers, and how partial ones merge. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from core.device import DeviceContext
+from core.privacy import InstallHash
+
+EventKind = Literal["shown", "answered", "dismissed", "abandoned"]
+Arm = Literal["baseline", "candidate"]
+
+PLATFORMS: Final = frozenset({"android", "ios"})
+TIERS: Final = frozenset({"low", "mid", "high"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    granted: bool
+    text_version: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who sends: the install (a pseudonym), its device, and the release and arm its model came by."""
+
+    app: str
+    install: InstallHash
+    device: DeviceContext
+    context: str
+    stratum: str
+    release: str | None
+    arm: Arm | None
+    consent: Consent | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """`value` is canonical JSON (of a number, a choice, or sorted choices); `sealed` is encrypted free text."""
+
+    question: str
+    kind: str
+    is_primary: bool
+    value: str | None
+    sealed: str | None
+    mechanism: str | None
+    epsilon: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollEvent:
+    """One poll shown, answered or dismissed; `at` is corrected for the phone's clock by `skew_s`."""
+
+    uuid: str
+    sender: Sender
+    kind: EventKind
+    poll: str
+    poll_version: int
+    model: str
+    submission: str
+    at: datetime
+    skew_s: int
+    received_at: datetime
+    completed: bool | None
+    language: str | None
+    inference: str | None
+    answers: tuple[Answer, ...]
+
+
+AnswerKey = tuple[str, str, str, str]
+
+
+def answer_key(event: PollEvent, answer: Answer) -> AnswerKey:
+    """Return app, install, submission and question: what an answer answers."""
+    return event.sender.app, event.sender.install, event.submission, answer.question
+
+
+def latest(events: Iterable[PollEvent]) -> dict[AnswerKey, tuple[PollEvent, Answer]]:
+    """Return for each question of each submission the answer that stands: of the latest event, whatever the order.
+
+    Of two events at the same moment the greater uuid stands.
+    """
+    standing: dict[AnswerKey, tuple[PollEvent, Answer]] = {}
+    for event in events:
+        for answer in event.answers:
+            key = answer_key(event, answer)
+            found = standing.get(key)
+            if found is None or (found[0].at, found[0].uuid) < (event.at, event.uuid):
+                standing[key] = (event, answer)
+    return standing
+
+
+def stratum(device: DeviceContext) -> str:
+    """Return the coarse group the arms are compared within, `android/low`: 3 platforms × 4 tiers, so at most 12."""
+    platform = device.platform if device.platform in PLATFORMS else "other"
+    tier = (device.tier or "").lower()
+    return f"{platform}/{tier if tier in TIERS else 'unknown'}"

@@ -1,0 +1,82 @@
+"""What the other rooms ask of feedback's database; the functions live in the store_… files, by subject."""
+
+from __future__ import annotations
+
+from feedback.store_arms import ArmCell, CohortArm, arm_cells, arm_cohort_cells
+from feedback.store_cohorts import (
+    AnswerCount,
+    ChoiceCount,
+    ImpressionCount,
+    Quote,
+    answer_counts,
+    choice_counts,
+    impressions,
+    quotes,
+)
+from feedback.store_installs import (
+    Activity,
+    activity,
+    erase_install,
+    export_install,
+    forget,
+    installs_seen,
+    responses_by_poll,
+)
+from feedback.store_items import (
+    AnswerChange,
+    Item,
+    Standing,
+    add_answers,
+    add_contexts,
+    add_events,
+    add_installs,
+    add_summaries,
+    context_id,
+)
+from feedback.store_polls import (
+    StoredPoll,
+    find_poll,
+    list_polls,
+    poll_versions,
+    running_polls,
+    save_poll,
+    set_poll_status,
+)
+
+__all__ = [
+    "Activity",
+    "AnswerChange",
+    "AnswerCount",
+    "ArmCell",
+    "ChoiceCount",
+    "CohortArm",
+    "ImpressionCount",
+    "Item",
+    "Quote",
+    "Standing",
+    "StoredPoll",
+    "activity",
+    "add_answers",
+    "add_contexts",
+    "add_events",
+    "add_installs",
+    "add_summaries",
+    "answer_counts",
+    "arm_cells",
+    "arm_cohort_cells",
+    "choice_counts",
+    "context_id",
+    "erase_install",
+    "export_install",
+    "find_poll",
+    "forget",
+    "impressions",
+    "installs_seen",
+    "list_polls",
+    "poll_versions",
+    "quotes",
+    "responses_by_poll",
+    "running_polls",
+    "save_poll",
+    "set_poll_status",
+]

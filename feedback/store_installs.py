@@ -1,0 +1,151 @@
+"""One install's own data (export, erase), retention, and counts of who was there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core.device import DeviceContext
+from core.privacy import InstallHash, unseal
+from feedback.store_items import CONTEXT_FIELDS
+from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+
+KEPT_WHEN_ERASED = frozenset({"app", "uuid", "kind", "at", "window_start", "received_at", "skew_s"})
+KEPT = {"answers": ANSWERS, "events": POLL_EVENTS, "inferences": INFERENCES, "installs": INSTALLS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What one model saw in a period; counts of people are distinct installs."""
+
+    model: str
+    impressions: int
+    responses: int
+    respondents: int
+    reporting: int
+    inferences: int
+    crashes: int
+    timeouts: int
+
+
+def installs_seen(session: Session, *, app: str, since: datetime) -> tuple[tuple[InstallHash, DeviceContext], ...]:
+    """Return the installs heard of since then, each with the device it was last on."""
+    source = INSTALLS.join(CONTEXTS, CONTEXTS.c.id == INSTALLS.c.context)
+    facts = [CONTEXTS.c[field] for field in CONTEXT_FIELDS]
+    statement = sa.select(INSTALLS.c.install, *facts).select_from(source)
+    wanted = (INSTALLS.c.app == app, INSTALLS.c.last_seen >= since)
+    rows = session.execute(statement.where(*wanted).order_by(INSTALLS.c.install))
+    return tuple(
+        (InstallHash(install), DeviceContext(**dict(zip(CONTEXT_FIELDS, values, strict=True))))
+        for install, *values in rows
+    )
+
+
+def activity(session: Session, *, app: str, since: datetime, until: datetime) -> tuple[Activity, ...]:
+    """Return impressions, responses and inferences of each model in [since, until), for the digest."""
+    event, run = POLL_EVENTS.c, INFERENCES.c
+    submission = event.install + sa.literal("/") + event.submission
+    polled = (
+        sa.select(
+            event.model,
+            sa.func.count(sa.distinct(submission)),
+            sa.func.count(sa.distinct(sa.case((event.kind == "answered", submission)))),
+            sa.func.count(sa.distinct(sa.case((event.kind == "answered", event.install)))),
+        )
+        .where(event.app == app, event.at >= since, event.at < until, event.install.is_not(None))
+        .group_by(event.model)
+    )
+    ran = (
+        sa.select(
+            run.model,
+            sa.func.count(sa.distinct(run.install)),
+            *(sa.func.sum(column) for column in (run.count, run.crashes, run.timeouts)),
+        )
+        .where(run.app == app, run.window_start >= since, run.window_start < until, run.install.is_not(None))
+        .group_by(run.model)
+    )
+    said = {model: tuple(counts) for model, *counts in session.execute(polled)}
+    did = {model: tuple(int(n) for n in counts) for model, *counts in session.execute(ran)}
+    return tuple(
+        Activity(
+            model=model,
+            **dict(zip(("impressions", "responses", "respondents"), said.get(model, (0, 0, 0)), strict=True)),
+            **dict(zip(("reporting", "inferences", "crashes", "timeouts"), did.get(model, (0, 0, 0, 0)), strict=True)),
+        )
+        for model in sorted(said.keys() | did.keys())
+    )
+
+
+def responses_by_poll(session: Session, *, app: str) -> dict[str, int]:
+    """Return how many submissions answered each poll, for its limit of responses."""
+    row = ANSWERS.c
+    submission = row.install + sa.literal("/") + row.submission
+    statement = sa.select(row.poll, sa.func.count(sa.distinct(submission))).where(row.app == app).group_by(row.poll)
+    return {row[0]: row[1] for row in session.execute(statement)}
+
+
+def export_install(session: Session, *, app: str, install: InstallHash, key: bytes) -> dict[str, Any]:
+    """Return everything kept about an install, for the one who holds its raw id; texts unsealed with `key`."""
+    export = {name: _rows(session, table, app, install) for name, table in KEPT.items()}
+    for answer in export["answers"]:
+        answer["text"] = unseal(answer["sealed"], key) if answer["sealed"] else None
+        del answer["sealed"]
+    contexts = {row["context"] for rows in export.values() for row in rows}
+    table = CONTEXTS
+    devices = session.execute(sa.select(table).where(table.c.id.in_(contexts)).order_by(table.c.id)).mappings()
+    return {**export, "contexts": [_filled(row) for row in devices]}
+
+
+def erase_install(session: Session, *, app: str, install: InstallHash) -> int:
+    """Erase everything about an install; return how many rows that touched. Erasing twice changes nothing.
+
+    Events keep app and uuid alone, so that what its phone sends again stays a duplicate; roll-ups, in which nobody can
+    be told apart, stay as they are.
+    """
+    touched = 0
+    for table in (POLL_EVENTS, INFERENCES):
+        blank = {column.name: None for column in table.columns if column.name not in KEPT_WHEN_ERASED}
+        is_its = (table.c.app == app, table.c.install == install)
+        touched += _touched(session.execute(sa.update(table).where(*is_its).values(**blank)))
+    for table in (ANSWERS, INSTALLS):
+        touched += _touched(session.execute(sa.delete(table).where(table.c.app == app, table.c.install == install)))
+    _touched(session.execute(sa.delete(MARKS).where(MARKS.c.install == install)))
+    return touched
+
+
+def forget(
+    session: Session, *, now: datetime, retention_days: int, retention_by_poll: Mapping[str, int] | None = None
+) -> int:
+    """Delete what is older than the retention (a poll's own, if shorter); return the number of rows."""
+    limit = now - timedelta(days=retention_days)
+    answers, events, runs = ANSWERS, POLL_EVENTS, INFERENCES
+    gone = [
+        sa.delete(answers).where(answers.c.at < limit),
+        sa.delete(events).where(events.c.at < limit),
+        sa.delete(runs).where(runs.c.window_start < limit),
+        sa.delete(MARKS).where(MARKS.c.hour < limit),
+        sa.delete(INSTALLS).where(INSTALLS.c.last_seen < limit),
+    ]
+    for poll, days in sorted((retention_by_poll or {}).items()):
+        earlier = now - timedelta(days=min(days, retention_days))
+        gone.append(sa.delete(answers).where(answers.c.poll == poll, answers.c.at < earlier))
+        gone.append(sa.delete(events).where(events.c.poll == poll, events.c.at < earlier))
+    return sum(_touched(session.execute(statement)) for statement in gone)
+
+
+def _rows(session: Session, table: sa.Table, app: str, install: InstallHash) -> list[dict[str, Any]]:
+    statement = sa.select(table).where(table.c.app == app, table.c.install == install)
+    return [dict(row) for row in session.execute(statement.order_by(*table.primary_key.columns)).mappings()]
+
+
+def _filled(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _touched(result: Any) -> int:
+    return int(result.rowcount)

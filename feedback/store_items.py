@@ -1,0 +1,227 @@
+"""Writes of what phones send: events, answers, summaries, contexts and installs. Each uuid once, whatever comes twice.
+
+Rows of one statement are sorted by their key, so that two transactions never wait for one another in a circle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core.db import insert
+from core.device import WIRE_NAMES, DeviceContext
+from feedback.responses import Answer, AnswerKey, PollEvent, latest
+from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, POLL_EVENTS
+from feedback.telemetry import Summary, quantile_bucket
+
+Item = PollEvent | Summary
+CONTEXT_FIELDS = tuple(WIRE_NAMES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An answer that stands, as far as roll-ups care."""
+
+    app: str
+    release: str | None
+    arm: str | None
+    at: datetime
+    stratum: str
+    kind: str
+    is_primary: bool
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerChange:
+    """What an answer was (None: not there) and is now."""
+
+    before: Standing | None
+    after: Standing
+
+
+@lru_cache(maxsize=65_536)
+def context_id(device: DeviceContext) -> str:
+    """Return the id of a context: 128 bits of a hash of its facts."""
+    facts = "\x1f".join("" if fact is None else str(fact) for fact in (device.value(each) for each in CONTEXT_FIELDS))
+    return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+
+
+def add_events(session: Session, events: Iterable[PollEvent]) -> set[tuple[str, str]]:
+    """Write events; return (app, uuid) of those that were new."""
+    return _add_new(session, POLL_EVENTS, [_event_row(event) for event in events])
+
+
+def add_summaries(session: Session, summaries: Iterable[Summary]) -> set[tuple[str, str]]:
+    """Write summaries; return (app, uuid) of those that were new."""
+    return _add_new(session, INFERENCES, [_summary_row(summary) for summary in summaries])
+
+
+def add_contexts(session: Session, items: Iterable[Item]) -> None:
+    """Write the devices of `items` that are not there yet."""
+    devices = {item.sender.context: item.sender.device for item in items}
+    rows = [_context_row(key, devices[key]) for key in sorted(devices)]
+    if rows:
+        session.execute(insert(session, CONTEXTS).on_conflict_do_nothing(), rows)
+
+
+def add_installs(session: Session, items: Iterable[Item]) -> None:
+    """Note when each install was first and last seen, and the context it was last in (of equals the greater id)."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for item in sorted(items, key=lambda each: (moment(each), each.sender.context)):
+        key = (item.sender.app, item.sender.install)
+        first = rows[key]["first_seen"] if key in rows else moment(item)
+        rows[key] = {"app": key[0], "install": key[1], "context": item.sender.context}
+        rows[key] |= {"first_seen": first, "last_seen": moment(item)}
+    if not rows:
+        return
+    statement = insert(session, INSTALLS)
+    old, new = INSTALLS.c, statement.excluded
+    is_later = sa.tuple_(new.last_seen, new.context) > sa.tuple_(old.last_seen, old.context)
+    changes = {name: sa.case((is_later, new[name]), else_=old[name]) for name in ("context", "last_seen")}
+    changes["first_seen"] = sa.case((new.first_seen < old.first_seen, new.first_seen), else_=old.first_seen)
+    statement = statement.on_conflict_do_update(index_elements=["app", "install"], set_=changes)
+    session.execute(statement, [rows[key] for key in sorted(rows)])
+
+
+def add_answers(session: Session, events: Iterable[PollEvent]) -> list[AnswerChange]:
+    """Write the answers of new events; return what changed. One that is older than what stands changes nothing."""
+    rows = {key: _answer_row(key, event, answer) for key, (event, answer) in latest(events).items()}
+    if not rows:
+        return []
+    table = ANSWERS
+    keys = (table.c.app, table.c.install, table.c.submission, table.c.question)
+    ordered = [rows[key] for key in sorted(rows)]
+    added = session.execute(insert(session, table).on_conflict_do_nothing().returning(*keys), ordered)
+    new: set[AnswerKey] = {(row[0], row[1], row[2], row[3]) for row in added}
+    changes = [AnswerChange(before=None, after=_standing(rows[key])) for key in sorted(new)]
+    for key in sorted(rows.keys() - new):
+        changes += _merge(session, key, rows[key])
+    return changes
+
+
+def moment(item: Item) -> datetime:
+    """Return when it happened, by the phone's corrected clock."""
+    return item.at if isinstance(item, PollEvent) else item.window_start
+
+
+def _merge(session: Session, key: AnswerKey, row: dict[str, Any]) -> list[AnswerChange]:
+    table = ANSWERS
+    names = ("app", "install", "submission", "question")
+    is_it = sa.and_(*(table.c[name] == part for name, part in zip(names, key, strict=True)))
+    # The row is committed; on PostgreSQL the lock keeps another process from changing it meanwhile.
+    before = dict(session.execute(sa.select(table).where(is_it).with_for_update()).mappings().one())
+    if (before["at"], before["uuid"]) >= (row["at"], row["uuid"]):
+        return []
+    session.execute(sa.update(table).where(is_it).values(**row))
+    return [AnswerChange(before=_standing(before), after=_standing(row))]
+
+
+def _add_new(session: Session, table: Any, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    if not rows:
+        return set()
+    first: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        first.setdefault((row["app"], row["uuid"]), row)
+    statement = insert(session, table).on_conflict_do_nothing().returning(table.c.app, table.c.uuid)
+    return {(row[0], row[1]) for row in session.execute(statement, [first[key] for key in sorted(first)])}
+
+
+def _context_row(key: str, device: DeviceContext) -> dict[str, Any]:
+    return {"id": key, **{field: getattr(device, field) for field in CONTEXT_FIELDS}}
+
+
+def _event_row(event: PollEvent) -> dict[str, Any]:
+    sender, consent = event.sender, event.sender.consent
+    return {
+        "app": sender.app,
+        "uuid": event.uuid,
+        "kind": event.kind,
+        "at": event.at,
+        "received_at": event.received_at,
+        "skew_s": event.skew_s,
+        "install": sender.install,
+        "context": sender.context,
+        "poll": event.poll,
+        "poll_version": event.poll_version,
+        "model": event.model,
+        "submission": event.submission,
+        "release": sender.release,
+        "arm": sender.arm,
+        "completed": event.completed,
+        "language": event.language,
+        "inference": event.inference,
+        "consent_granted": consent.granted if consent else None,
+        "consent_text_version": consent.text_version if consent else None,
+        "consent_at": consent.at if consent else None,
+    }
+
+
+def _answer_row(key: AnswerKey, event: PollEvent, answer: Answer) -> dict[str, Any]:
+    app, install, submission, question = key
+    sender = event.sender
+    return {
+        "app": app,
+        "install": install,
+        "submission": submission,
+        "question": question,
+        "poll": event.poll,
+        "model": event.model,
+        "kind": answer.kind,
+        "is_primary": answer.is_primary,
+        "value": answer.value,
+        "sealed": answer.sealed,
+        "mechanism": answer.mechanism,
+        "epsilon": answer.epsilon,
+        "context": sender.context,
+        "stratum": sender.stratum,
+        "release": sender.release,
+        "arm": sender.arm,
+        "at": event.at,
+        "uuid": event.uuid,
+    }
+
+
+def _summary_row(summary: Summary) -> dict[str, Any]:
+    sender = summary.sender
+    return {
+        "app": sender.app,
+        "uuid": summary.uuid,
+        "window_start": summary.window_start,
+        "received_at": summary.received_at,
+        "skew_s": summary.skew_s,
+        "window_s": summary.window_s,
+        "install": sender.install,
+        "context": sender.context,
+        "model": summary.model,
+        "release": sender.release,
+        "arm": sender.arm,
+        "count": summary.count,
+        "crashes": summary.crashes,
+        "timeouts": summary.timeouts,
+        "invalid": summary.invalid,
+        "fell_back": summary.fell_back,
+        "latency_p95": quantile_bucket(summary.latency, 0.95),
+        "latency": {str(bucket): summary.latency[bucket] for bucket in sorted(summary.latency)},
+        "extra": dict(summary.extra),
+    }
+
+
+def _standing(row: dict[str, Any]) -> Standing:
+    return Standing(
+        app=row["app"],
+        release=row["release"],
+        arm=row["arm"],
+        at=row["at"],
+        stratum=row["stratum"],
+        kind=row["kind"],
+        is_primary=row["is_primary"],
+        value=row["value"],
+    )

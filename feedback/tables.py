@@ -1,0 +1,231 @@
+"""Tables of feedback: polls beside the other decisions of people (Control); everything phones send (Ingest).
+
+A device's facts are kept once, in `contexts`, under a hash of themselves; what phones send points there. So a row
+stays narrow, the leaf cohorts of a period are the distinct contexts, and a rule is matched once per context.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import Control, Ingest
+
+
+class PollRow(Control):
+    """A poll as it is now. `number` is what people type: P3."""
+
+    __tablename__ = "polls"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    app: Mapped[str] = mapped_column(index=True)
+    model: Mapped[str]
+    name: Mapped[str]
+    version: Mapped[int]
+    status: Mapped[str]
+    definition: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class PollVersionRow(Control):
+    """Every version a phone may still answer: it sends the one it had, perhaps weeks later."""
+
+    __tablename__ = "poll_versions"
+
+    poll: Mapped[str] = mapped_column(sa.ForeignKey("polls.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    definition: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    made_by: Mapped[str]
+    made_at: Mapped[datetime]
+
+
+class ContextRow(Ingest):
+    """One full combination of device facts (a leaf cohort); `id` is a hash of the others."""
+
+    __tablename__ = "contexts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    platform: Mapped[str | None]
+    os: Mapped[str | None]
+    manufacturer: Mapped[str | None]
+    device: Mapped[str | None]
+    tier: Mapped[str | None]
+    chipset: Mapped[str | None]
+    ram_gb: Mapped[float | None]
+    locale: Mapped[str | None]
+    country: Mapped[str | None]
+    app_version: Mapped[str | None]
+    model: Mapped[str | None]
+    model_version: Mapped[str | None]
+    variant: Mapped[str | None]
+    runtime: Mapped[str | None]
+    accelerator: Mapped[str | None]
+    cohort: Mapped[str | None]
+
+
+class PollEventRow(Ingest):
+    """One poll shown, answered or dismissed. Its uuid is the phone's, so a resend is seen.
+
+    Erasing an install blanks the row but keeps app and uuid: what is sent again is still a duplicate.
+    """
+
+    __tablename__ = "poll_events"
+    __table_args__ = (
+        sa.Index("ix_poll_events_model", "app", "model", "at"),
+        sa.Index("ix_poll_events_install", "install"),
+        {"sqlite_with_rowid": False},
+    )
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    uuid: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    skew_s: Mapped[int]
+    install: Mapped[str | None]
+    context: Mapped[str | None]
+    poll: Mapped[str | None]
+    poll_version: Mapped[int | None]
+    model: Mapped[str | None]
+    submission: Mapped[str | None]
+    release: Mapped[str | None]
+    arm: Mapped[str | None]
+    completed: Mapped[bool | None]
+    language: Mapped[str | None]
+    inference: Mapped[str | None]
+    consent_granted: Mapped[bool | None]
+    consent_text_version: Mapped[str | None]
+    consent_at: Mapped[datetime | None]
+
+
+class AnswerRow(Ingest):
+    """The answer to one question of one submission: the one with the latest (at, uuid) stands.
+
+    `value` is canonical JSON and can be grouped by; free text is only in `sealed`.
+    """
+
+    __tablename__ = "answers"
+    __table_args__ = (
+        sa.Index("ix_answers_model", "app", "model", "at"),
+        {"sqlite_with_rowid": False},
+    )
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    install: Mapped[str] = mapped_column(primary_key=True)
+    submission: Mapped[str] = mapped_column(primary_key=True)
+    question: Mapped[str] = mapped_column(primary_key=True)
+    poll: Mapped[str]
+    model: Mapped[str]
+    kind: Mapped[str]
+    is_primary: Mapped[bool]
+    value: Mapped[str | None]
+    sealed: Mapped[str | None]
+    mechanism: Mapped[str | None]
+    epsilon: Mapped[float | None]
+    context: Mapped[str]
+    stratum: Mapped[str]
+    release: Mapped[str | None]
+    arm: Mapped[str | None]
+    at: Mapped[datetime]
+    uuid: Mapped[str]
+
+
+class InferenceRow(Ingest):
+    """One InferenceSummary: counts and a latency histogram of one install's window; never an input.
+
+    `latency_p95` is a bucket of the log2x4 scheme. Erasing an install blanks the row like a poll event.
+    """
+
+    __tablename__ = "inferences"
+    __table_args__ = (
+        sa.Index("ix_inferences_model", "app", "model", "window_start"),
+        sa.Index("ix_inferences_release", "app", "release"),
+        sa.Index("ix_inferences_install", "install"),
+        {"sqlite_with_rowid": False},
+    )
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    uuid: Mapped[str] = mapped_column(primary_key=True)
+    window_start: Mapped[datetime]
+    received_at: Mapped[datetime]
+    skew_s: Mapped[int]
+    window_s: Mapped[int | None]
+    install: Mapped[str | None]
+    context: Mapped[str | None]
+    model: Mapped[str | None]
+    release: Mapped[str | None]
+    arm: Mapped[str | None]
+    count: Mapped[int | None]
+    crashes: Mapped[int | None]
+    timeouts: Mapped[int | None]
+    invalid: Mapped[int | None]
+    fell_back: Mapped[bool | None]
+    latency_p95: Mapped[int | None]
+    latency: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    extra: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+
+
+class InstallRow(Ingest):
+    """One installation of an app, known only by its keyed hash, with the context it was last seen in."""
+
+    __tablename__ = "installs"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    install: Mapped[str] = mapped_column(primary_key=True)
+    context: Mapped[str]
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+
+
+class MarkRow(Ingest):
+    """That an install's hour was counted for a metric, so a second report of that hour is not counted again."""
+
+    __tablename__ = "marks"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    install: Mapped[str] = mapped_column(primary_key=True)
+    mark: Mapped[str] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(index=True)
+
+
+class CellRow(Ingest):
+    """A roll-up that guardrails are fed with: hour × release × stratum × arm × metric (× bucket).
+
+    Whole numbers only, so that sums are exact in any order.
+    """
+
+    __tablename__ = "cells"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    release: Mapped[str] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    stratum: Mapped[str] = mapped_column(primary_key=True)
+    arm: Mapped[str] = mapped_column(primary_key=True)
+    metric: Mapped[str] = mapped_column(primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(sa.BigInteger)
+    total: Mapped[int] = mapped_column(sa.BigInteger)
+    total_sq: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+def _table(row: type[Ingest]) -> sa.Table:
+    assert isinstance(row.__table__, sa.Table)
+    return row.__table__
+
+
+# For statements that never make objects of rows: what phones send is too much for that.
+CONTEXTS = _table(ContextRow)
+POLL_EVENTS = _table(PollEventRow)
+ANSWERS = _table(AnswerRow)
+INFERENCES = _table(InferenceRow)
+INSTALLS = _table(InstallRow)
+MARKS = _table(MarkRow)
+CELLS = _table(CellRow)

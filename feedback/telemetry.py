@@ -1,0 +1,66 @@
+"""Roll-ups a phone makes of its inferences, and which harm an hour of an install has seen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from feedback.responses import Sender
+
+# What a guardrail of this name is fed with, and the metric's own name for one harmed install and hour.
+HARMS: Final = ("crash_rate", "timeout_rate", "fallback_rate", "invalid_rate")
+INSTALL_HOURS: Final = "install_hours"
+LATENCY: Final = "latency"
+LATENCY_P95: Final = "latency_p95"
+CSAT: Final = "csat"
+METRICS: Final = (*HARMS, LATENCY_P95, CSAT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One install's inferences in one window; `latency` counts them by log2x4 bucket.
+
+    Bucket i holds latencies from 2^(i/4) to 2^((i+1)/4) ms.
+    """
+
+    uuid: str
+    sender: Sender
+    model: str
+    window_start: datetime
+    window_s: int
+    skew_s: int
+    received_at: datetime
+    count: int
+    crashes: int
+    timeouts: int
+    invalid: int
+    fell_back: bool
+    latency: Mapping[int, int]
+    extra: Mapping[str, Any]
+
+    @property
+    def hour(self) -> datetime:
+        return hour_of(self.window_start)
+
+
+def hour_of(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def harms(summary: Summary) -> tuple[str, ...]:
+    """Return the rates this window is a harm for."""
+    seen = (summary.crashes > 0, summary.timeouts > 0, summary.fell_back, summary.invalid > 0)
+    return tuple(name for name, harmed in zip(HARMS, seen, strict=True) if harmed)
+
+
+def quantile_bucket(buckets: Mapping[int, int], q: float) -> int | None:
+    """Return the bucket that holds the quantile `q`, None when nothing was counted."""
+    total = sum(buckets.values())
+    reached = 0
+    for bucket in sorted(buckets):
+        reached += buckets[bucket]
+        if total and reached >= q * total:
+            return bucket
+    return None
