@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.set-up
 
-.PHONY: help setup demo serve test test-slow check format lock bench clean
+.PHONY: help setup demo serve test test-slow check format lock revision bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ lock: ## pin the newest versions again
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements/dev.txt --upgrade
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -c requirements/dev.txt -o requirements/base.txt
 	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -c requirements/dev.txt -o requirements/uv.txt
+
+revision: $(SETUP) ## write a migration for changed tables: make revision m="Keep polls"
+	$(BIN)/python -m migrations.run "$(m)"
 
 bench: $(SETUP) ## every claim about speed, as tables
 	$(BIN)/python -m bench.ingest

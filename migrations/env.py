@@ -1,5 +1,7 @@
 """Alembic's environment for both histories; `muster db upgrade` hands it an open connection."""
 
+from typing import Any
+
 from alembic import context
 
 import migrations.tables
@@ -16,6 +18,12 @@ def _ours(name: str | None, kind: str, _parents: object) -> bool:
     return kind != "table" or name in metadata.tables
 
 
+def _only_changes(_context: object, _revision: object, directives: list[Any]) -> None:
+    """Write no empty revision."""
+    if directives and directives[0].upgrade_ops.is_empty():
+        directives.clear()
+
+
 context.configure(
     connection=connection,
     target_metadata=metadata,
@@ -23,6 +31,7 @@ context.configure(
     include_name=_ours,
     render_as_batch=True,
     compare_type=True,
+    process_revision_directives=_only_changes,
 )
 with context.begin_transaction():
     context.run_migrations()

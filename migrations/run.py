@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +50,21 @@ def upgrade(settings: Settings) -> None:
         databases.dispose()
 
 
+def write_revisions(message: str, folder: Path) -> list[Path]:
+    """Compare the tables with the histories, in scratch databases in `folder`; write a revision where they differ."""
+    databases = open_databases(f"sqlite:///{folder}/control.db", f"sqlite:///{folder}/ingest.db")
+    written: list[Path] = []
+    for branch, database in zip(BRANCHES, _engines(databases), strict=True):
+        with database.begin() as connection:
+            command.upgrade(config_for(branch, connection), "head")
+        with database.begin() as connection:
+            folder_of = str(HERE / branch / "versions")
+            made = command.revision(config_for(branch, connection), message, autogenerate=True, version_path=folder_of)
+        written += [Path(each.path) for each in (made if isinstance(made, list) else [made]) if each]
+    databases.dispose()
+    return written
+
+
 def is_current(databases: Databases) -> bool:
     """Tell whether both databases stand at the newest revision."""
     for branch, database in zip(BRANCHES, _engines(databases), strict=True):
@@ -77,3 +94,9 @@ def _alone(settings: Settings) -> Iterator[None]:
         connection.execute(sa.select(sa.func.pg_advisory_lock(LOCK_NUMBER)))
         yield
     holder.dispose()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in write_revisions(sys.argv[1], Path(scratch)):
+            print(path)
