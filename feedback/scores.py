@@ -19,7 +19,7 @@ _PRETENDED_AT_EACH_END: Final = 0.75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A number with its interval: a "share" in 0..1, "points" (NPS) in -100..100, or a "mean" on the question's scale."""
+    """A number with its interval: a "share" in 0..1, "points" (NPS) in -100..100, or a "mean" on its scale."""
 
     value: float
     low: float
@@ -154,7 +154,8 @@ def score(question_type: str, counts: Mapping[int, int], *, scale: int = 5) -> S
 def difference(after: Score, before: Score) -> Change:
     """Return `after - before` with the interval made of both intervals.
 
-    For shares this is method 10 of Newcombe (1998), Statistics in Medicine 17, 873-890; for the others its generalization by Zou and Donner (2008), doi:10.1002/sim.3095.
+    For shares this is method 10 of Newcombe (1998), Statistics in Medicine 17, 873-890; for the others its
+    generalization by Zou and Donner (2008), doi:10.1002/sim.3095.
     Raises: ValueError: the two have different units.
     """
     if after.unit != before.unit:
