@@ -6,12 +6,13 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from core.device import DeviceContext
 from sandbox import asking
+from sandbox.outbox import Batch, Item, Receipt, halves, read
 from sandbox.wire import LostReplyError, Reply, Transport
 
 SDK = {"name": "muster-reference", "version": "1.0.0"}
@@ -19,8 +20,6 @@ ITEMS_PER_BATCH = 400
 SUMMARIES_KEPT = 2_000
 BACKOFF_FIRST = timedelta(seconds=30)
 BACKOFF_CAP = timedelta(hours=1)
-
-Item = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,30 +37,6 @@ class Offer:
         """Return the `model` object of the device context: what ran, and as which arm of which release."""
         told = {"name": self.model, "version": self.version, "variant": self.variant, "sha256": self.sha256}
         return told | {name: value for name, value in (("release", self.release), ("arm", self.arm)) if value}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Items noted under one context; they travel together, under the same uuids however often they are sent."""
-
-    id: str
-    context: Mapping[str, Any]
-    events: tuple[Item, ...] = ()
-    inferences: tuple[Item, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.events) + len(self.inferences)
-
-
-@dataclass(slots=True, kw_only=True)
-class Receipt:
-    """What became of the items of one sending; the uuids by the status the server gave them."""
-
-    statuses: list[tuple[str, str]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    def count(self, status: str) -> int:
-        return sum(1 for _, told in self.statuses if told == status)
 
 
 class Phone:
@@ -136,11 +111,11 @@ class Phone:
 
     def answer(
         self, poll: Mapping[str, Any], submission: str, answers: Iterable[Item], *, is_completed: bool = True
-    ) -> None:
-        """Queue a response."""
+    ) -> str:
+        """Queue a response; return the uuid under which it will be seen again if it is sent twice."""
         language = str(self.context.get("locale", "en")).split("-")[0]
         more = {"answers": list(answers), "completed": is_completed, "language": language}
-        self._note("poll answered", poll, submission, more)
+        return self._note("poll answered", poll, submission, more)
 
     def dismiss(self, poll: Mapping[str, Any], submission: str) -> None:
         self._note("poll dismissed", poll, submission, {})
@@ -186,14 +161,15 @@ class Phone:
     def send_again(self) -> Receipt:
         """Send the last acknowledged batch once more, as a phone does that was killed before it noted the reply."""
         receipt = Receipt()
-        reply = self._post(self.last_sent) if self.last_sent is not None else None
-        if reply is not None and reply.status == 200:
-            _read_results(reply, receipt)
+        if self.last_sent is not None:
+            reply = self._post(self.last_sent)
+            read(reply, self.last_sent, receipt)
         return receipt
 
     def _send_first(self, receipt: Receipt) -> bool:
         batch = self.outbox[0]
         reply = self._post(batch)
+        read(reply, batch, receipt)
         if reply is None or reply.status in (429, 503) or reply.status >= 500:
             self._back_off(reply.retry_after_s if reply is not None else None)
             return False
@@ -201,13 +177,12 @@ class Phone:
             self.is_stopped = True
             return False
         if reply.status == 413 and len(batch) > 1:
-            self.outbox[:1] = _halves(batch, self._new_uuid)
+            self.outbox[:1] = halves(batch, self._new_uuid)
             return True
         self.outbox.pop(0)
         if reply.status == 200:
             self._backoff = BACKOFF_FIRST
             self.last_sent = batch
-            _read_results(reply, receipt)
         else:
             # The server will never like it: kept, it would block everything behind it for good.
             receipt.problems.append(f"HTTP {reply.status}: {reply.body[:200].decode(errors='replace')}")
@@ -235,10 +210,11 @@ class Phone:
             context = {"install": self.install, **self.context}
             self.outbox.append(Batch(id=self._new_uuid(), context=context, events=events, inferences=summaries))
 
-    def _note(self, event: str, poll: Mapping[str, Any], submission: str, more: Item) -> None:
+    def _note(self, event: str, poll: Mapping[str, Any], submission: str, more: Item) -> str:
         named = {"poll": poll["id"], "poll_version": poll.get("version", 1), "submission": submission}
-        moment = self._clock().isoformat()
-        self._events.append({"uuid": self._new_uuid(), "event": event, "timestamp": moment, **named, **more})
+        uuid = self._new_uuid()
+        self._events.append({"uuid": uuid, "event": event, "timestamp": self._clock().isoformat(), **named, **more})
+        return uuid
 
     def _is_asked(self, poll: Mapping[str, Any], event: str, fields: Mapping[str, object], now: datetime) -> bool:
         shown_any = (at for moments in self._shown.values() for at in moments)
@@ -286,18 +262,3 @@ def _offer(flag: Mapping[str, Any]) -> Offer:
         release=told.get("release"),
         arm=told.get("arm"),
     )
-
-
-def _read_results(reply: Reply, receipt: Receipt) -> None:
-    for result in reply.json()["results"]:
-        receipt.statuses.append((result["uuid"], result["status"]))
-        for problem in result.get("problems", ()):
-            receipt.problems.append(f"{problem['path']}: {problem['message']}")
-
-
-def _halves(batch: Batch, new_uuid: Callable[[], str]) -> list[Batch]:
-    keep = len(batch) // 2
-    events, summaries = min(keep, len(batch.events)), max(0, keep - len(batch.events))
-    first = replace(batch, id=new_uuid(), events=batch.events[:events], inferences=batch.inferences[:summaries])
-    second = replace(batch, id=new_uuid(), events=batch.events[events:], inferences=batch.inferences[summaries:])
-    return [first, second]

@@ -1,0 +1,290 @@
+"""A seeded population of phones that live, answer, crash, go offline, send late and send twice, all over the wire."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from sandbox import habits, population
+from sandbox.habits import Fault
+from sandbox.outbox import Receipt
+from sandbox.phone import Phone
+from sandbox.population import Handset
+from sandbox.wire import Edge, LostReplyError, Reply, Transport
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How phones behave; every share is 0..1. The same seed gives the same phones, hours, answers and uuids."""
+
+    phones: int = 1500
+    seed: int = 7
+    answers_share: float = 0.5
+    dismisses_share: float = 0.3
+    lost_replies_share: float = 0.03
+    offline_share: float = 0.04
+    wrong_clock_share: float = 0.04
+    check_in_hours: int = 6
+    threads: int = 6
+
+
+@dataclass(slots=True)
+class Tally:
+    """Answers as they went over the wire, each sending counted; `unknown` got no reply, not even one that was lost."""
+
+    sent: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    unknown: int = 0
+
+
+class Line:
+    """A phone's connection. When it `loses_next`, the request arrives but its reply does not come back."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.loses_next = False
+        self.lost: list[Reply] = []
+        self._transport = transport
+
+    def __call__(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        reply = self._transport(method, path, headers, body)
+        if self.loses_next and path == "/v1/batch" and reply.status == 200:
+            self.loses_next = False
+            self.lost.append(reply)
+            raise LostReplyError("lost on the way back")
+        return reply
+
+
+class Watch:
+    """A phone's own clock, `skew` ahead of the world's."""
+
+    def __init__(self, now: datetime, skew: timedelta) -> None:
+        self.world = now
+        self.skew = skew
+
+    def __call__(self) -> datetime:
+        return self.world + self.skew
+
+
+@dataclass(slots=True, kw_only=True)
+class Member:
+    """A phone together with the person who owns it."""
+
+    phone: Phone
+    handset: Handset
+    watch: Watch
+    rng: np.random.Generator
+    keenness: float
+    turn: int
+    offline_until: datetime
+    line: Line
+    answered: set[str] = field(default_factory=set)
+
+
+class Fleet:
+    """All phones of one app. `live` moves them through time; what they saw is counted in `tally`."""
+
+    def __init__(
+        self,
+        manner: Manner,
+        *,
+        app: str,
+        model: str,
+        key: str,
+        transport: Transport,
+        start: datetime,
+        faults: tuple[Fault, ...] = (),
+        better_since: str | None = None,
+    ) -> None:
+        self.manner = manner
+        self.model = model
+        self.faults = faults
+        self.better_since = better_since
+        self.is_offline = False
+        self.problems: list[str] = []
+        self._tally = Tally()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(manner.threads, thread_name_prefix="phones")
+        edge = Edge(transport)
+        self.members = [self._member(number, app, key, edge, start) for number in range(manner.phones)]
+
+    def tally(self) -> Tally:
+        with self._lock:
+            return Tally(**asdict(self._tally))
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def check_in(self, now: datetime, *, everybody: bool = False) -> None:
+        """Let the phones whose turn it is (once in `check_in_hours`) fetch polls and ask which variant to run."""
+        hour = int(now.timestamp() // 3600)
+        due = self.manner.check_in_hours
+        self._each(self._fetch, now, lambda one: everybody or (hour + one.turn) % due == 0)
+
+    def live(self, since: datetime, until: datetime) -> None:
+        """Live the hours from `since` to `until` and send what came of them. Both are whole hours of the world."""
+        hours = [since + number * HOUR for number in range(int((until - since) / HOUR))]
+        self._each(lambda one: self._live(one, hours, until), since)
+
+    def deliver(self, now: datetime) -> None:
+        """Bring every phone online, with a connection that loses nothing, and let it send what still waits there."""
+        for one in self.members:
+            one.offline_until, one.line.loses_next = now, False
+        self._each(self._send, now, lambda one: one.phone.waiting > 0)
+
+    def send_again(self, now: datetime, phones: int) -> Tally:
+        """Let some phones send their last acknowledged batch again; return what these repeats alone amounted to."""
+        before = self.tally()
+        some = [one for one in self.members if _has_answers(one)][:phones]
+        chosen = {id(one) for one in some}
+        self._each(lambda one: self._count(one, one.phone.send_again()), now, lambda one: id(one) in chosen)
+        after = self.tally()
+        return Tally(**{name: value - getattr(before, name) for name, value in asdict(after).items()})
+
+    def running(self, version: str) -> int:
+        """Return how many phones run a version of the model."""
+        return sum(1 for one in self.members if _running(one.phone).get("version") == version)
+
+    # ------------------------------------------------------------------ one phone
+
+    def _live(self, one: Member, hours: list[datetime], until: datetime) -> None:
+        is_watched = _running(one.phone).get("arm") in ("baseline", "candidate")
+        used = [hour for hour in hours if habits.is_used(one.rng, hour, one.keenness)]
+        if is_watched or len(hours) < 24:
+            for hour in used:
+                self._use(one, hour, 1)
+        else:
+            # Telemetry costs battery: outside a release a roll-up covers a day.
+            for day in sorted({hour.replace(hour=0) for hour in used}):
+                self._use(one, day, sum(1 for hour in used if hour.replace(hour=0) == day))
+        one.watch.world = until
+        if one.rng.random() < self.manner.offline_share and until >= one.offline_until:
+            one.offline_until = until + HOUR * int(one.rng.integers(2, 30))
+        one.line.loses_next = bool(one.rng.random() < self.manner.lost_replies_share)
+        self._send(one)
+
+    def _use(self, one: Member, window: datetime, hours: int) -> None:
+        chances = self._chances(one)
+        one.watch.world = window
+        one.phone.note_inferences(habits.summary(one.rng, one.handset, chances, one.watch(), hours=hours))
+        one.watch.world = window + HOUR * float(one.rng.random())
+        poll = one.phone.poll_for("inference_completed", {"confidence": float(one.rng.random())})
+        if poll is None:
+            return
+        submission = one.phone.show(poll)
+        mood = one.rng.random()
+        if mood < self.manner.answers_share:
+            one.watch.world += timedelta(seconds=float(one.rng.integers(3, 40)))
+            one.answered.add(one.phone.answer(poll, submission, habits.answers(one.rng, poll, chances)))
+        elif mood < self.manner.answers_share + self.manner.dismisses_share:
+            one.phone.dismiss(poll, submission)
+
+    def _fetch(self, one: Member) -> None:
+        if self._is_away(one):
+            return
+        one.phone.fetch_polls()
+        offer = one.phone.ask_variant(self.model)
+        if offer is None or offer.to_wire() == one.phone.context.get("model"):
+            return
+        if offer.sha256 != _running(one.phone).get("sha256") and one.phone.download(offer) is None:
+            return
+        one.phone.run(offer)
+
+    def _send(self, one: Member) -> None:
+        if self._is_away(one):
+            return
+        self._count(one, one.phone.send())
+
+    def _is_away(self, one: Member) -> bool:
+        return self.is_offline or one.watch.world < one.offline_until
+
+    def _count(self, one: Member, receipt: Receipt) -> None:
+        """Count what the phone saw, and the replies that it did not see."""
+        results = list(receipt.statuses)
+        for reply in one.line.lost:
+            results += [(result["uuid"], result["status"]) for result in reply.json().get("results", ())]
+        one.line.lost.clear()
+        statuses = [status for uuid, status in results if uuid in one.answered]
+        sent = sum(1 for uuid in receipt.sent if uuid in one.answered)
+        with self._lock:
+            self._tally.sent += sent
+            self._tally.unknown += sent - len(statuses)
+            for status in statuses:
+                setattr(self._tally, status, getattr(self._tally, status) + 1)
+            self.problems += receipt.problems
+
+    def _chances(self, one: Member) -> habits.Rates:
+        version = _running(one.phone).get("version", "0")
+        return habits.rates(one.handset, version, self.faults, better_since=self.better_since)
+
+    def _member(self, number: int, app: str, key: str, transport: Transport, start: datetime) -> Member:
+        rng = np.random.default_rng([self.manner.seed, number])
+        handset = population.draw(rng)
+        watch = Watch(start, self._skew(rng))
+        line = Line(transport)
+        phone = Phone(
+            install=_uuid(rng, start),
+            app=app,
+            context={**handset.context, "consent": {"granted": True, "text_version": "2026-10"}},
+            key=key,
+            transport=line,
+            clock=watch,
+            new_uuid=lambda: _uuid(rng, watch()),
+        )
+        return Member(
+            phone=phone,
+            handset=handset,
+            watch=watch,
+            rng=rng,
+            keenness=float(rng.gamma(4.0, 0.25)),
+            turn=number % self.manner.check_in_hours,
+            offline_until=start,
+            line=line,
+        )
+
+    def _skew(self, rng: np.random.Generator) -> timedelta:
+        if rng.random() < self.manner.wrong_clock_share:
+            return timedelta(minutes=float(rng.uniform(-26 * 60, 26 * 60)))
+        return timedelta(seconds=float(rng.normal(0, 2)))
+
+    def _each(
+        self, does: Callable[[Member], Any], now: datetime, chosen: Callable[[Member], bool] | None = None
+    ) -> None:
+        def work(share: list[Member]) -> None:
+            for one in share:
+                does(one)
+
+        some = [one for one in self.members if chosen is None or chosen(one)]
+        for one in some:
+            one.watch.world = now
+        shares = [some[number :: self.manner.threads] for number in range(self.manner.threads)]
+        for done in [self._pool.submit(work, share) for share in shares if share]:
+            done.result()
+
+
+def _running(phone: Phone) -> dict[str, str]:
+    running: dict[str, str] = phone.context.get("model", {})
+    return running
+
+
+def _has_answers(one: Member) -> bool:
+    last = one.phone.last_sent
+    return last is not None and any(event["uuid"] in one.answered for event in last.events)
+
+
+def _uuid(rng: np.random.Generator, now: datetime) -> str:
+    """Return a version 7 uuid: milliseconds, then chance. RFC 9562."""
+    chance = int.from_bytes(rng.bytes(10), "big")
+    number = int(now.timestamp() * 1000) << 80 | chance
+    number = number & ~(0xF << 76) | 7 << 76
+    return str(uuid.UUID(int=number & ~(0x3 << 62) | 2 << 62))
