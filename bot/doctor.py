@@ -1,0 +1,121 @@
+"""What is set up, what is missing, and what to do about it: the same for `muster doctor` and `/muster doctor`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slack_sdk.errors import SlackClientError
+from slack_sdk.web import SlackResponse
+
+from bot.context import Context
+from core import health
+from core.db import reading
+from core.engine import failed_jobs
+from migrations.run import is_current
+
+MANIFEST = Path(__file__).parent.parent / "manifest.json"
+SLACK_SETTINGS = {
+    "slack_bot_token": "MUSTER_SLACK_BOT_TOKEN is not set: copy the xoxb-… token from OAuth & Permissions of your Slack app.",
+    "slack_signing_secret": "MUSTER_SLACK_SIGNING_SECRET is not set: copy it from Basic Information of your Slack app.",
+    "slack_channel": "MUSTER_SLACK_CHANNEL is not set: give the id of the channel for releases and digests.",
+    "slack_admins": "MUSTER_SLACK_ADMINS is not set: give the user id of the first admin, or nobody may change anything.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    passed: bool
+    sentence: str
+
+
+def examine(ctx: Context, *, live: bool) -> tuple[Finding, ...]:
+    """Return everything looked at; `live` also asks Slack and Jira over the network."""
+    findings = [*_databases(ctx), *_slack_settings(ctx)]
+    if live and ctx.settings.slack_bot_token:
+        findings += _slack(ctx)
+    findings += _jira(ctx, live=live)
+    return tuple(findings)
+
+
+def _databases(ctx: Context) -> list[Finding]:
+    checks = health.check(ctx.databases, is_current)
+    if not checks["database"]:
+        return [_bad("The database does not answer; look at MUSTER_DATABASE_URL.")]
+    if not checks["schema"]:
+        return [_bad("The tables are missing or old; run `muster db upgrade`.")]
+    worker = checks["worker"]
+    told = "A worker is running." if worker else "No worker was alive in the last minute; start `muster worker`."
+    with reading(ctx.databases.control) as session:
+        broken = failed_jobs(session)
+    findings = [_good("The databases answer and their tables are current."), Finding(passed=worker, sentence=told)]
+    if broken:
+        newest = broken[0]
+        findings.append(_bad(f"{len(broken)} jobs were given up on; the newest is {newest.key}: {newest.error}"))
+    return findings
+
+
+def _slack_settings(ctx: Context) -> list[Finding]:
+    missing = [_bad(told) for field, told in SLACK_SETTINGS.items() if not getattr(ctx.settings, field)]
+    return missing or [_good("Slack's token, signing secret, channel and first admin are set.")]
+
+
+def _slack(ctx: Context) -> list[Finding]:
+    try:
+        reply = ctx.slack.auth_test()
+        findings = [_good(f"Slack knows us as @{reply['user']} in {reply['team']}."), _scopes(reply)]
+        if ctx.settings.slack_channel:
+            findings.append(_channel(ctx, ctx.settings.slack_channel))
+    except SlackClientError as error:
+        return [_bad(f"Slack refused: {_reason(error)}.")]
+    except OSError as error:
+        return [_bad(f"Slack cannot be reached at {ctx.settings.slack_api_url}: {error}.")]
+    return findings
+
+
+def _scopes(reply: SlackResponse) -> Finding:
+    wanted = set(json.loads(MANIFEST.read_text())["oauth_config"]["scopes"]["bot"])
+    granted = {scope.strip() for scope in _header(reply, "x-oauth-scopes").split(",") if scope.strip()}
+    lacking = sorted(wanted - granted)
+    if not granted or not lacking:
+        return _good("The Slack app has the scopes it needs.")
+    return _bad(f"The Slack app lacks {', '.join(lacking)}; paste manifest.json again and reinstall the app.")
+
+
+def _header(reply: SlackResponse, name: str) -> str:
+    headers: dict[str, Any] = {str(key).lower(): value for key, value in dict(reply.headers).items()}
+    value = headers.get(name, "")
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _channel(ctx: Context, channel: str) -> Finding:
+    try:
+        facts: dict[str, Any] = ctx.slack.conversations_info(channel=channel).get("channel") or {}
+    except SlackClientError as error:
+        return _bad(f"Channel {channel} cannot be seen ({_reason(error)}); invite the bot there: /invite @muster.")
+    if not facts.get("is_member"):
+        return _bad(f"The bot is not in #{facts.get('name', channel)}; invite it there: /invite @muster.")
+    return _good(f"The bot is in #{facts.get('name', channel)}.")
+
+
+def _reason(error: SlackClientError) -> str:
+    reply = getattr(error, "response", None)
+    return str(reply["error"]) if reply is not None and "error" in reply else str(error)
+
+
+def _jira(ctx: Context, *, live: bool) -> list[Finding]:
+    if ctx.jira is None:
+        return [_good("No Jira is set up; tickets wait until MUSTER_JIRA_URL, _EMAIL, _TOKEN and _PROJECT are set.")]
+    problems = ctx.jira.check() if live else ()
+    told = "accepts our account and project" if live else "is set up"
+    return [_bad(f"Jira: {problem}.") for problem in problems] or [_good(f"Jira {told}.")]
+
+
+def _good(sentence: str) -> Finding:
+    return Finding(passed=True, sentence=sentence)
+
+
+def _bad(sentence: str) -> Finding:
+    return Finding(passed=False, sentence=sentence)
