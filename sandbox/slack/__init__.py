@@ -1,0 +1,1 @@
+"""A Slack that enforces what Slack enforces: its Web API, its deliveries, its limits."""
