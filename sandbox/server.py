@@ -7,8 +7,9 @@ from pathlib import Path
 
 import flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.wrappers import Response as BaseResponse
 
-from sandbox import control
+from sandbox import control, jira_web
 from sandbox.slack import web_api
 from sandbox.world import World
 
@@ -19,10 +20,19 @@ def create_app(world: World, *, page: Path = PAGE) -> flask.Flask:
     app = flask.Flask("sandbox", static_folder=None)
     app.register_blueprint(web_api.blueprint(world.slack))
     app.register_blueprint(control.blueprint(world))
+    app.register_blueprint(jira_web.blueprint(world.jira), url_prefix="/jira")
 
     @app.get("/")
     def index() -> flask.Response:
         return _file(page, "index.html")
+
+    @app.get("/jira/browse/<key>")
+    def ticket(key: str) -> BaseResponse:
+        return flask.redirect(f"/#{key}")
+
+    @app.get("/archives/<channel>/<message>")
+    def permalink(channel: str, message: str) -> BaseResponse:
+        return flask.redirect(f"/#{channel}/{message}")
 
     @app.get("/<path:name>")
     def asset(name: str) -> flask.Response:
@@ -52,6 +62,7 @@ class Server:
         self._http: BaseWSGIServer = make_server(host, port, create_app(world), threaded=True, request_handler=_Quiet)
         self.url = f"http://{host}:{self._http.server_port}"
         world.slack.base_url = self.url
+        world.jira.base_url = f"{self.url}/jira"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="sandbox", daemon=True)
         self._thread.start()
 

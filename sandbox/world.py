@@ -12,6 +12,7 @@ from typing import Any
 
 from sandbox.changes import Changes
 from sandbox.faults import Faults
+from sandbox.jira import JiraWorld
 from sandbox.slack.delivery import ACK_S
 from sandbox.slack.people import People
 from sandbox.slack.service import Credentials, Mode, Slack
@@ -67,7 +68,7 @@ class World:
             monotonic=monotonic,
         )
         self.people = People(self.slack)
-        self.jira: Any = None
+        self.jira = JiraWorld(self.faults, self.clock, changed=self.changed)
         self._lock = threading.Lock()
         self._story: list[Step] = []
 
@@ -110,7 +111,7 @@ class World:
                 for window in slack.windows.all()
             ],
             "homes": {user: {"id": window.id, **window.view} for user, window in slack.windows.homes().items()},
-            "jira": self.jira.tickets() if self.jira else [],
+            "jira": self.jira.facts(),
             "faults": self.faults.values(),
             "clock": self.clock().isoformat(),
             "rate": self.clock.rate,
@@ -122,6 +123,7 @@ class World:
 
     def close(self) -> None:
         self.changes.close()
+        self.jira.close()
         self.slack.close()
 
 
