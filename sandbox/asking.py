@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,24 +62,31 @@ def is_targeted(poll: Mapping[str, Any], device: DeviceContext) -> bool:
 
 
 def has_consent(poll: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
-    needed = (poll.get("consent") or {}).get("required", False)
-    return not needed or bool((context.get("consent") or {}).get("granted"))
+    needed, given = poll.get("consent") or {}, context.get("consent") or {}
+    if not needed.get("required"):
+        return True
+    return bool(given.get("granted")) and needed.get("text_version") in (None, given.get("text_version"))
 
 
 def is_too_often(
-    poll: Mapping[str, Any], shown: Sequence[datetime], shown_any: Iterable[datetime], now: datetime
+    poll: Mapping[str, Any],
+    now: datetime,
+    *,
+    shown: int,
+    answered: datetime | None,
+    any_shown: datetime | None,
 ) -> bool:
-    """Return whether this poll was shown often enough (`shown`), or any poll (`shown_any`) too short a while ago."""
+    """Return whether the poll was `shown` often enough, `answered` not long enough ago, or any poll just shown.
+
+    A poll without `recontact_days` asks nobody again who has answered.
+    """
     often = poll.get("frequency") or {}
-    since = now - timedelta(days=float(often.get("recontact_days") or 0))
-    limit = often.get("display_limit")
-    if limit is not None and len(shown) >= int(limit):
+    limit, again, pause = (often.get(name) for name in ("display_limit", "recontact_days", "cooldown_days"))
+    if limit is not None and shown >= int(limit):
         return True
-    if any(at > since for at in shown):
+    if answered is not None and (again is None or now < answered + timedelta(days=again)):
         return True
-    cooldown = timedelta(days=float(often.get("cooldown_days") or 0))
-    last = max(shown_any, default=None)
-    return last is not None and now - last < cooldown
+    return any_shown is not None and pause is not None and now < any_shown + timedelta(days=pause)
 
 
 def _moment(told: object) -> datetime | None:

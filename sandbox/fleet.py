@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
-
-from sandbox import habits, population
+from sandbox import habits
 from sandbox.habits import Fault
+from sandbox.member import Manner, Member, draw
 from sandbox.outbox import Receipt
 from sandbox.phone import Phone
-from sandbox.population import Handset
-from sandbox.wire import Edge, LostReplyError, Reply, Transport
+from sandbox.wire import Edge, Transport
+
+__all__ = ["Fleet", "Manner", "Tally"]
 
 HOUR = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """How phones behave; every share is 0..1. The same seed gives the same phones, hours, answers and uuids."""
-
-    phones: int = 1500
-    seed: int = 7
-    answers_share: float = 0.5
-    dismisses_share: float = 0.3
-    lost_replies_share: float = 0.03
-    offline_share: float = 0.04
-    wrong_clock_share: float = 0.04
-    check_in_hours: int = 6
-    threads: int = 6
+DAY = timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -46,49 +31,6 @@ class Tally:
     duplicate: int = 0
     rejected: int = 0
     unknown: int = 0
-
-
-class Line:
-    """A phone's connection. When it `loses_next`, the request arrives but its reply does not come back."""
-
-    def __init__(self, transport: Transport) -> None:
-        self.loses_next = False
-        self.lost: list[Reply] = []
-        self._transport = transport
-
-    def __call__(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
-        reply = self._transport(method, path, headers, body)
-        if self.loses_next and path == "/v1/batch" and reply.status == 200:
-            self.loses_next = False
-            self.lost.append(reply)
-            raise LostReplyError("lost on the way back")
-        return reply
-
-
-class Watch:
-    """A phone's own clock, `skew` ahead of the world's."""
-
-    def __init__(self, now: datetime, skew: timedelta) -> None:
-        self.world = now
-        self.skew = skew
-
-    def __call__(self) -> datetime:
-        return self.world + self.skew
-
-
-@dataclass(slots=True, kw_only=True)
-class Member:
-    """A phone together with the person who owns it."""
-
-    phone: Phone
-    handset: Handset
-    watch: Watch
-    rng: np.random.Generator
-    keenness: float
-    turn: int
-    offline_until: datetime
-    line: Line
-    answered: set[str] = field(default_factory=set)
 
 
 class Fleet:
@@ -116,7 +58,9 @@ class Fleet:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(manner.threads, thread_name_prefix="phones")
         edge = Edge(transport)
-        self.members = [self._member(number, app, key, edge, start) for number in range(manner.phones)]
+        self.members = [
+            draw(number, manner, app=app, key=key, transport=edge, start=start) for number in range(manner.phones)
+        ]
 
     def tally(self) -> Tally:
         with self._lock:
@@ -192,12 +136,15 @@ class Fleet:
     def _fetch(self, one: Member) -> None:
         if self._is_away(one):
             return
-        one.phone.fetch_polls()
+        if one.polls_at is None or one.watch.world - one.polls_at >= DAY:
+            one.polls_at = one.watch.world if one.phone.fetch_polls() else None
         offer = one.phone.ask_variant(self.model)
         if offer is None or offer.to_wire() == one.phone.context.get("model"):
             return
-        if offer.sha256 != _running(one.phone).get("sha256") and one.phone.download(offer) is None:
-            return
+        if offer.sha256 != _running(one.phone).get("sha256"):
+            if one.phone.download(offer) is None:
+                return
+            one.updated_at = one.watch.world
         one.phone.run(offer)
 
     def _send(self, one: Member) -> None:
@@ -225,37 +172,8 @@ class Fleet:
 
     def _chances(self, one: Member) -> habits.Rates:
         version = _running(one.phone).get("version", "0")
-        return habits.rates(one.handset, version, self.faults, better_since=self.better_since)
-
-    def _member(self, number: int, app: str, key: str, transport: Transport, start: datetime) -> Member:
-        rng = np.random.default_rng([self.manner.seed, number])
-        handset = population.draw(rng)
-        watch = Watch(start, self._skew(rng))
-        line = Line(transport)
-        phone = Phone(
-            install=_uuid(rng, start),
-            app=app,
-            context={**handset.context, "consent": {"granted": True, "text_version": "2026-10"}},
-            key=key,
-            transport=line,
-            clock=watch,
-            new_uuid=lambda: _uuid(rng, watch()),
-        )
-        return Member(
-            phone=phone,
-            handset=handset,
-            watch=watch,
-            rng=rng,
-            keenness=float(rng.gamma(4.0, 0.25)),
-            turn=number % self.manner.check_in_hours,
-            offline_until=start,
-            line=line,
-        )
-
-    def _skew(self, rng: np.random.Generator) -> timedelta:
-        if rng.random() < self.manner.wrong_clock_share:
-            return timedelta(minutes=float(rng.uniform(-26 * 60, 26 * 60)))
-        return timedelta(seconds=float(rng.normal(0, 2)))
+        hours = (one.watch.world - one.updated_at) / HOUR
+        return habits.rates(one.handset, version, self.faults, hours_running=hours, better_since=self.better_since)
 
     def _each(
         self, does: Callable[[Member], Any], now: datetime, chosen: Callable[[Member], bool] | None = None
@@ -280,11 +198,3 @@ def _running(phone: Phone) -> dict[str, str]:
 def _has_answers(one: Member) -> bool:
     last = one.phone.last_sent
     return last is not None and any(event["uuid"] in one.answered for event in last.events)
-
-
-def _uuid(rng: np.random.Generator, now: datetime) -> str:
-    """Return a version 7 uuid: milliseconds, then chance. RFC 9562."""
-    chance = int.from_bytes(rng.bytes(10), "big")
-    number = int(now.timestamp() * 1000) << 80 | chance
-    number = number & ~(0xF << 76) | 7 << 76
-    return str(uuid.UUID(int=number & ~(0x3 << 62) | 2 << 62))

@@ -55,10 +55,14 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What is wrong with one model version on the phones a rule picks out; what is None stays as it is elsewhere."""
+    """What is wrong with one model version on the phones a rule picks out; what is None stays as it is elsewhere.
+
+    `after_hours`: how long a phone runs the version before it shows, as a leak does.
+    """
 
     version: str
     where: Segment = EVERYONE
+    after_hours: float = 0.0
     crash: float | None = None
     timeout: float | None = None
     fallback: float | None = None
@@ -66,7 +70,14 @@ class Fault:
     latency_factor: float | None = None
 
 
-def rates(handset: Handset, version: str, faults: tuple[Fault, ...], *, better_since: str | None = None) -> Rates:
+def rates(
+    handset: Handset,
+    version: str,
+    faults: tuple[Fault, ...],
+    *,
+    hours_running: float,
+    better_since: str | None = None,
+) -> Rates:
     """Return the chances of a phone under a version; from `better_since` on the model is faster and hears better."""
     satisfied, latency_factor = SATISFIED[handset.chipset.tier], 1.0
     if better_since is not None and (compare(version, better_since) or 0) >= 0:
@@ -74,7 +85,7 @@ def rates(handset: Handset, version: str, faults: tuple[Fault, ...], *, better_s
     found = {"satisfied": satisfied, "latency_factor": latency_factor}
     device = DeviceContext.from_wire(handset.context)
     for fault in faults:
-        if fault.version == version and matches(fault.where, device):
+        if fault.version == version and hours_running >= fault.after_hours and matches(fault.where, device):
             names = ("crash", "timeout", "fallback", "satisfied", "latency_factor")
             found |= {name: getattr(fault, name) for name in names if getattr(fault, name) is not None}
     return Rates(**found)

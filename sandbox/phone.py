@@ -73,7 +73,9 @@ class Phone:
         self._polls_etag: str | None = None
         self._polls_until: datetime | None = None
         self._flags_etag: str | None = None
-        self._shown: dict[str, list[datetime]] = {}
+        self._shown: dict[str, int] = {}
+        self._answered: dict[str, datetime] = {}
+        self._any_shown: datetime | None = None
         self._not_before: datetime | None = None
         self._backoff = BACKOFF_FIRST
 
@@ -105,7 +107,8 @@ class Phone:
     def show(self, poll: Mapping[str, Any]) -> str:
         """Note that the poll was shown and return the submission's id."""
         submission = self._new_uuid()
-        self._shown.setdefault(poll["id"], []).append(self._clock())
+        self._shown[poll["id"]] = self._shown.get(poll["id"], 0) + 1
+        self._any_shown = self._clock()
         self._note("poll shown", poll, submission, {})
         return submission
 
@@ -113,6 +116,7 @@ class Phone:
         self, poll: Mapping[str, Any], submission: str, answers: Iterable[Item], *, is_completed: bool = True
     ) -> str:
         """Queue a response; return the uuid under which it will be seen again if it is sent twice."""
+        self._answered[poll["id"]] = self._clock()
         language = str(self.context.get("locale", "en")).split("-")[0]
         more = {"answers": list(answers), "completed": is_completed, "language": language}
         return self._note("poll answered", poll, submission, more)
@@ -217,13 +221,19 @@ class Phone:
         return uuid
 
     def _is_asked(self, poll: Mapping[str, Any], event: str, fields: Mapping[str, object], now: datetime) -> bool:
-        shown_any = (at for moments in self._shown.values() for at in moments)
+        often = asking.is_too_often(
+            poll,
+            now,
+            shown=self._shown.get(poll["id"], 0),
+            answered=self._answered.get(poll["id"]),
+            any_shown=self._any_shown,
+        )
         return (
             asking.is_running(poll, now)
             and asking.is_triggered(poll, event, fields)
             and asking.has_consent(poll, self.context)
             and asking.is_sampled(poll.get("sampling"), self.install)
-            and not asking.is_too_often(poll, self._shown.get(poll["id"], ()), shown_any, now)
+            and not often
             and asking.is_targeted(poll, DeviceContext.from_wire(self.context))
         )
 

@@ -175,7 +175,7 @@ COUNTRIES: Mapping[str, tuple[float, str]] = {
 # Cheap phones are sold elsewhere than dear ones: cohorts of country and of chipset overlap, as they do in the field.
 CHEAP = frozenset({"IN", "BR", "ID", "MX"})
 APP_VERSIONS: Mapping[str, float] = {"5.4.1": 7, "5.4.0": 2, "5.3.2": 1}
-RUNTIMES: Mapping[str, str] = {"android": "tflite-2.16", "ios": "coreml-7"}
+RUNTIME = "onnxruntime-1.20"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +212,7 @@ def draw(rng: np.random.Generator) -> Handset:
         "locale": COUNTRIES[country][1],
         "geo.country": country,
         "app.version": pick(rng, list(APP_VERSIONS), list(APP_VERSIONS.values())),
-        "runtime": RUNTIMES[chipset.platform],
+        "runtime": RUNTIME,
         "accelerator": pick(rng, list(chipset.accelerators), list(chipset.accelerators.values())),
     }
     return Handset(chipset=chipset, context=context)

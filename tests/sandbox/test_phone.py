@@ -274,3 +274,21 @@ def test_does_not_ask_again_within_the_recontact_days(phone: Phone, collector: C
     answer_once(phone)
     watch.now += timedelta(days=3)
     assert not ask(phone)
+
+
+def test_asks_nobody_again_who_has_answered_a_poll_without_recontact(phone: Phone, watch: Watch) -> None:
+    phone.fetch_polls()
+    answer_once(phone)
+    watch.now += timedelta(days=5)
+
+    assert not ask(phone)
+
+
+def test_leaves_people_alone_for_the_cooldown(phone: Phone, collector: Collector, watch: Watch) -> None:
+    collector.polls = [{**POLL, "frequency": {"cooldown_days": 1}}]
+    phone.fetch_polls()
+    phone.dismiss(POLL, phone.show(POLL))
+
+    assert not ask(phone)
+    watch.now += timedelta(days=1)
+    assert ask(phone)
