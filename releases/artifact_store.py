@@ -1,0 +1,128 @@
+"""Artifacts in the database: register once, find, the current baseline of a model, quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from core.errors import ConflictError, NotFoundError
+from core.versions import version_key
+from releases.artifacts import Artifact
+from releases.counters import bump
+from releases.states import State
+from releases.tables import ArtifactRow, ReleaseRow, RolloutRow
+
+
+def register_artifact(session: Session, artifact: Artifact, *, app: str, by: str, now: datetime) -> bool:
+    """Register a file; return whether it is new. The same file in the same words again changes nothing.
+
+    Raises: ConflictError: the file is known as something else, its name belongs to another file, or the model has a
+        baseline of another version already (only a release replaces that).
+    """
+    known = session.get(ArtifactRow, (app, artifact.sha256))
+    if known is not None:
+        if _stated(_artifact(known)) != _stated(artifact):
+            raise ConflictError(f"This file is registered already, as {_artifact(known).name} with other facts.")
+        return False
+    taken = session.scalar(
+        sa.select(ArtifactRow.sha256).where(
+            ArtifactRow.app == app, ArtifactRow.model == artifact.model, ArtifactRow.version == artifact.version,
+            ArtifactRow.variant == artifact.variant,
+        )
+    )  # fmt: skip
+    if taken is not None:
+        raise ConflictError(f"{artifact.name} is another file already ({taken[:12]}…); use a new version or variant.")
+    if artifact.is_baseline:
+        _require_baseline(session, artifact, app=app)
+    session.add(
+        ArtifactRow(
+            app=app, sha256=artifact.sha256, model=artifact.model, version=artifact.version, variant=artifact.variant,
+            size_bytes=artifact.size_bytes, runtime=artifact.runtime, min_app=artifact.min_app, min_os=artifact.min_os,
+            min_ram_gb=artifact.min_ram_gb, accelerators=list(artifact.accelerators),
+            is_baseline=artifact.is_baseline, registered_at=now, registered_by=by,
+            quarantined_at=None, quarantined_for=None,
+        )
+    )  # fmt: skip
+    session.flush()
+    bump(session, "catalog")
+    return True
+
+
+def find_artifact(session: Session, *, app: str, sha256: str) -> Artifact:
+    """Raises: NotFoundError."""
+    row = session.get(ArtifactRow, (app, sha256))
+    if row is None:
+        raise NotFoundError(f"There is no artifact {sha256}.")
+    return _artifact(row)
+
+
+def find_artifacts(
+    session: Session, *, app: str, model: str | None = None, version: str | None = None
+) -> tuple[Artifact, ...]:
+    """Return artifacts by model, version (the newest last) and variant."""
+    query = sa.select(ArtifactRow).where(ArtifactRow.app == app).execution_options(populate_existing=True)
+    if model is not None:
+        query = query.where(ArtifactRow.model == model)
+    if version is not None:
+        query = query.where(ArtifactRow.version == version)
+    return tuple(sorted((_artifact(row) for row in session.scalars(query)), key=_order))
+
+
+def models(session: Session, *, app: str) -> tuple[str, ...]:
+    found = sa.select(ArtifactRow.model).where(ArtifactRow.app == app).distinct().order_by(ArtifactRow.model)
+    return tuple(session.scalars(found))
+
+
+def current_baselines(session: Session, *, app: str, model: str) -> tuple[Artifact, ...]:
+    """Return what phones run when no release is live: the files of the last completed release that still stands, or
+    those registered as baseline. All are of one version; nothing means that the model in the app stays."""
+    last = (
+        sa.select(ReleaseRow.candidates)
+        .join(RolloutRow, RolloutRow.release_id == ReleaseRow.id)
+        .where(ReleaseRow.app == app, ReleaseRow.model == model)
+        .where(RolloutRow.state.in_([str(State.COMPLETED), str(State.SUPERSEDED)]))
+        .order_by(RolloutRow.completed_at.desc())
+        .limit(1)
+    )
+    digests = session.scalar(last)
+    artifacts = find_artifacts(session, app=app, model=model)
+    if digests is not None:
+        return tuple(artifact for artifact in artifacts if artifact.sha256 in digests)
+    return tuple(artifact for artifact in artifacts if artifact.is_baseline)
+
+
+def quarantine(session: Session, *, app: str, digests: Iterable[str], reason: str, now: datetime) -> None:
+    """Never offer these files again; the first reason stays."""
+    session.execute(
+        sa.update(ArtifactRow)
+        .where(ArtifactRow.app == app, ArtifactRow.sha256.in_(list(digests)), ArtifactRow.quarantined_at.is_(None))
+        .values(quarantined_at=now, quarantined_for=reason),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def _require_baseline(session: Session, artifact: Artifact, *, app: str) -> None:
+    versions = {each.version for each in current_baselines(session, app=app, model=artifact.model)}
+    if versions - {artifact.version}:
+        raise ConflictError(f"{artifact.model} has the baseline {min(versions)}; only a release can replace it.")
+
+
+def _stated(artifact: Artifact) -> tuple[object, ...]:
+    return (artifact.model, artifact.version, artifact.variant, artifact.runtime, artifact.min_app, artifact.min_os,
+            artifact.min_ram_gb, artifact.accelerators, artifact.is_baseline)  # fmt: skip
+
+
+def _order(artifact: Artifact) -> tuple[object, ...]:
+    return artifact.model, version_key(artifact.version) or ((), False, ()), artifact.variant
+
+
+def _artifact(row: ArtifactRow) -> Artifact:
+    return Artifact(
+        sha256=row.sha256, model=row.model, version=row.version, variant=row.variant, size_bytes=row.size_bytes,
+        runtime=row.runtime, min_app=row.min_app, min_os=row.min_os, min_ram_gb=row.min_ram_gb,
+        accelerators=tuple(row.accelerators), is_baseline=row.is_baseline,
+        quarantined=row.quarantined_at is not None,
+    )  # fmt: skip

@@ -1,0 +1,180 @@
+"""Rollout: how far a release has got, and what to do with it now.
+
+`decide` is what the minute tick asks, `next_step` what the advance button does; both end in `apply`. Missing data never
+advances a stage, guardrails are judged in every state that waits, and nothing widens twice in one step. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, assert_never
+
+from core.errors import ConflictError, NotAllowedError
+from releases.guardrails import Finding, Verdict, worst
+from releases.measurements import Evidence
+from releases.plan import Plan
+from releases.states import (
+    LIVE,
+    TABLE,
+    TERMINAL,
+    WATCHED,
+    Act,
+    Advance,
+    Approve,
+    Cancel,
+    Complete,
+    Decision,
+    Halt,
+    Hold,
+    Kill,
+    Pause,
+    PausedFor,
+    Reject,
+    Resume,
+    RollBack,
+    Rollout,
+    State,
+    Submit,
+    Supersede,
+    allowed_acts,
+    apply,
+    approval_subject,
+    draft,
+)
+from releases.wording import count, duration, share
+
+__all__ = [
+    "LIVE", "TABLE", "TERMINAL", "WATCHED", "Act", "Advance", "Approve", "Cancel", "Complete", "Decision", "Evidence",
+    "Halt", "Hold", "Kill", "Pause", "PausedFor", "Reject", "Resume", "RollBack", "Rollout", "State", "Submit",
+    "Supersede", "allowed_acts", "apply", "approval_subject", "decide", "draft", "next_step",
+]  # fmt: skip
+
+FRESH_WITHIN: Final = timedelta(hours=6)
+NOTHING_SEEN: Final = Evidence()
+
+
+def decide(
+    rollout: Rollout, plan: Plan, findings: Sequence[Finding], now: datetime, *, evidence: Evidence = NOTHING_SEEN
+) -> Decision:
+    """Return what to do now. `evidence` is what was seen since the stage began; without it nothing advances.
+
+    A breach comes first, in every state in which installs have the candidate.
+    """
+    match rollout.state:
+        case State.SCHEDULED:
+            if plan.starts_at and now < plan.starts_at:
+                return Hold(reason=f"starts in {duration(plan.starts_at - now)}")
+            return Advance(stage=0, reason=f"started at {share(plan.stages[0].percent)}")
+        case State.PROGRESSING:
+            return _breach(rollout, findings) or _go_on(rollout, plan, findings, now, evidence)
+        case State.PAUSED:
+            return _breach(rollout, findings) or Hold(reason=rollout.reason or "paused")
+        case State.HALTED:
+            return _breach(rollout, findings) or Hold(reason=rollout.reason or "halted")
+        case State.COMPLETED:
+            watched = now < rollout.since + plan.watch
+            return (_breach(rollout, findings) if watched else None) or Hold(reason="completed")
+        case State.ROLLING_BACK:
+            return _way_back(rollout, plan, now, evidence)
+        case State.DRAFT | State.AWAITING_APPROVAL:
+            return Hold(reason="waits for people")
+        case State.ROLLED_BACK | State.SUPERSEDED | State.CANCELLED | State.REJECTED:
+            return Hold(reason=f"is over: {rollout.state.replace('_', ' ')}")
+        case _:
+            assert_never(rollout.state)
+
+
+def next_step(rollout: Rollout, plan: Plan, findings: Sequence[Finding], *, reason: str) -> Advance | Complete:
+    """Return what a person's "advance" does: on without waiting to bake, but past neither a breach nor an approval.
+
+    Raises: ConflictError: a guardrail is breached or the release does not progress; NotAllowedError: the next stage
+        needs an approval.
+    """
+    if rollout.state is not State.PROGRESSING:
+        raise ConflictError(f"The release is {rollout.state.replace('_', ' ')}; only a progressing one advances.")
+    found = worst(findings)
+    if found is not None and found.verdict is Verdict.FAIL:
+        raise ConflictError(f"A guardrail is breached: {found.sentence}")
+    if rollout.stage + 1 >= len(plan.stages):
+        return Complete(reason=reason)
+    if _waits_for_person(rollout, plan):
+        raise NotAllowedError(f"The stage of {share(plan.stages[rollout.stage + 1].percent)} needs an approval first.")
+    return Advance(stage=rollout.stage + 1, reason=reason)
+
+
+def _breach(rollout: Rollout, findings: Sequence[Finding]) -> Pause | Halt | RollBack | None:
+    """Return the strongest act of the breached guardrails, None if nothing new is to be done."""
+    found = worst(findings)
+    if found is None or found.verdict is not Verdict.FAIL:
+        return None
+    match found.guardrail.on_fail:
+        case "rollback":
+            return RollBack(reason=found.sentence)
+        case "halt":
+            return None if rollout.state is State.HALTED else Halt(reason=found.sentence)
+        case "pause":
+            waits = rollout.state is not State.PROGRESSING
+            return None if waits else Pause(reason=found.sentence, why=PausedFor.GUARDRAIL)
+        case _:
+            assert_never(found.guardrail.on_fail)
+
+
+def _go_on(
+    rollout: Rollout, plan: Plan, findings: Sequence[Finding], now: datetime, evidence: Evidence
+) -> Hold | Pause | Advance | Complete:
+    stage = plan.stages[rollout.stage]
+    baked_at = rollout.stage_since + stage.bake
+    if now < baked_at:
+        return Hold(reason=f"baking at {share(stage.percent)}, {duration(baked_at - now)} to go")
+    missing = _missing(rollout, plan, findings, now, evidence)
+    if missing:
+        why, sentence = missing
+        waited = now - max(baked_at, rollout.since)
+        return Pause(reason=sentence, why=why) if waited >= plan.patience else Hold(reason=sentence)
+    if rollout.stage + 1 >= len(plan.stages):
+        return Complete(reason=f"{share(stage.percent)} baked for {duration(stage.bake)}, all guardrails hold")
+    following = plan.stages[rollout.stage + 1]
+    if _waits_for_person(rollout, plan):
+        return Pause(reason=f"{share(following.percent)} needs an approval", why=PausedFor.APPROVAL)
+    return Advance(
+        stage=rollout.stage + 1,
+        reason=f"{share(stage.percent)} baked for {duration(stage.bake)}, all guardrails hold; on to "
+        f"{share(following.percent)}",
+    )
+
+
+def _missing(
+    rollout: Rollout, plan: Plan, findings: Sequence[Finding], now: datetime, evidence: Evidence
+) -> tuple[PausedFor, str] | None:
+    """Return what keeps the stage from being judged good."""
+    stage = plan.stages[rollout.stage]
+    judged = {finding.guardrail for finding in findings if finding.verdict is not Verdict.NO_DATA}
+    unjudged = [guardrail.metric for guardrail in plan.guardrails if guardrail not in judged]
+    if unjudged:
+        return PausedFor.NO_DATA, f"too little data to judge {' and '.join(unjudged)}"
+    arms = [("candidate", evidence.candidate_installs)]
+    if stage.percent < 100:
+        arms.append(("baseline", evidence.baseline_installs))
+    for arm, installs in arms:
+        if installs < max(1, stage.min_installs):
+            seen = f"{count(installs)} of {count(max(1, stage.min_installs))} installs seen on the {arm}"
+            return PausedFor.NO_DATA, f"{seen} at {share(stage.percent)}"
+    if evidence.newest is None or now - evidence.newest > FRESH_WITHIN + timedelta(hours=1):
+        return PausedFor.NO_DATA, f"no telemetry from the candidate for {duration(FRESH_WITHIN)}"
+    unclear = next((finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE), None)
+    return (PausedFor.INCONCLUSIVE, unclear.sentence) if unclear else None
+
+
+def _way_back(rollout: Rollout, plan: Plan, now: datetime, evidence: Evidence) -> Hold | Complete:
+    if evidence.holders == 0:
+        return Complete(reason="every install seen has returned to the baseline")
+    until = rollout.since + plan.way_back
+    if now >= until:
+        return Complete(reason=f"the deadline of {duration(plan.way_back)} for returning has passed")
+    holding = f"{count(evidence.holders)} installs still have the candidate, " if evidence.holders else ""
+    return Hold(reason=f"{holding}{duration(until - now)} left to return")
+
+
+def _waits_for_person(rollout: Rollout, plan: Plan) -> bool:
+    return plan.stages[rollout.stage + 1].needs_approval and rollout.cleared <= rollout.stage

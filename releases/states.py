@@ -1,0 +1,264 @@
+"""The states of a rollout and the acts that lead from one to another, as one table.
+
+What the minute tick decides and what people click goes through the same `apply`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, TypeAlias, assert_never
+
+from core.errors import ConflictError, NotAllowedError
+
+
+class State(StrEnum):
+    DRAFT = "draft"
+    AWAITING_APPROVAL = "awaiting_approval"
+    SCHEDULED = "scheduled"
+    PROGRESSING = "progressing"
+    PAUSED = "paused"
+    HALTED = "halted"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
+    COMPLETED = "completed"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+LIVE: Final = frozenset({State.PROGRESSING, State.PAUSED, State.HALTED, State.ROLLING_BACK})
+"""States that take the model's slot: one release of a model at a time."""
+WATCHED: Final = LIVE | {State.SCHEDULED, State.COMPLETED}
+"""States that the tick looks at."""
+TERMINAL: Final = frozenset({State.ROLLED_BACK, State.SUPERSEDED, State.CANCELLED, State.REJECTED})
+
+
+class PausedFor(StrEnum):
+    MANUAL = "manual"
+    INCONCLUSIVE = "inconclusive"
+    NO_DATA = "no_data"
+    APPROVAL = "approval"
+    GUARDRAIL = "guardrail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """`stage` counts from 0. `since`: in this state since; `stage_since`: at this share since.
+
+    `cleared`: the highest stage that people allowed to begin. `reason` is why it is in this state, a sentence.
+    """
+
+    release_id: str
+    state: State
+    stage: int
+    since: datetime
+    stage_since: datetime
+    revision: int = 1
+    reason: str | None = None
+    paused_for: PausedFor | None = None
+    cleared: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """Start (from scheduled) or widen to `stage`."""
+
+    stage: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    reason: str
+    why: PausedFor = PausedFor.MANUAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBack:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complete:
+    """The last stage was passed; or, while rolling back, the way back is done."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    reason: str = "proposed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approve:
+    """Enough people approved: the start, the stage that waits for a person, or going on after a halt."""
+
+    reason: str = "approved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """Roll back now, past every gate."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supersede:
+    reason: str
+
+
+Decision: TypeAlias = Hold | Advance | Pause | Halt | RollBack | Complete
+Act: TypeAlias = Decision | Submit | Approve | Reject | Resume | Cancel | Kill | Supersede
+
+_S = State
+TABLE: Final[Mapping[tuple[State, type[Act]], State]] = MappingProxyType(
+    {
+        (_S.DRAFT, Submit): _S.AWAITING_APPROVAL,
+        (_S.DRAFT, Cancel): _S.CANCELLED,
+        (_S.AWAITING_APPROVAL, Approve): _S.SCHEDULED,
+        (_S.AWAITING_APPROVAL, Reject): _S.REJECTED,
+        (_S.AWAITING_APPROVAL, Cancel): _S.CANCELLED,
+        (_S.SCHEDULED, Advance): _S.PROGRESSING,
+        (_S.SCHEDULED, Cancel): _S.CANCELLED,
+        (_S.PROGRESSING, Advance): _S.PROGRESSING,
+        (_S.PROGRESSING, Pause): _S.PAUSED,
+        (_S.PROGRESSING, Halt): _S.HALTED,
+        (_S.PROGRESSING, RollBack): _S.ROLLING_BACK,
+        (_S.PROGRESSING, Kill): _S.ROLLING_BACK,
+        (_S.PROGRESSING, Complete): _S.COMPLETED,
+        (_S.PAUSED, Approve): _S.PROGRESSING,
+        (_S.PAUSED, Resume): _S.PROGRESSING,
+        (_S.PAUSED, Halt): _S.HALTED,
+        (_S.PAUSED, RollBack): _S.ROLLING_BACK,
+        (_S.PAUSED, Kill): _S.ROLLING_BACK,
+        (_S.HALTED, Approve): _S.PROGRESSING,
+        (_S.HALTED, RollBack): _S.ROLLING_BACK,
+        (_S.HALTED, Kill): _S.ROLLING_BACK,
+        (_S.ROLLING_BACK, Kill): _S.ROLLING_BACK,
+        (_S.ROLLING_BACK, Complete): _S.ROLLED_BACK,
+        (_S.COMPLETED, Halt): _S.HALTED,
+        (_S.COMPLETED, RollBack): _S.ROLLING_BACK,
+        (_S.COMPLETED, Kill): _S.ROLLING_BACK,
+        (_S.COMPLETED, Supersede): _S.SUPERSEDED,
+    }
+)
+"""(state, act) → the state it leads to; what is not listed cannot be done."""
+
+_WORDS: Final[Mapping[type[Act], str]] = MappingProxyType(
+    {
+        Advance: "be advanced", Pause: "be paused", Halt: "be halted", RollBack: "be rolled back", Kill: "be killed",
+        Complete: "be completed", Submit: "be submitted", Approve: "be approved", Reject: "be rejected",
+        Resume: "be resumed", Cancel: "be cancelled", Supersede: "be superseded",
+    }
+)  # fmt: skip
+
+
+def draft(release_id: str, *, now: datetime) -> Rollout:
+    return Rollout(release_id=release_id, state=State.DRAFT, stage=0, since=now, stage_since=now)
+
+
+def allowed_acts(state: State) -> frozenset[type[Act]]:
+    return frozenset(act for at, act in TABLE if at == state)
+
+
+def approval_subject(rollout: Rollout, plan_hash: str) -> str | None:
+    """Return what an approval would now be bound to, None when nothing waits for one.
+
+    It changes with the plan, the files, the stage and the halt, so an approval given for an earlier one is out of date.
+    """
+    match rollout.state:
+        case State.AWAITING_APPROVAL:
+            return plan_hash
+        case State.PAUSED if rollout.paused_for is PausedFor.APPROVAL:
+            return f"{plan_hash}/stage/{rollout.stage + 1}"
+        case State.HALTED:
+            return f"{plan_hash}/halted/{rollout.revision}"
+        case _:
+            return None
+
+
+def apply(rollout: Rollout, act: Act, now: datetime) -> Rollout:
+    """Return the rollout after the act, one revision on. Hold changes nothing.
+
+    Raises: ConflictError: the act is not possible in this state; NotAllowedError: going on after a halt, or past a
+        stage that waits for a person, needs an approval first.
+    """
+    if isinstance(act, Hold):
+        return rollout
+    target = TABLE.get((rollout.state, type(act)))
+    if target is None:
+        _refuse(rollout, act)
+    assert target is not None
+    after = replace(
+        rollout, state=target, revision=rollout.revision + 1, reason=act.reason, paused_for=None,
+        since=rollout.since if target == rollout.state else now,
+    )  # fmt: skip
+    match act:
+        case Advance(stage=stage):
+            return _advanced(rollout, after, stage, now)
+        case Pause(why=why):
+            return replace(after, paused_for=why)
+        case Resume() if rollout.paused_for is PausedFor.APPROVAL:
+            raise NotAllowedError("The next stage waits for an approval; resuming does not give it.")
+        case Approve():
+            return _approved(rollout, after, now)
+        case Resume() | Halt() | RollBack() | Complete() | Submit() | Reject() | Cancel() | Kill() | Supersede():
+            return after
+        case _:
+            assert_never(act)
+
+
+def _advanced(before: Rollout, after: Rollout, stage: int, now: datetime) -> Rollout:
+    first = before.state is State.SCHEDULED
+    if stage != (0 if first else before.stage + 1):
+        raise ConflictError(
+            f"The release stands at stage {before.stage + 1}; it cannot go to stage {stage + 1} at once."
+        )
+    return replace(after, stage=stage, stage_since=now, since=now, cleared=max(before.cleared, stage))
+
+
+def _approved(before: Rollout, after: Rollout, now: datetime) -> Rollout:
+    if before.state is State.PAUSED:
+        if before.paused_for is not PausedFor.APPROVAL:
+            raise ConflictError("The release is paused, but not for an approval; resume it instead.")
+        return replace(after, cleared=before.stage + 1)
+    # After a halt the stage is watched for its whole bake again.
+    return replace(after, stage_since=now) if before.state is State.HALTED else after
+
+
+def _refuse(rollout: Rollout, act: Act) -> None:
+    if rollout.state is State.HALTED and isinstance(act, Resume):
+        raise NotAllowedError("A halted release goes on only after an approval.")
+    state = rollout.state.replace("_", " ")
+    raise ConflictError(f"The release is {state}; it cannot {_WORDS[type(act)]} now.")

@@ -1,0 +1,109 @@
+"""Tables of releases, on the control database."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import Control
+
+
+class ArtifactRow(Control):
+    """One model file. What it was registered as never changes; only quarantine is added."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (sa.UniqueConstraint("app", "model", "version", "variant"),)
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    model: Mapped[str]
+    version: Mapped[str]
+    variant: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
+    runtime: Mapped[str | None]
+    min_app: Mapped[str | None]
+    min_os: Mapped[str | None]
+    min_ram_gb: Mapped[float | None]
+    accelerators: Mapped[list[str]] = mapped_column(sa.JSON)
+    is_baseline: Mapped[bool]
+    registered_at: Mapped[datetime]
+    registered_by: Mapped[str]
+    quarantined_at: Mapped[datetime | None]
+    quarantined_for: Mapped[str | None]
+
+
+class ReleaseRow(Control):
+    """A decision; nothing in it changes after it was proposed."""
+
+    __tablename__ = "releases"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    app: Mapped[str]
+    model: Mapped[str] = mapped_column(index=True)
+    baseline_version: Mapped[str]
+    candidate_version: Mapped[str]
+    baselines: Mapped[list[str]] = mapped_column(sa.JSON)
+    candidates: Mapped[list[str]] = mapped_column(sa.JSON)
+    salt: Mapped[str]
+    plan: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    plan_hash: Mapped[str]
+    proposed_by: Mapped[str]
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class RolloutRow(Control):
+    """How far a release has got. `slot` is app and model while the release takes it, so two can never both run."""
+
+    __tablename__ = "rollouts"
+
+    release_id: Mapped[str] = mapped_column(sa.ForeignKey("releases.id"), primary_key=True)
+    state: Mapped[str] = mapped_column(index=True)
+    stage: Mapped[int]
+    since: Mapped[datetime]
+    stage_since: Mapped[datetime]
+    revision: Mapped[int]
+    reason: Mapped[str | None]
+    paused_for: Mapped[str | None]
+    cleared: Mapped[int]
+    slot: Mapped[str | None] = mapped_column(unique=True)
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+
+
+class ReleaseEventRow(Control):
+    """One line of a release's history; appended, never changed."""
+
+    __tablename__ = "release_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    release_id: Mapped[str] = mapped_column(sa.ForeignKey("releases.id"), index=True)
+    at: Mapped[datetime]
+    what: Mapped[str]
+    who: Mapped[str]
+    reason: Mapped[str | None]
+    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+
+
+class ApprovalRow(Control):
+    """One person's approval of one thing shown (`subject`: see states.approval_subject)."""
+
+    __tablename__ = "approvals"
+
+    release_id: Mapped[str] = mapped_column(sa.ForeignKey("releases.id"), primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    by: Mapped[str] = mapped_column("approved_by", primary_key=True)
+    at: Mapped[datetime]
+
+
+class ReleaseCounterRow(Control):
+    """Counters: "number" gives R12, "catalog" grows with whatever changes an offer."""
+
+    __tablename__ = "release_counters"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[int] = mapped_column(sa.BigInteger)

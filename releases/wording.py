@@ -1,0 +1,42 @@
+"""How numbers read in sentences: 1 904, 0.5 %, +2.6 pt. Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+def count(n: int) -> str:
+    return f"{n:,}".replace(",", " ")
+
+
+def percent(fraction: float) -> str:
+    return f"{_short(fraction * 100)} %"
+
+
+def points(fraction: float) -> str:
+    return f"{_short(fraction * 100)} pt"
+
+
+def signed(size: str, value: float) -> str:
+    """Put the sign of `value` before its size in words."""
+    return ("−" if value < 0 else "+") + size
+
+
+def share(percent_of_installs: float) -> str:
+    """Return 0.1 as "0.1 %" and 25.0 as "25 %"; never in powers of ten."""
+    return f"{percent_of_installs:.4f}".rstrip("0").rstrip(".") + " %"
+
+
+def duration(length: timedelta) -> str:
+    """Return the length in its two largest units: "24 h", "2 d 4 h", "15 min"."""
+    minutes = int(length.total_seconds() // 60)
+    days, minutes = divmod(minutes, 24 * 60) if minutes >= 48 * 60 else (0, minutes)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
+    return " ".join(parts[:2]) or f"{int(length.total_seconds())} s"
+
+
+def _short(number: float) -> str:
+    if number >= 100:
+        return f"{number:.0f}"
+    return f"{number:.1f}".removesuffix(".0") if number >= 0.1 or number == 0 else f"{number:.2g}"
