@@ -55,8 +55,8 @@ MARK_TAGS: Mapping[str, str] = {"strong": "strong", "em": "em", "code": "code", 
 
 
 def blueprint(jira: JiraWorld) -> flask.Blueprint:
-    """Return the pages, to be registered under `url_prefix="/jira"`."""
-    pages = flask.Blueprint("jira_pages", __name__)
+    """Return the pages, which `sandbox.jira_web` mounts beside the API."""
+    pages = flask.Blueprint("pages", __name__)
 
     @pages.get("/")
     def issues() -> ResponseReturnValue:

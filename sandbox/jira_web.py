@@ -15,7 +15,7 @@ import flask
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from sandbox import jira_rules, jira_shapes
+from sandbox import jira_page, jira_rules, jira_shapes
 from sandbox.jira import (
     EMAIL,
     ISSUE_TYPES,
@@ -224,8 +224,15 @@ class JiraApi:
 
 
 def blueprint(jira: JiraWorld) -> flask.Blueprint:
-    """Return the API, to be registered under `url_prefix="/jira"`."""
-    api, jira_api = JiraApi(jira), flask.Blueprint("jira_api", __name__)
+    """Return Jira's API and its pages for people, to be registered under `url_prefix="/jira"`."""
+    whole = flask.Blueprint("jira", __name__)
+    whole.register_blueprint(_api(JiraApi(jira)))
+    whole.register_blueprint(jira_page.blueprint(jira))
+    return whole
+
+
+def _api(api: JiraApi) -> flask.Blueprint:
+    rest = flask.Blueprint("rest", __name__)
     issue = f"{API}/issue/<ref>"
     routes = (
         ("GET", f"{API}/myself", api.myself),
@@ -248,10 +255,10 @@ def blueprint(jira: JiraWorld) -> flask.Blueprint:
         ("DELETE", f"{issue}/properties/<key>", api.drop_property),
     )
     for methods, rule, view in routes:
-        jira_api.add_url_rule(rule, f"{view.__name__}", view, methods=methods.split())
-    jira_api.before_request(api.gate)
-    jira_api.register_error_handler(RefusedError, lambda error: (error.body, error.status))
-    return jira_api
+        rest.add_url_rule(rule, view.__name__, view, methods=methods.split())
+    rest.before_request(api.gate)
+    rest.register_error_handler(RefusedError, lambda error: (error.body, error.status))
+    return rest
 
 
 def drop_connection() -> ResponseReturnValue:

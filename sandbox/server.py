@@ -26,10 +26,6 @@ def create_app(world: World, *, page: Path = PAGE) -> flask.Flask:
     def index() -> flask.Response:
         return _file(page, "index.html")
 
-    @app.get("/jira/browse/<key>")
-    def ticket(key: str) -> BaseResponse:
-        return flask.redirect(f"/#{key}")
-
     @app.get("/archives/<channel>/<message>")
     def permalink(channel: str, message: str) -> BaseResponse:
         return flask.redirect(f"/#{channel}/{message}")
