@@ -247,7 +247,7 @@ def _columns(rollout: Rollout) -> dict[str, Any]:
         "state": str(rollout.state), "stage": rollout.stage, "since": rollout.since,
         "stage_since": rollout.stage_since, "revision": rollout.revision, "reason": rollout.reason,
         "paused_for": str(rollout.paused_for) if rollout.paused_for else None, "cleared": rollout.cleared,
-    } | ({} if rollout.revision > 1 else {"release_id": rollout.release_id})  # fmt: skip
+    }  # fmt: skip
 
 
 def _rollout(row: RolloutRow) -> Rollout:
