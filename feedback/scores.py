@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final, Literal
@@ -164,3 +164,21 @@ def difference(after: Score, before: Score) -> Change:
     down = math.hypot(after.value - after.low, before.high - before.value)
     up = math.hypot(after.high - after.value, before.value - before.low)
     return Change(value=value, low=value - down, high=value + up, unit=after.unit)
+
+
+def p_below(low_one: Score, reference: float) -> float:
+    """Return how likely a score this far below `reference` is by chance, from its interval (one-sided, normal)."""
+    spread = (low_one.high - low_one.value) / Z95
+    if spread <= 0:
+        return 1.0
+    return NormalDist().cdf((low_one.value - reference) / spread)
+
+
+def discoveries(p_values: Sequence[float], rate: float = 0.05) -> frozenset[int]:
+    """Return the indices that stand when at most `rate` of what is found may be false, on average.
+
+    Benjamini and Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x.
+    """
+    in_order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    passing = [rank for rank, index in enumerate(in_order, 1) if p_values[index] <= rate * rank / len(p_values)]
+    return frozenset(in_order[: max(passing, default=0)])
