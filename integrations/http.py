@@ -113,7 +113,7 @@ class JsonClient:
         except requests.RequestException as error:
             # `from None`: the library's message carries addresses and headers.
             raise self._lost(method, path, error) from None
-        if response.ok or response.status_code in accept:
+        if 200 <= response.status_code < 300 or response.status_code in accept:
             return self._reply(method, path, response)
         raise self._refusal(method, path, response)
 
