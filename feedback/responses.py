@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from core.device import DeviceContext
+from core.device import WIRE_NAMES, DeviceContext
 from core.privacy import InstallHash
 
 EventKind = Literal["shown", "answered", "dismissed", "abandoned"]
 Arm = Literal["baseline", "candidate"]
 
+CONTEXT_FIELDS: Final = tuple(WIRE_NAMES)
 PLATFORMS: Final = frozenset({"android", "ios"})
 TIERS: Final = frozenset({"low", "mid", "high"})
 
@@ -99,3 +101,9 @@ def stratum(device: DeviceContext) -> str:
     platform = device.platform if device.platform in PLATFORMS else "other"
     tier = (device.tier or "").lower()
     return f"{platform}/{tier if tier in TIERS else 'unknown'}"
+
+
+def context_id(device: DeviceContext) -> str:
+    """Return the id of a context: 128 bits of a hash of its facts."""
+    facts = "\x1f".join("" if fact is None else str(fact) for fact in (device.value(each) for each in CONTEXT_FIELDS))
+    return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()

@@ -13,6 +13,7 @@ from feedback.store_cohorts import (
     impressions,
     quotes,
 )
+from feedback.store_history import full_groups, install_history, response_counts
 from feedback.store_installs import (
     Activity,
     activity,
@@ -20,7 +21,6 @@ from feedback.store_installs import (
     export_install,
     forget,
     installs_seen,
-    responses_by_poll,
 )
 from feedback.store_items import (
     AnswerChange,
@@ -31,7 +31,6 @@ from feedback.store_items import (
     add_events,
     add_installs,
     add_summaries,
-    context_id,
 )
 from feedback.store_polls import (
     StoredPoll,
@@ -65,17 +64,18 @@ __all__ = [
     "arm_cells",
     "arm_cohort_cells",
     "choice_counts",
-    "context_id",
     "erase_install",
     "export_install",
     "find_poll",
     "forget",
+    "full_groups",
     "impressions",
+    "install_history",
     "installs_seen",
     "list_polls",
     "poll_versions",
     "quotes",
-    "responses_by_poll",
+    "response_counts",
     "running_polls",
     "save_poll",
     "set_poll_status",

@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.device import WIRE_NAMES, DeviceContext
 from core.errors import InvalidInputError, Problem
-from feedback.responses import Arm
-from feedback.store_items import CONTEXT_FIELDS
+from feedback.responses import CONTEXT_FIELDS, Arm
 from feedback.tables import ANSWERS, CELLS, CONTEXTS, INFERENCES
 from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY, LATENCY_P95, METRICS, quantile_bucket
 

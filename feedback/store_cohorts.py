@@ -16,7 +16,7 @@ from core.device import WIRE_NAMES, DeviceContext, short_name
 from core.errors import InvalidInputError, Problem
 from core.privacy import unseal
 from core.segments import EVERYONE, Segment, matches, suggestion
-from feedback.store_items import CONTEXT_FIELDS
+from feedback.responses import CONTEXT_FIELDS
 from feedback.tables import ANSWERS, CONTEXTS, POLL_EVENTS
 
 

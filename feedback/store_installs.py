@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.device import DeviceContext
 from core.privacy import InstallHash, unseal
-from feedback.store_items import CONTEXT_FIELDS
+from feedback.responses import CONTEXT_FIELDS
 from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
 
 KEPT_WHEN_ERASED = frozenset({"app", "uuid", "kind", "at", "window_start", "received_at", "skew_s"})
@@ -79,14 +79,6 @@ def activity(session: Session, *, app: str, since: datetime, until: datetime) ->
         )
         for model in sorted(said.keys() | did.keys())
     )
-
-
-def responses_by_poll(session: Session, *, app: str) -> dict[str, int]:
-    """Return how many submissions answered each poll, for its limit of responses."""
-    row = ANSWERS.c
-    submission = row.install + sa.literal("/") + row.submission
-    statement = sa.select(row.poll, sa.func.count(sa.distinct(submission))).where(row.app == app).group_by(row.poll)
-    return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def export_install(session: Session, *, app: str, install: InstallHash, key: bytes) -> dict[str, Any]:

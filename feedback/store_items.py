@@ -5,24 +5,21 @@ Rows of one statement are sorted by their key, so that two transactions never wa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.db import insert
-from core.device import WIRE_NAMES, DeviceContext
-from feedback.responses import Answer, AnswerKey, PollEvent, latest
+from core.device import DeviceContext
+from feedback.responses import CONTEXT_FIELDS, Answer, AnswerKey, PollEvent, latest
 from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, POLL_EVENTS
 from feedback.telemetry import Summary, quantile_bucket
 
 Item = PollEvent | Summary
-CONTEXT_FIELDS = tuple(WIRE_NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +42,6 @@ class AnswerChange:
 
     before: Standing | None
     after: Standing
-
-
-@lru_cache(maxsize=65_536)
-def context_id(device: DeviceContext) -> str:
-    """Return the id of a context: 128 bits of a hash of its facts."""
-    facts = "\x1f".join("" if fact is None else str(fact) for fact in (device.value(each) for each in CONTEXT_FIELDS))
-    return hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
 
 
 def add_events(session: Session, events: Iterable[PollEvent]) -> set[tuple[str, str]]:
