@@ -71,9 +71,12 @@ def find_artifacts(
     return tuple(sorted((_artifact(row) for row in session.scalars(query)), key=_order))
 
 
-def models(session: Session, *, app: str) -> tuple[str, ...]:
-    found = sa.select(ArtifactRow.model).where(ArtifactRow.app == app).distinct().order_by(ArtifactRow.model)
-    return tuple(session.scalars(found))
+def models(session: Session, *, app: str | None = None) -> tuple[tuple[str, str], ...]:
+    """Return (app, model) of everything registered, in order."""
+    found = sa.select(ArtifactRow.app, ArtifactRow.model).distinct().order_by(ArtifactRow.app, ArtifactRow.model)
+    if app is not None:
+        found = found.where(ArtifactRow.app == app)
+    return tuple((row.app, row.model) for row in session.execute(found))
 
 
 def current_baselines(session: Session, *, app: str, model: str) -> tuple[Artifact, ...]:

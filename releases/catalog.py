@@ -1,0 +1,112 @@
+"""Catalog: what is on offer, kept per process, so an offer costs no query.
+
+At most every half second one small query asks whether the catalog's revision moved; only then is it read anew. A halt
+reaches every process within that time. When the database cannot be read, the last catalog stands.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from core.clock import monotonic
+from core.db import Databases, reading
+from core.errors import NotFoundError
+from releases import counters
+from releases.artifact_store import current_baselines, find_artifacts, models
+from releases.artifacts import Artifact
+from releases.offers import Live, Slot
+from releases.states import LIVE
+from releases.store import live_releases
+
+log = logging.getLogger(__name__)
+LOOK_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    revision: int
+    slots: Mapping[str, tuple[Slot, ...]]
+    looked_at: float
+
+
+class Catalog:
+    """All slots of all apps; threads share one."""
+
+    def __init__(self, databases: Databases, *, seconds: Callable[[], float] = monotonic) -> None:
+        self._databases = databases
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._read: _Read | None = None
+
+    def slots(self, app: str) -> tuple[Slot, ...]:
+        """Return the app's models in order of their names."""
+        return self._current().get(app, ())
+
+    def slot(self, app: str, model: str) -> Slot:
+        """Raises: NotFoundError: the app has no such model."""
+        found = next((slot for slot in self.slots(app) if slot.model == model), None)
+        if found is None:
+            raise NotFoundError(f"There is no model {model}.")
+        return found
+
+    def _current(self) -> Mapping[str, tuple[Slot, ...]]:
+        read = self._read
+        if read is not None and self._seconds() - read.looked_at < LOOK_EVERY_S:
+            return read.slots
+        # One thread looks, the others go on with what they have; only the very first must wait.
+        if not self._lock.acquire(blocking=read is None):
+            assert read is not None
+            return read.slots
+        try:
+            self._read = self._look(self._read)
+            return self._read.slots
+        finally:
+            self._lock.release()
+
+    def _look(self, read: _Read | None) -> _Read:
+        now = self._seconds()
+        if read is not None and now - read.looked_at < LOOK_EVERY_S:
+            return read
+        try:
+            with reading(self._databases.control) as session:
+                revision = counters.current(session, "catalog")
+                unchanged = read is not None and read.revision == revision
+                slots = read.slots if read is not None and unchanged else read_slots(session)
+        except OperationalError:
+            if read is None:
+                raise
+            log.warning("catalog.stale", extra={"revision": read.revision}, exc_info=True)
+            revision, slots = read.revision, read.slots
+        return _Read(revision=revision, slots=slots, looked_at=now)
+
+
+def read_slots(session: Session) -> dict[str, tuple[Slot, ...]]:
+    """Read every app's slots."""
+    live = {
+        (release.app, release.model): (release, rollout)
+        for release, rollout in live_releases(session)
+        if rollout.state in LIVE
+    }
+    found: dict[str, list[Slot]] = {}
+    for app, model in models(session):
+        artifacts = {artifact.sha256: artifact for artifact in find_artifacts(session, app=app, model=model)}
+        running = live.get((app, model))
+        if running is None:
+            slot = Slot(model=model, baselines=current_baselines(session, app=app, model=model))
+        else:
+            release, rollout = running
+            candidates = _pick(artifacts, release.candidates)
+            slot = Slot(model=model, baselines=_pick(artifacts, release.baselines),
+                        live=Live(release=release, rollout=rollout, candidates=candidates))  # fmt: skip
+        found.setdefault(app, []).append(slot)
+    return {app: tuple(slots) for app, slots in found.items()}
+
+
+def _pick(artifacts: Mapping[str, Artifact], digests: tuple[str, ...]) -> tuple[Artifact, ...]:
+    return tuple(artifacts[digest] for digest in digests if digest in artifacts)

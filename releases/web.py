@@ -1,0 +1,114 @@
+"""HTTP of releases: model files in (`sk_…`) and out, what is registered, and OFREP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request, send_file
+
+from core import audit
+from core.clock import Clock
+from core.db import Databases, reading
+from core.errors import AppError, NotFoundError
+from core.keys import ApiKey, KeyRing, Scope
+from core.settings import Settings
+from releases import ofrep
+from releases.artifact_store import current_baselines, find_artifact, find_artifacts, models, register_artifact
+from releases.artifacts import SHA256, Artifact, read_artifact
+from releases.blobs import Blobs, TooLargeError
+from releases.store import open_releases
+
+CHUNK_BYTES = 1 << 20
+
+
+class GoneError(AppError):
+    status = 410
+
+
+def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
+    routes = Blueprint("releases", __name__)
+    routes.register_blueprint(ofrep.blueprint(databases, settings, keys))
+    blobs = Blobs(settings.blob_dir)
+
+    def enter(*scopes: Scope) -> ApiKey:
+        return keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), *scopes)
+
+    @routes.put("/v1/artifacts/<sha256>")
+    def _register(sha256: str) -> tuple[Response, int]:
+        key = enter("secret")
+        artifact = read_artifact(sha256, request.args)
+        if (request.content_length or 0) > settings.max_artifact_bytes:
+            raise TooLargeError(f"A model file has at most {settings.max_artifact_bytes} bytes here.")
+        size = blobs.put(_chunks(), sha256=sha256, max_bytes=settings.max_artifact_bytes)
+        artifact, now = replace(artifact, size_bytes=size), clock()
+        with databases.control.begin() as session:
+            is_new = register_artifact(session, artifact, app=key.app, by=key.id, now=now)
+            if is_new:
+                audit.record(session, who=key.id, what="artifact.registered", subject=artifact.name, now=now,
+                             facts={"sha256": sha256, "app": key.app, "baseline": artifact.is_baseline})  # fmt: skip
+            kept = find_artifact(session, app=key.app, sha256=sha256)
+        return jsonify(_facts(kept, settings)), 201 if is_new else 200
+
+    @routes.get("/v1/artifacts/<sha256>")
+    def _fetch(sha256: str) -> Response:
+        key = enter("public", "secret")
+        path = blobs.path(sha256) if SHA256.fullmatch(sha256) else None
+        with reading(databases.control) as session:
+            artifact = find_artifact(session, app=key.app, sha256=sha256)
+        if artifact.quarantined and key.scope == "public":
+            raise GoneError(f"{artifact.name} was rolled back; it is not served to phones again.")
+        if path is None:
+            raise NotFoundError(f"The file of {artifact.name} is not here.")
+        reply = send_file(path.resolve(), mimetype="application/octet-stream", etag=sha256, conditional=True)
+        reply.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+        return reply
+
+    @routes.get("/v1/models")
+    def _list() -> Response:
+        key = enter("secret")
+        with reading(databases.control) as session:
+            found = [_model(session, key.app, model, settings) for _, model in models(session, app=key.app)]
+        return jsonify(models=found)
+
+    @routes.get("/v1/models/<name>")
+    def _show(name: str) -> Response:
+        key = enter("secret")
+        with reading(databases.control) as session:
+            if (key.app, name) not in models(session, app=key.app):
+                raise NotFoundError(f"There is no model {name}.")
+            return jsonify(_model(session, key.app, name, settings))
+
+    return routes
+
+
+def _chunks() -> Iterator[bytes]:
+    stream = request.stream
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _model(session: Any, app: str, model: str, settings: Settings) -> dict[str, Any]:
+    baselines = current_baselines(session, app=app, model=model)
+    releases = open_releases(session, app=app, model=model)
+    return {
+        "model": model,
+        "baseline": baselines[0].version if baselines else None,
+        "artifacts": [_facts(artifact, settings) for artifact in find_artifacts(session, app=app, model=model)],
+        "releases": [
+            {"id": release.id, "name": release.name, "version": release.candidate_version, "state": str(rollout.state),
+             "percent": release.plan.stages[rollout.stage].percent}
+            for release, rollout in releases
+        ],
+    }  # fmt: skip
+
+
+def _facts(artifact: Artifact, settings: Settings) -> dict[str, Any]:
+    return {
+        "sha256": artifact.sha256, "model": artifact.model, "version": artifact.version, "variant": artifact.variant,
+        "size_bytes": artifact.size_bytes, "runtime": artifact.runtime, "min_app": artifact.min_app,
+        "min_os": artifact.min_os, "min_ram_gb": artifact.min_ram_gb, "accelerators": list(artifact.accelerators),
+        "baseline": artifact.is_baseline, "quarantined": artifact.quarantined,
+        "url": f"{settings.public_url}/v1/artifacts/{artifact.sha256}",
+    }  # fmt: skip
