@@ -5,38 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from bot.heard import Heard
 from bot.tables import CardRow, DeliveryRow, GrantRow
 from core.db import insert
 from core.engine import enqueue
 from core.errors import NotFoundError
 from core.ids import new_id
 
-Kind = Literal["command", "mention", "message", "click", "form", "home"]
 EVERY_MODEL = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What Slack sent. With a `response_url` the answer goes there; otherwise into the channel, or to the person."""
+    """What Slack sent, and how far we are with answering it."""
 
     id: str
-    key: str
-    kind: Kind
-    person: str
-    name: str
-    channel: str
-    thread: str | None
-    line: str
-    form: Mapping[str, str] | None
-    response_url: str | None
+    heard: Heard
     received_at: datetime
-    reply: Mapping[str, Any] | None = None
-    answered_at: datetime | None = None
+    reply: Mapping[str, Any] | None
+    answered_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,32 +49,58 @@ class Card:
     updated_at: datetime
 
 
-def accept_delivery(
-    session: Session, *, key: str, kind: Kind, person: str, name: str, line: str, now: datetime, channel: str = "",
-    thread: str | None = None, form: Mapping[str, str] | None = None, response_url: str | None = None,
-) -> str | None:  # fmt: skip
-    """Write down what Slack sent and have it heard; return its id, or None when it was here before."""
+def accept_delivery(session: Session, heard: Heard, *, now: datetime) -> str | None:
+    """Write down what Slack sent and have it answered; return its id, or None when it was here before."""
+    delivery = _insert(session, heard, now, answered_at=None)
+    if delivery is not None:
+        enqueue(session, "hear", key=delivery, delivery=delivery)
+    return delivery
+
+
+def note_delivery(session: Session, heard: Heard, *, now: datetime) -> bool:
+    """Write down what is answered at once, such as by opening a form; False when it was here before."""
+    return _insert(session, heard, now, answered_at=now) is not None
+
+
+def _insert(session: Session, heard: Heard, now: datetime, *, answered_at: datetime | None) -> str | None:
+    is_open = answered_at is None
     values = {
-        "id": new_id("dlv", now), "key": key[:255], "kind": kind, "person": person, "name": name[:255],
-        "channel": channel, "thread": thread, "line": line, "form": dict(form) if form is not None else None,
-        "response_url": response_url, "received_at": now,
-    }  # fmt: skip
+        "id": new_id("dlv", now),
+        "key": heard.key[:255],
+        "kind": heard.kind,
+        "person": heard.person,
+        "name": heard.name[:255],
+        "channel": heard.channel,
+        "thread": heard.thread,
+        "message": heard.message,
+        "line": heard.line,
+        "form": dict(heard.form) if heard.form is not None and is_open else None,
+        "response_url": heard.response_url if is_open else None,
+        "received_at": now,
+        "answered_at": answered_at,
+    }
     query = insert(session, DeliveryRow).values(**values).on_conflict_do_nothing(index_elements=["key"])
-    fresh = session.execute(query.returning(DeliveryRow.id)).scalar()
-    if fresh is None:
-        return None
-    enqueue(session, "hear", key=str(fresh), delivery=str(fresh))
-    return str(fresh)
+    return session.execute(query.returning(DeliveryRow.id)).scalar()
 
 
 def load_delivery(session: Session, delivery_id: str) -> Delivery:
     row = session.get(DeliveryRow, delivery_id)
     if row is None:
         raise NotFoundError(f"no delivery {delivery_id}")
+    heard = Heard(
+        key=row.key,
+        kind=row.kind,  # type: ignore[arg-type]
+        person=row.person,
+        name=row.name,
+        line=row.line,
+        channel=row.channel,
+        thread=row.thread,
+        message=row.message,
+        form=row.form,
+        response_url=row.response_url,
+    )
     return Delivery(
-        id=row.id, key=row.key, kind=row.kind, person=row.person, name=row.name,  # type: ignore[arg-type]
-        channel=row.channel, thread=row.thread, line=row.line, form=row.form, response_url=row.response_url,
-        received_at=row.received_at, reply=row.reply, answered_at=row.answered_at,
+        id=row.id, heard=heard, received_at=row.received_at, reply=row.reply, answered_at=row.answered_at
     )  # fmt: skip
 
 

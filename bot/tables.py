@@ -23,6 +23,7 @@ class DeliveryRow(Control):
     name: Mapped[str] = mapped_column(sa.String(255))
     channel: Mapped[str] = mapped_column(sa.String(64))
     thread: Mapped[str | None] = mapped_column(sa.String(64))
+    message: Mapped[str | None] = mapped_column(sa.String(64))
     line: Mapped[str] = mapped_column(sa.Text)
     form: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
     response_url: Mapped[str | None] = mapped_column(sa.Text)

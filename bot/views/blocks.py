@@ -82,10 +82,8 @@ def preformatted(plain: str) -> Block:
 
 
 def context_line(*texts: str) -> Block:
-    return {
-        "type": "context",
-        "elements": [_mrkdwn(text, limits.FIELD_TEXT) for text in texts[: limits.CONTEXT_ELEMENTS] if text],
-    }
+    shown = [text for text in texts if text][: limits.CONTEXT_ELEMENTS] or ["–"]
+    return {"type": "context", "elements": [_mrkdwn(text, limits.FIELD_TEXT) for text in shown]}
 
 
 def divider() -> Block:

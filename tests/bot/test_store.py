@@ -6,15 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 from bot import store
+from bot.heard import Heard
 from core.db import Databases
 from tests.builders import T0
 from tests.conftest import JobList
 
 
 def accept(databases: Databases, key: str = "T0/Ev1", **changes: Any) -> str | None:
-    values: dict[str, Any] = {"kind": "command", "person": "U0DANA", "name": "dana", "line": "status", "now": T0}
+    values: dict[str, Any] = {"kind": "command", "person": "U0DANA", "name": "dana", "line": "status"}
     with databases.control.begin() as session:
-        return store.accept_delivery(session, key=key, **(values | changes))
+        return store.accept_delivery(session, Heard(key=key, **(values | changes)), now=T0)
 
 
 def test_a_delivery_and_its_job_are_written_together(databases: Databases, jobs: JobList) -> None:
@@ -23,7 +24,7 @@ def test_a_delivery_and_its_job_are_written_together(databases: Databases, jobs:
     assert delivery is not None
     assert [(job.job, dict(job.ids)) for job in jobs.waiting] == [("hear", {"delivery": delivery})]
     with databases.control.begin() as session:
-        assert store.load_delivery(session, delivery).form == {"name": "x"}
+        assert store.load_delivery(session, delivery).heard.form == {"name": "x"}
 
 
 def test_a_repeated_delivery_changes_nothing(databases: Databases, jobs: JobList) -> None:
@@ -34,7 +35,7 @@ def test_a_repeated_delivery_changes_nothing(databases: Databases, jobs: JobList
     assert len(jobs.waiting) == 1
     assert first is not None
     with databases.control.begin() as session:
-        assert store.load_delivery(session, first).line == "status"
+        assert store.load_delivery(session, first).heard.line == "status"
 
 
 def test_what_was_answered_keeps_no_way_back_to_the_person(databases: Databases) -> None:
@@ -45,7 +46,7 @@ def test_what_was_answered_keeps_no_way_back_to_the_person(databases: Databases)
         store.mark_answered(session, delivery, T0)
         kept = store.load_delivery(session, delivery)
 
-    assert (kept.reply, kept.response_url, kept.answered_at) == (None, None, T0)
+    assert (kept.reply, kept.heard.response_url, kept.answered_at) == (None, None, T0)
 
 
 def test_only_answered_deliveries_are_forgotten(databases: Databases) -> None:

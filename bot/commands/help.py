@@ -1,0 +1,52 @@
+"""`help [topic]`: what we understand."""
+
+from __future__ import annotations
+
+from bot.commands.grammar import closest
+from bot.commands.request import Request
+from bot.commands.words import BY_NAME, NOUN_SYNONYMS
+from bot.context import Context
+from bot.views import help as views
+from bot.views.blocks import Message
+from core.errors import NotFoundError
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "release": (
+        'release start kws@1.4.0 to=1,5,25,100 bake=24h where="platform=android" '
+        'guard="crash_rate<+0.2pt csat>-5pt" reason="…" --dry-run',
+        "release show R12",
+        "release approve R12",
+        'release halt R12 reason="people complain"',
+    ),
+    "feedback": (
+        "feedback kws",
+        "feedback kws by=accelerator since=14d where=\"chipset='Helio G35'\"",
+        "feedback compare kws",
+        "feedback quotes kws since=24h",
+    ),
+    "poll": ("poll list", "poll create", "poll start P3", "poll stop P3", "poll explain P3 install=…"),
+    "ticket": ("ticket list", "ticket open R12", "ticket mute <fingerprint> 30d"),
+    "digest": ("digest preview", "digest now"),
+    "role": ("role list", "role grant @mia approver model=kws", "role revoke @mia approver model=kws"),
+    "model": ("model list", "model show kws", "model compare kws@1.3.2 kws@1.4.0"),
+    "audit": ("audit", "audit R12", "audit verify"),
+    "glossary": ("glossary guardrail",),
+    "status": ("status", "status kws"),
+    "help": ("help release",),
+    "whoami": ("whoami",),
+    "doctor": ("doctor",),
+}
+
+
+def run(ctx: Context, request: Request) -> Message:
+    request.only()
+    command = ctx.settings.slack_command
+    if request.target is None:
+        return views.overview(command)
+    word = request.target.lower()
+    noun = BY_NAME.get(NOUN_SYNONYMS.get(word, word))
+    if noun is None:
+        near = closest(word, list(BY_NAME))
+        guess = f" Did you mean {near}?" if near else ""
+        raise NotFoundError(f"There is no topic {request.target}.{guess} There are: {', '.join(BY_NAME)}.")
+    return views.topic(noun, command, EXAMPLES.get(noun.name, ()))

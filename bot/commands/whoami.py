@@ -1,0 +1,14 @@
+"""`whoami`: who you are to us and what you may do."""
+
+from __future__ import annotations
+
+from bot import overview
+from bot.commands.request import Request
+from bot.context import Context
+from bot.views import status as views
+from bot.views.blocks import Message
+
+
+def run(ctx: Context, request: Request) -> Message:
+    request.only()
+    return views.whoami(overview.look(ctx, request.person.id))

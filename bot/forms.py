@@ -1,0 +1,59 @@
+"""The forms we open: which command asks for which, what is checked when it is sent, and the line it becomes. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bot import poll_form, regression_form
+from bot.commands import grammar
+from bot.views import forms as views
+from bot.views.blocks import Block
+from core.errors import InvalidInputError
+
+Values = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """`check` returns what is wrong by field; it sees neither database nor network, as Slack waits three seconds."""
+
+    view: Callable[[Values, str], Block]
+    check: Callable[[Values], dict[str, str]]
+    line: Callable[[Values], str]
+
+
+POLL_CREATE = "poll_create"
+MAKE_REGRESSION = "make_regression"
+
+FORMS: Mapping[str, Form] = {
+    POLL_CREATE: Form(view=views.poll_create, check=poll_form.check, line=lambda _values: "poll create"),
+    MAKE_REGRESSION: Form(view=views.make_regression, check=regression_form.check, line=regression_form.line),
+}
+
+
+def wanted(line: str) -> tuple[str, dict[str, str]] | None:
+    """Return the callback id of the form that this line asks for, and what the line fills in already."""
+    try:
+        command = grammar.parse(line)
+    except InvalidInputError:
+        return None
+    if isinstance(command, grammar.Unknown):
+        return None
+    if (command.noun, command.verb) == ("poll", "create"):
+        return POLL_CREATE, {"model": command.target or "", **command.options}
+    if (command.noun, command.verb, command.target) == ("ticket", "open", None):
+        return MAKE_REGRESSION, dict(command.options)
+    return None
+
+
+def open_view(callback_id: str, prefill: Values, *, channel: str, thread: str | None) -> Block:
+    metadata = json.dumps({"channel": channel, "thread": thread})
+    return FORMS[callback_id].view(prefill, metadata)
+
+
+def place(metadata: str) -> tuple[str, str | None]:
+    """Return the channel and thread that the form was opened from."""
+    facts = json.loads(metadata or "{}")
+    return facts.get("channel") or "", facts.get("thread")

@@ -1,0 +1,47 @@
+"""Slack's requests over HTTP: `POST /slack/events` for commands, clicks, forms and events alike."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Blueprint, Response, make_response, request
+from slack_bolt.adapter.flask import SlackRequestHandler
+
+from bot.app import create_app
+from bot.context import slack_client
+from core.clock import Clock
+from core.db import Databases
+from core.settings import Settings
+
+MAX_BODY_BYTES = 1024 * 1024
+
+
+def blueprint(databases: Databases, settings: Settings, clock: Clock) -> Blueprint:
+    """Signed requests only. Without a signing secret every request is refused."""
+    routes = Blueprint("slack", __name__)
+    bolt = SlackRequestHandler(create_app(settings, databases, clock, client=slack_client(settings)))
+
+    @routes.post("/slack/events")
+    def events() -> Response:
+        wrong = _malformed()
+        return wrong if wrong is not None else bolt.handle(request)
+
+    return routes
+
+
+def _malformed() -> Response | None:
+    """Refuse what Bolt would stumble over before it checks the signature."""
+    if request.content_length is None or request.content_length > MAX_BODY_BYTES:
+        return make_response({"error": "the body is too large or has no length"}, 413)
+    stamp, signature = (request.headers.get(name, "") for name in ("X-Slack-Request-Timestamp", "X-Slack-Signature"))
+    if not (stamp.isascii() and stamp.isdigit() and signature.isascii()):
+        return make_response({"error": "no valid Slack signature"}, 401)
+    if request.mimetype == "application/json":
+        text = request.get_data(as_text=True)
+    else:
+        text = request.form.get("payload", "{}") if request.mimetype.endswith("urlencoded") else ""
+    try:
+        is_object = isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    return None if is_object else make_response({"error": "not a request of Slack's"}, 400)
