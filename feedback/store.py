@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feedback.store_arms import ArmCell, CohortArm, arm_cells, arm_cohort_cells
+from feedback.store_arms import ArmCell, CohortArm, arm_cells, arm_cohort_cells, arm_rows
 from feedback.store_cohorts import (
     AnswerCount,
     ChoiceCount,
@@ -63,6 +63,7 @@ __all__ = [
     "answer_counts",
     "arm_cells",
     "arm_cohort_cells",
+    "arm_rows",
     "choice_counts",
     "erase_install",
     "export_install",

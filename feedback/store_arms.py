@@ -77,13 +77,28 @@ def arm_cohort_cells(
     `latency_edge`: the log2x4 bucket above which an install-hour's p95 is a harm; by default the baseline's own p95.
     Raises: InvalidInputError: there is no such metric.
     """
+    rows = _rows(session, app, release, metric, latency_edge)
+    return _by_cohort(rows, _devices(session, {row[0] for row in rows}))
+
+
+def arm_rows(
+    session: Session, *, app: str, release: str, metric: str, latency_edge: int | None = None
+) -> tuple[tuple[DeviceContext, Arm, float, float], ...]:
+    """Return (device, arm, n, total) of each install, as `feedback.regressions.tally` takes them.
+
+    Raises: InvalidInputError: there is no such metric.
+    """
+    rows = _rows(session, app, release, metric, latency_edge)
+    devices = _devices(session, {row[0] for row in rows})
+    return tuple((devices[context], arm, n, total) for context, arm, _install, n, total in rows)
+
+
+def _rows(session: Session, app: str, release: str, metric: str, latency_edge: int | None) -> list[CohortRow]:
     if metric not in METRICS:
         raise InvalidInputError(Problem("metric", f"must be one of {', '.join(METRICS)}, not {metric!r}"))
     if metric == CSAT:
-        rows = _ratings(session, app, release)
-    else:
-        rows = _install_hours(session, app, release, metric, latency_edge)
-    return _by_cohort(rows, _devices(session, {row[0] for row in rows}))
+        return _ratings(session, app, release)
+    return _install_hours(session, app, release, metric, latency_edge)
 
 
 def _cells(key: tuple[datetime, str, Arm], metrics: Mapping[str, Sequence[Any]], edge: int | None) -> list[ArmCell]:
