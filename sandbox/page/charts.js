@@ -3,7 +3,7 @@
 import { h, svg } from "./dom.js";
 
 const COLORS = ["#1f6feb", "#d9822b", "#2b9a66", "#8e4ec6", "#c2314f", "#6b7280"];
-const WIDTH = 560, HEIGHT = 230, LEFT = 44, BOTTOM = 64, TOP = 12;
+const WIDTH = 560, HEIGHT = 260, LEFT = 48, BOTTOM = 92, TOP = 12;
 
 export function chart(block) {
   const { type, series = [], segments, axis_config: axis = {} } = block.chart;
