@@ -124,7 +124,8 @@ class JiraClient:
             if issue is not None:
                 found.append(issue)
             missing = 0 if issue is not None or number <= newest else missing + 1
-            if missing >= GAP:
+            # Where nothing at all is known the first key may be any: projects lose their oldest issues.
+            if missing >= (GAP if after or newest or found else WALK_AT_MOST):
                 return found, True
         return found, False
 

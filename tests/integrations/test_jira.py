@@ -141,6 +141,17 @@ def test_absence_is_not_certain_while_there_are_more_new_issues_than_one_look_re
     assert (found.issue, found.certain) == (None, False)
 
 
+def test_in_a_project_of_which_nothing_is_known_the_first_key_may_be_any(client: JiraClient, jira: JiraWorld) -> None:
+    jira.faults.set(jira_lag_s=3600)
+    key = create(client)
+
+    found = client.look_up(label=LABEL, mark="muster", value=FINGERPRINT, after=0)
+
+    assert key_number(key) > 20
+    assert found.issue is not None
+    assert found.issue.key == key
+
+
 def test_a_clone_that_copied_the_label_is_not_ours(client: JiraClient, jira: JiraWorld) -> None:
     jira.create({"summary": "CLONE", "issuetype": {"name": "Bug"}, "labels": [LABEL]}, {})
 
