@@ -174,7 +174,8 @@ def _score(question: Question, groups: Iterable[Answered]) -> Score | None:
             number = _number(answer)
             if number is not None:
                 numbers[number] = numbers.get(number, 0) + count
-    return score(question.type, numbers, scale=question.scale)
+    epsilon = question.privacy.epsilon if question.privacy else None
+    return score(question.type, numbers, scale=question.scale, epsilon=epsilon)
 
 
 def _number(answer: str) -> int | None:

@@ -59,22 +59,29 @@ def share(hits: int, n: int, *, z: float = Z95) -> Score:
     return Score(value=value, low=low, high=high, n=n)
 
 
-def debiased_share(hits: int, n: int, *, options: int, epsilon: float) -> Score:
-    """Return the share behind answers that phones randomized by k-ary randomized response over `options`.
+def debiased(
+    seen: Score, *, options: int, epsilon: float, all_options: float, lowest: float = 0.0, highest: float = 1.0
+) -> Score:
+    """Return the score behind answers that phones randomized by k-ary randomized response over `options`.
 
-    With p the chance of the true answer and q of each other one, the share is (hits/n - q) / (p - q), cut to 0..1; the
-    interval is Wilson's, mapped the same way. Kairouz, Bonawitz, Ramage (2016), arXiv:1602.07387.
-    Raises: ValueError: no share (see `share`), fewer than two options, or `epsilon` is not positive.
+    With p the chance of the true answer and q of each other one, what is seen is (p - q) * truth + q * `all_options`,
+    where `all_options` is the sum of what each option counts (1 for a share of one option). Value and interval are
+    mapped back and cut to lowest..highest. Kairouz, Bonawitz, Ramage (2016), arXiv:1602.07387.
+    Raises: ValueError: fewer than two options, or `epsilon` is not positive.
     """
     if options < 2 or not epsilon > 0:
         raise ValueError("needs two options and a positive epsilon")
     other = 1 / (math.exp(epsilon) + options - 1)
-    true = math.exp(epsilon) * other
-    seen = share(hits, n)
+    kept = math.exp(epsilon) * other - other
     value, low, high = (
-        min(1.0, max(0.0, (part - other) / (true - other))) for part in (seen.value, seen.low, seen.high)
+        min(highest, max(lowest, (part - other * all_options) / kept)) for part in (seen.value, seen.low, seen.high)
     )
-    return Score(value=value, low=low, high=high, n=n)
+    return Score(value=value, low=low, high=high, n=seen.n, unit=seen.unit)
+
+
+def debiased_share(hits: int, n: int, *, options: int, epsilon: float) -> Score:
+    """Return the share of one of `options` behind randomized answers. Raises: ValueError: see `share`, `debiased`."""
+    return debiased(share(hits, n), options=options, epsilon=epsilon, all_options=1)
 
 
 def mean(counts: Mapping[int, int], *, lowest: int, highest: int) -> Score:
@@ -132,23 +139,32 @@ def thumbs(counts: Mapping[int, int]) -> Score:
     return share(counts.get(1, 0), sum(counts.values()))
 
 
-def score(question_type: str, counts: Mapping[int, int], *, scale: int = 5) -> Score | None:
-    """Return a question's score from how many gave which answer; None without answers or for a type without score."""
+def score(
+    question_type: str, counts: Mapping[int, int], *, scale: int = 5, epsilon: float | None = None
+) -> Score | None:
+    """Return a question's score from how many gave which answer; None without answers or for a type without score.
+
+    `epsilon` is given when phones randomized the answers (k-RR); the score is debiased then.
+    """
     if sum(counts.values()) < 1:
         return None
     match question_type:
         case "csat":
-            return csat(counts, scale=scale)
-        case "nps":
-            return nps(counts)
-        case "ces":
-            return ces(counts, scale=scale)
-        case "rating":
-            return mean(counts, lowest=1, highest=scale)
+            seen, all_options = csat(counts, scale=scale), float(scale - satisfied_from(scale) + 1)
+            options, lowest, highest = scale, 0.0, 1.0
         case "thumbs":
-            return thumbs(counts)
+            seen, all_options, options, lowest, highest = thumbs(counts), 1.0, 2, 0.0, 1.0
+        case "nps":
+            seen, all_options, options, lowest, highest = nps(counts), -500.0, 11, -100.0, 100.0
+        case "ces" | "rating":
+            seen, all_options = mean(counts, lowest=1, highest=scale), scale * (scale + 1) / 2
+            options, lowest, highest = scale, 1.0, float(scale)
         case _:
             return None
+    if epsilon is None:
+        return seen
+    bounds = {"lowest": lowest, "highest": highest}
+    return debiased(seen, options=options, epsilon=epsilon, all_options=all_options, **bounds)
 
 
 def difference(after: Score, before: Score) -> Change:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidInputError
 from core.segments import parse, text
+from feedback.polls import Privacy
 from feedback.reports import NOT_TOLD, CohortReport, build_report
-from feedback.scores import difference, share
+from feedback.scores import difference, score, share
 from tests.feedback.test_questions import a_question
 
 T0 = datetime(2026, 11, 16, tzinfo=UTC)
@@ -118,6 +119,15 @@ def test_thumbs_are_counted_as_the_database_keeps_them() -> None:
     report = a_report(Group("G2", {"true": 30, "false": 10}, 40), question=a_question("thumbs"))
 
     assert report.overall == share(30, 40)
+
+
+def test_answers_that_phones_randomized_are_debiased() -> None:
+    private = a_question("csat", privacy=Privacy(mechanism="k_rr", epsilon=2.0))
+
+    report = a_report(a_group("G2", 90, 10), question=private)
+
+    assert report.overall == score("csat", {5: 90, 1: 10}, epsilon=2.0)
+    assert report.overall != share(90, 100)
 
 
 def test_a_question_without_a_score_has_no_rows() -> None:

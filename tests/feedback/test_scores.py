@@ -158,6 +158,52 @@ def test_randomized_answers_are_debiased(options: int, epsilon: float, truth: fl
     assert found.low <= found.value <= found.high
 
 
+SHARES = st.integers(2, 10).flatmap(lambda scale: st.lists(st.integers(0, 50), min_size=scale, max_size=scale))
+
+
+@given(SHARES.filter(any), st.sampled_from(["csat", "ces", "rating"]), st.floats(0.5, 6))
+def test_every_score_of_randomized_answers_is_that_of_the_true_ones(
+    weights: list[int], kind: str, epsilon: float
+) -> None:
+    scale = len(weights)
+
+    found = score(kind, randomized(weights, epsilon, first=1), scale=scale, epsilon=epsilon)
+    truth = score(kind, {value: 10**7 * weight for value, weight in enumerate(weights, 1)}, scale=scale)
+
+    assert found is not None
+    assert truth is not None
+    assert found.value == pytest.approx(truth.value, abs=1e-3)
+
+
+@given(st.lists(st.integers(0, 50), min_size=11, max_size=11).filter(any), st.floats(0.5, 6))
+def test_an_nps_of_randomized_answers_is_that_of_the_true_ones(weights: list[int], epsilon: float) -> None:
+    found = score("nps", randomized(weights, epsilon, first=0), epsilon=epsilon)
+
+    assert found is not None
+    assert found.value == pytest.approx(nps(dict(enumerate(weights))).value, abs=0.1)
+
+
+def randomized(weights: list[int], epsilon: float, *, first: int) -> dict[int, int]:
+    """Return what very many phones send whose true answers are shared out by `weights`."""
+    options, n = len(weights), 10**9
+    keep = math.exp(epsilon) / (math.exp(epsilon) + options - 1)
+    shares = [weight / sum(weights) for weight in weights]
+    seen = [share * keep + (1 - share) * (1 - keep) / (options - 1) for share in shares]
+    return {value: round(n * part) for value, part in enumerate(seen, first)}
+
+
+def test_randomized_thumbs_are_debiased() -> None:
+    keep = math.e / (math.e + 1)
+    found = score(
+        "thumbs",
+        {1: round(10**8 * (0.8 * keep + 0.2 * (1 - keep))), 0: round(10**8 * (0.8 * (1 - keep) + 0.2 * keep))},
+        epsilon=1,
+    )
+
+    assert found is not None
+    assert found.value == pytest.approx(0.8, abs=1e-4)
+
+
 def test_randomized_answers_have_a_wider_interval() -> None:
     assert debiased_share(50, 100, options=2, epsilon=1).low < share(50, 100).low
     with pytest.raises(ValueError, match="epsilon"):
