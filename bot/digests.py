@@ -1,4 +1,4 @@
-"""Digests as they were composed, and where each has been posted: table and store."""
+"""Digests as they were composed, one a week, for good: table and store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, select, update
+from sqlalchemy import JSON, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Control, UtcMoment, insert
@@ -23,17 +23,6 @@ class DigestRow(Control):
     week: Mapped[str] = mapped_column(String(8))
     composed_at: Mapped[datetime] = mapped_column(UtcMoment)
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
-
-
-class DigestPostRow(Control):
-    """One row a (digest, target): written before the post goes out, completed with Slack's timestamp after."""
-
-    __tablename__ = "digest_posts"
-
-    digest_id: Mapped[str] = mapped_column(ForeignKey("digests.id"), primary_key=True)
-    target: Mapped[str] = mapped_column(String(100), primary_key=True)
-    message: Mapped[str | None] = mapped_column(String(100))
-    posted_at: Mapped[datetime | None] = mapped_column(UtcMoment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,33 +59,6 @@ def latest(session: Session, *, app: str) -> KeptDigest | None:
         select(DigestRow).where(DigestRow.app == app).order_by(DigestRow.week.desc()).limit(1)
     ).first()
     return None if row is None else _facts(row)
-
-
-def was_posted(session: Session, digest_id: str, target: str) -> bool:
-    row = session.get(DigestPostRow, (digest_id, target))
-    return row is not None and row.message is not None
-
-
-def note_post(session: Session, digest_id: str, target: str, *, message: str, now: datetime) -> bool:
-    """Note that the digest stands at `target` as `message`; False when another post was noted before."""
-    row = {"digest_id": digest_id, "target": target}
-    statement = (
-        insert(session, DigestPostRow).values(row).on_conflict_do_nothing(index_elements=["digest_id", "target"])
-    )
-    session.execute(statement)
-    noted = session.execute(
-        update(DigestPostRow)
-        .where(DigestPostRow.digest_id == digest_id, DigestPostRow.target == target, DigestPostRow.message.is_(None))
-        .values(message=message, posted_at=now)
-        .returning(DigestPostRow.digest_id)
-    )
-    return noted.first() is not None
-
-
-def posts_of(session: Session, digest_id: str) -> dict[str, str]:
-    """Return where the digest stands: target → channel and timestamp, "C0RELEASES:1763…"."""
-    rows = session.scalars(select(DigestPostRow).where(DigestPostRow.digest_id == digest_id))
-    return {row.target: row.message for row in rows if row.message is not None}
 
 
 def _facts(row: DigestRow) -> KeptDigest:

@@ -24,10 +24,10 @@ RELEASE_SYNONYMS = {
     "promote": "advance", "continue": "advance", "next": "advance", "abort": "halt", "stop": "halt", "freeze": "halt",
     "undo": "rollback", "revert": "rollback", "back": "rollback", "unpause": "resume", "deploy": "start",
     "ship": "start", "create": "start", "new": "start", "propose": "start", "status": "show", "get": "show",
-    "accept": "approve", "ok": "approve", "ls": "list", "explain": "show",
+    "accept": "approve", "ok": "approve", "decline": "reject", "deny": "reject", "ls": "list", "explain": "show",
 }  # fmt: skip
 RELEASE_VERBS = (
-    "list", "show", "start", "approve", "advance", "pause", "resume", "halt", "rollback", "kill", "cancel",
+    "list", "show", "start", "approve", "reject", "advance", "pause", "resume", "halt", "rollback", "kill", "cancel",
 )  # fmt: skip
 LISTING = {"ls": "list", "all": "list", "get": "show", "view": "show", "describe": "show"}
 
@@ -66,7 +66,7 @@ NOUNS: tuple[Noun, ...] = (
         verbs=RELEASE_VERBS,
         default="list",
         synonyms=RELEASE_SYNONYMS,
-        changes=frozenset({"start", "approve", "advance", "pause", "resume", "halt", "rollback", "kill", "cancel"}),
+        changes=frozenset(RELEASE_VERBS) - {"list", "show"},
         summary="bring a new version of a model to phones step by step, and back",
     ),
     Noun(

@@ -1,0 +1,119 @@
+"""`release start kws@1.4.0 to=… | show R12 | approve | advance | pause | resume | halt | rollback | kill | cancel`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot import permissions
+from bot.commands.request import Request
+from bot.context import Context
+from bot.flows import acts, proposal
+from bot.flows.acts import Wish
+from bot.flows.release_card import card_facts
+from bot.views import figures
+from bot.views import release as card_views
+from bot.views import release_news as views
+from bot.views.blocks import Message, escape
+from core.db import reading
+from core.errors import InvalidInputError, Problem
+from releases import store
+from releases.plan import Release
+from releases.store import Event
+
+LISTED = timedelta(days=90)
+HISTORY = 8
+DONE = {
+    "approve": "is approved", "reject": "is rejected", "advance": "goes on", "pause": "is paused",
+    "resume": "goes on", "cancel": "is cancelled", "halt": "is halted", "rollback": "is being rolled back",
+    "kill": "is killed: every install is told to return now",
+}  # fmt: skip
+
+
+def run(ctx: Context, request: Request) -> Message:
+    match request.verb:
+        case "list":
+            return _list(ctx, request)
+        case "show":
+            return _show(ctx, request)
+        case "start":
+            return _start(ctx, request)
+        case _:
+            return _act(ctx, request)
+
+
+def _list(ctx: Context, request: Request) -> Message:
+    request.only("model")
+    model = request.options.get("model") or request.target
+    now, app = ctx.clock(), ctx.settings.app
+    with reading(ctx.databases.control) as session:
+        found = dict(store.recent_releases(session, app=app, since=now - LISTED))
+        found |= dict(store.open_releases(session, app=app))
+    rows = [(release, rollout) for release, rollout in found.items() if model in (None, release.model)]
+    return views.listing(sorted(rows, key=lambda row: -row[0].number), ctx.settings.slack_command)
+
+
+def _show(ctx: Context, request: Request) -> Message:
+    request.only()
+    with reading(ctx.databases.control) as session:
+        release = store.load_release(session, request.needed_target("release show R12"))
+        history = store.history(session, release.id)
+    facts = card_facts(ctx, release.id, ctx.clock())
+    return views.shown(facts, [_line(event) for event in history[-HISTORY:]])
+
+
+def _start(ctx: Context, request: Request) -> Message:
+    request.only(*proposal.OPTIONS)
+    target = request.needed_target("release start kws@1.4.0 to=1,5,25,100 bake=24h")
+    asked = proposal.Asked(target=target, options=request.options, by=request.person.id, delivery=request.delivery)
+    made = proposal.propose(ctx, asked, now=ctx.clock(), dry_run=request.is_dry_run)
+    ask = _ask(ctx, request, made.release)
+    if request.is_dry_run:
+        return views.dry_run(made.release, ask, made.installs)
+    return views.proposed(made.release, ask=ask, is_new=made.is_new)
+
+
+def _act(ctx: Context, request: Request) -> Message:
+    request.only("reason", *{"approve": ("seen",), "advance": ("stage",)}.get(request.verb, ()))
+    wish = Wish(
+        verb=request.verb,
+        ref=request.needed_target(f"release {request.verb} R12"),
+        by=request.person.id,
+        reason=request.options.get("reason"),
+        stage=_stage(request.options.get("stage")),
+        seen=request.options.get("seen"),
+        delivery=request.delivery,
+    )
+    outcome = acts.act(ctx, wish, now=ctx.clock(), dry_run=request.is_dry_run)
+    if outcome.late is not None:
+        return views.late(outcome.release, outcome.rollout, outcome.late)
+    if request.is_dry_run:
+        return views.would(outcome.release, outcome.rollout)
+    return views.done(outcome.release, outcome.rollout, DONE[request.verb], by=request.person.id)
+
+
+def _ask(ctx: Context, request: Request, release: Release) -> str:
+    """Say who can approve, and to somebody without the right to start that this is a proposal."""
+    admins = ctx.settings.slack_admins
+    with reading(ctx.databases.control) as session:
+        able = permissions.who_can(session, admins, ("approver",), release.model)
+        may_start = permissions.may(session, admins, request.person.id, ("operator",), release.model)
+    others = [card_views.who(person) for person in able if person != request.person.id]
+    where = f" in <#{ctx.settings.slack_channel}>" if ctx.settings.slack_channel else ""
+    start = "" if may_start else f"You may propose, not start. Proposed{where}. "
+    if not others:
+        return f"{start}Nobody else can approve it yet: `{ctx.settings.slack_command} role grant @somebody approver`."
+    return f"{start}{permissions.either(others[: permissions.NAMED])} can approve{where if may_start else ''}."
+
+
+def _stage(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 4:
+        raise InvalidInputError(Problem("stage", f"must be the number of a stage, such as 2, not {text}"))
+    return int(text)
+
+
+def _line(event: Event) -> str:
+    reason = f": {escape(event.reason)}" if event.reason and event.reason not in views.UNSAID else ""
+    by = "" if event.who == views.MUSTER else f" by {card_views.who(event.who)}"
+    return f"• {figures.moment(event.at)} – {event.what.replace('_', ' ')}{by}{reason}"

@@ -1,0 +1,164 @@
+"""A breach: which guardrail failed, where it is worst, and the regression that its ticket is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from bot import tickets
+from bot.context import Context
+from bot.ticket_rules import Evidence, RegressionFacts
+from bot.views import figures
+from bot.views.release import WorseCohort
+from core.db import reading
+from core.segments import EVERYONE
+from feedback import store as feedback
+from feedback.regressions import Regression, find_regressions, fingerprint, tally
+from releases import artifact_store
+from releases.guardrails import Finding, Verdict, worst
+from releases.plan import Release
+from releases.rollout import Act, Halt, Pause, RollBack, Rollout
+from releases.wording import share
+
+MEANS = frozenset({"csat"})
+VERBATIMS = 3
+DONE = {RollBack: "Rolled back", Halt: "Halted", Pause: "Paused"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """The regression to open a ticket for, and the cohorts in which the failing metric is worse."""
+
+    regression: RegressionFacts
+    cohorts: tuple[WorseCohort, ...]
+
+    def facts(self) -> dict[str, object]:
+        """Return what the release's history keeps of it."""
+        return {"fingerprints": [self.regression.fingerprint], "cohorts": msgspec.to_builtins(self.cohorts)}
+
+
+def investigate(
+    ctx: Context, release: Release, rollout: Rollout, act: Act, findings: Sequence[Finding], now: datetime
+) -> Breach | None:
+    """Return what is known of the breach that `act` answers; None when no guardrail failed."""
+    found = worst(findings)
+    if found is None or found.verdict is not Verdict.FAIL or not isinstance(act, RollBack | Halt | Pause):
+        return None
+    regressions, quotes = _where(ctx, release, found.guardrail.metric, now)
+    with reading(ctx.databases.control) as session:
+        cohort = _known_cohort(session, release, found.guardrail.metric)
+        files = artifact_store.find_artifacts(session, app=release.app, model=release.model)
+    if cohort is None:
+        cohort = regressions[0].cohort if regressions else ""
+    stage, stages = release.plan.stages[rollout.stage], len(release.plan.stages)
+    metric, version = found.guardrail.metric, release.candidate_version
+    offered = (*release.baselines, *release.candidates)
+    facts = RegressionFacts(
+        fingerprint=fingerprint(release.app, release.model, metric, cohort, version),
+        app=release.app,
+        model=release.model,
+        metric=metric,
+        cohort=cohort,
+        first_bad_version=version,
+        sentence=_sentence(found, regressions),
+        baseline_version=release.baseline_version,
+        release_id=release.id,
+        release=release.name,
+        stage=f"{rollout.stage + 1} of {stages} ({share(stage.percent)})",
+        done=f"{DONE[type(act)]} by Muster on {figures.moment(now)}, at {share(stage.percent)} of the installs.",
+        evidence=(*(_cohort_row(each) for each in regressions), *_finding_rows(findings)),
+        artifacts=tuple((f"{file.version} {file.variant}", file.sha256) for file in files if file.sha256 in offered),
+        verbatims=quotes,
+    )
+    return Breach(regression=facts, cohorts=tuple(_worse(each) for each in regressions))
+
+
+def _where(
+    ctx: Context, release: Release, metric: str, now: datetime
+) -> tuple[tuple[Regression, ...], tuple[str, ...]]:
+    """Return the worst cohorts, and what people in the worst one wrote if they are enough to be shown."""
+    minimum = ctx.settings.minimum_cohort
+    with reading(ctx.databases.ingest) as session:
+        rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
+        found = find_regressions(tally(rows), metric=metric, minimum=minimum)
+        where = found[0].segment if found else EVERYONE
+        groups = feedback.answer_counts(
+            session,
+            app=release.app,
+            model=release.model,
+            attribute="platform",
+            where=where,
+            since=release.created_at,
+            until=now,
+        )
+        if sum(group.installs for group in groups) < minimum:
+            return found, ()
+        quotes = feedback.quotes(
+            session, app=release.app, model=release.model, key=ctx.settings.secret_key, where=where,
+            limit=VERBATIMS,
+            since=release.created_at, until=now,
+        )  # fmt: skip
+    return found, tuple(quote.text for quote in quotes)
+
+
+def _known_cohort(session: Session, release: Release, metric: str) -> str | None:
+    """Return the cohort that a ticket of this release is about already: halted, then rolled back, is one ticket."""
+    for ticket in tickets.of_release(session, release.id):
+        if ticket.regression.metric == metric and ticket.regression.reported_by is None:
+            return ticket.regression.cohort
+    return None
+
+
+def _sentence(found: Finding, regressions: Sequence[Regression]) -> str:
+    if not regressions or not regressions[0].cohort:
+        return found.sentence
+    worse = _worse(regressions[0])
+    show = figures.share if worse.is_share else figures.plain
+    values = f"{show(worse.candidate)} against {show(worse.baseline)}"
+    return f"{found.sentence} Worst for {worse.cohort}: {values} on {figures.count(worse.installs)} installs."
+
+
+def _worse(regression: Regression) -> WorseCohort:
+    return WorseCohort(
+        cohort=regression.cohort or "everyone",
+        metric=regression.metric,
+        baseline=regression.baseline,
+        candidate=regression.candidate,
+        installs=regression.installs_candidate,
+        is_share=regression.metric not in MEANS,
+    )
+
+
+def _cohort_row(regression: Regression) -> Evidence:
+    return Evidence(
+        cohort=regression.cohort,
+        metric=regression.metric,
+        baseline=regression.baseline,
+        candidate=regression.candidate,
+        effect=regression.effect,
+        low=regression.low,
+        high=regression.high,
+        n_baseline=regression.installs_baseline,
+        n_candidate=regression.installs_candidate,
+    )
+
+
+def _finding_rows(findings: Sequence[Finding]) -> list[Evidence]:
+    """Return every guardrail that failed, over everybody."""
+    rows = []
+    for finding in findings:
+        values = (finding.baseline, finding.candidate, finding.effect, finding.low, finding.high)
+        if finding.verdict is Verdict.FAIL and None not in values:
+            baseline, candidate, effect, low, high = (float(value or 0.0) for value in values)
+            rows.append(
+                Evidence(
+                    cohort="", metric=finding.guardrail.metric, baseline=baseline, candidate=candidate, effect=effect,
+                    low=low, high=high, n_baseline=finding.n_baseline, n_candidate=finding.n_candidate,
+                    relative=finding.relative,
+                )
+            )  # fmt: skip
+    return rows

@@ -1,0 +1,203 @@
+"""Jobs that show a release in Slack: the card, edited in place, and the news in its thread."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from bot import cards, permissions, posts, speech, tickets
+from bot.context import Context
+from bot.flows.measure import look
+from bot.views import figures
+from bot.views import release as views
+from bot.views import release_news as news_views
+from bot.views.blocks import Message
+from core.clock import Clock, system_clock
+from core.db import reading
+from core.engine import enqueue
+from core.errors import UpstreamError
+from releases import store
+from releases.plan import Release
+from releases.rollout import Hold, Rollout, State, approval_subject, decide
+from releases.store import Event
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(seconds=5)
+BEFORE_START = frozenset({State.DRAFT, State.AWAITING_APPROVAL, State.SCHEDULED, State.CANCELLED, State.REJECTED})
+
+
+def show_card(ctx: Context, release: str, *, wall: Clock = system_clock) -> None:
+    """Post the card, or edit it if it shows something else now; at most every five seconds of real time. A job.
+
+    Raises: UpstreamError: Slack cannot just now (passing), or refuses.
+    """
+    channel = ctx.settings.slack_channel
+    if channel is None:
+        return
+    with ctx.databases.control.begin() as session:
+        claim = cards.claim(session, release, channel, at=wall(), every=EVERY)
+        if isinstance(claim, cards.Wait):
+            key = f"{release}/after/{claim.since.isoformat()}"
+            enqueue(session, "show_card", key=key, after=claim.length, release=release)
+            return
+    message = views.card(card_facts(ctx, release, ctx.clock()))
+    shown = hash_of(message)
+    if claim.ts and claim.shown == shown:
+        return
+    try:
+        ts = _put(ctx, channel, claim.ts, message)
+    except UpstreamError:
+        with ctx.databases.control.begin() as session:
+            cards.give_back(session, claim)
+        raise
+    with ctx.databases.control.begin() as session:
+        cards.note(session, claim, ts=ts, shown=shown)
+
+
+def announce(ctx: Context, release: str, revision: str, *, wall: Clock = system_clock) -> None:
+    """Tell one event of a release in its card's thread, once; halt, rollback and completion also the channel. A job.
+
+    Raises: UpstreamError: Slack cannot just now, or the card is not there yet (passing).
+    """
+    channel = ctx.settings.slack_channel
+    if channel is None:
+        return
+    subject = f"{release}/{revision}"
+    with reading(ctx.databases.control) as session:
+        if posts.find(session, subject, channel) is not None:
+            return
+        facts = store.load_release(session, release)
+        event = _event(store.history(session, release), int(revision))
+        asked = permissions.who_can(session, ctx.settings.slack_admins, ("approver",), facts.model)
+        card = cards.find(session, release, channel)
+    if event is None:
+        return
+    if card is None or not card.ts:
+        show_card(ctx, release, wall=wall)
+        with reading(ctx.databases.control) as session:
+            card = cards.find(session, release, channel)
+        if card is None or not card.ts:
+            raise UpstreamError("slack", f"the card of {facts.name} is not there yet", permanent=False)
+    told = _news(facts, event, tuple(person for person in asked if person != facts.proposed_by))
+    ts = speech.post(
+        ctx.slack, channel, news_views.news(told), thread=card.ts, broadcast=told.kind in news_views.BROADCAST
+    )
+    with ctx.databases.control.begin() as session:
+        posts.note(session, subject, channel, ts=ts, now=ctx.clock())
+
+
+def refresh(ctx: Context, release: Release, now: datetime) -> None:
+    """Ask for the card to be shown again if it would show something else."""
+    channel = ctx.settings.slack_channel
+    if channel is None:
+        return
+    shown = hash_of(views.card(card_facts(ctx, release.id, now)))
+    with reading(ctx.databases.control) as session:
+        card = cards.find(session, release.id, channel)
+    if card is None or card.shown != shown:
+        with ctx.databases.control.begin() as session:
+            enqueue(session, "show_card", key=f"{release.id}/{now.isoformat()}", release=release.id)
+
+
+def card_facts(ctx: Context, release_id: str, now: datetime) -> views.Card:
+    """Return what the card shows of a release at this moment."""
+    with reading(ctx.databases.control) as session:
+        release, rollout = store.load_release(session, release_id), store.load_rollout(session, release_id)
+        history = store.history(session, release_id)
+        approved = store.approvers(session, release_id, release.plan_hash)
+        lines = _ticket_lines(ctx, session, release_id)
+    seen = None if rollout.state in BEFORE_START else look(ctx, release, rollout)
+    outlook = _outlook(release, rollout, now)
+    if seen is not None and outlook is None:
+        decision = decide(rollout, release.plan, seen.findings, now, evidence=seen.evidence)
+        is_waiting = isinstance(decision, Hold) and rollout.state is State.PROGRESSING
+        outlook = decision.reason if is_waiting else None
+    return views.Card(
+        release=release,
+        rollout=rollout,
+        findings=() if seen is None else seen.findings,
+        cohorts=next((cohorts for event in reversed(history) if (cohorts := _cohorts(event))), ()),
+        tickets=lines,
+        approved_by=approved,
+        outlook=outlook,
+        approval=approval_mark(release, rollout),
+    )
+
+
+def approval_mark(release: Release, rollout: Rollout) -> str | None:
+    """Return what a button remembers of what it was shown for: short, and different once anything changed."""
+    subject = approval_subject(rollout, release.plan_hash)
+    return None if subject is None else hashlib.sha256(subject.encode()).hexdigest()[:12]
+
+
+def hash_of(message: Message) -> str:
+    return hashlib.sha256(json.dumps([message.text, message.blocks], sort_keys=True).encode()).hexdigest()
+
+
+def _put(ctx: Context, channel: str, ts: str, message: Message) -> str:
+    if ts:
+        try:
+            speech.update(ctx.slack, channel, ts, message)
+        except speech.GoneError:
+            log.info("card.deleted", extra={"channel": channel})
+        else:
+            return ts
+    return speech.post(ctx.slack, channel, message)
+
+
+def _outlook(release: Release, rollout: Rollout, now: datetime) -> str | None:
+    """Return what is waited for when only the calendar decides; as a moment, so that the card need not change."""
+    plan = release.plan
+    match rollout.state:
+        case State.AWAITING_APPROVAL:
+            return "A second person has to approve this plan"
+        case State.SCHEDULED if plan.starts_at and now < plan.starts_at:
+            return f"Starts {figures.moment(plan.starts_at)}"
+        case State.PROGRESSING if now < (baked_at := rollout.stage_since + plan.stages[rollout.stage].bake):
+            return f"Bakes until {figures.moment(baked_at)}"
+        case State.ROLLING_BACK:
+            until = figures.moment(rollout.since + plan.way_back)
+            return f"{rollout.reason or 'Rolled back'} Installs have until {until} to return"
+        case _:
+            return None
+
+
+def _ticket_lines(ctx: Context, session: Session, release_id: str) -> tuple[views.TicketLine, ...]:
+    return tuple(
+        views.TicketLine(
+            fingerprint=ticket.fingerprint,
+            key=ticket.key,
+            url=ctx.jira.browse_url(ticket.key) if ctx.jira and ticket.key else None,
+        )
+        for ticket in tickets.of_release(session, release_id)
+    )
+
+
+def _news(release: Release, event: Event, asked: tuple[str, ...]) -> news_views.News:
+    return news_views.News(
+        release=release,
+        kind=event.what,
+        stage=int(event.facts["stage"]),
+        reason=event.reason,
+        by=event.who,
+        cohorts=_cohorts(event),
+        fingerprints=tuple(event.facts.get("fingerprints", ())),
+        asked=asked if event.what == "proposed" else (),
+    )
+
+
+def _event(history: tuple[Event, ...], revision: int) -> Event | None:
+    return next((event for event in history if event.facts.get("revision") == revision), None)
+
+
+def _cohorts(event: Event) -> tuple[views.WorseCohort, ...]:
+    kept: Mapping[str, Any] = event.facts
+    return msgspec.convert(kept.get("cohorts", []), tuple[views.WorseCohort, ...])

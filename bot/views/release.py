@@ -1,0 +1,266 @@
+"""The release card: one message that shows how far a release has got, edited in place. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.views import buttons, figures
+from bot.views.blocks import (
+    Block,
+    Message,
+    Style,
+    actions,
+    bar_chart,
+    confirmation,
+    context_line,
+    escape,
+    header,
+    section,
+)
+from core import segments
+from core.segments import EVERYONE
+from releases.guardrails import METRICS, Finding, Verdict
+from releases.plan import Release, Stage
+from releases.rollout import PausedFor, Rollout, State
+from releases.wording import duration, share
+
+ICONS = {Verdict.PASS: "✅", Verdict.NO_DATA: "⏳", Verdict.INCONCLUSIVE: "🟡", Verdict.FAIL: "🔴"}
+STATES = {
+    State.DRAFT: ("⚪", "Draft"),
+    State.AWAITING_APPROVAL: ("🟡", "Waits for approval"),
+    State.SCHEDULED: ("🔵", "Approved, about to start"),
+    State.PROGRESSING: ("🟢", "Progressing"),
+    State.PAUSED: ("🟡", "Paused"),
+    State.HALTED: ("🟠", "Halted"),
+    State.ROLLING_BACK: ("🔴", "Rolling back"),
+    State.ROLLED_BACK: ("🔴", "Rolled back"),
+    State.COMPLETED: ("🟢", "Complete"),
+    State.SUPERSEDED: ("⚪", "Superseded"),
+    State.CANCELLED: ("⚪", "Cancelled"),
+    State.REJECTED: ("⚪", "Rejected"),
+}
+SHOWN_COHORTS = 3
+CHART_COHORTS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorseCohort:
+    """Where a failing metric is worse: shares (or means) of both arms and the candidate's installs."""
+
+    cohort: str
+    metric: str
+    baseline: float
+    candidate: float
+    installs: int
+    is_share: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketLine:
+    """A ticket of the release; no key yet while Jira has not answered."""
+
+    fingerprint: str
+    key: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What the card shows. `outlook` says what is waited for; `approval` marks what an approval would be bound to."""
+
+    release: Release
+    rollout: Rollout
+    findings: tuple[Finding, ...] = ()
+    cohorts: tuple[WorseCohort, ...] = ()
+    tickets: tuple[TicketLine, ...] = ()
+    approved_by: tuple[str, ...] = ()
+    outlook: str | None = None
+    approval: str | None = None
+
+
+def card(facts: Card) -> Message:
+    release, rollout = facts.release, facts.rollout
+    blocks: list[Block] = [header(title(release)), section(state_line(facts)), section(stages_line(release, rollout))]
+    if facts.findings:
+        blocks.append(section("\n".join(finding_line(finding) for finding in facts.findings)))
+    if facts.cohorts:
+        blocks.append(section(cohorts_text(facts.cohorts)))
+        chart = cohorts_chart(facts.cohorts)
+        blocks += [chart] if chart else []
+    if facts.tickets:
+        blocks.append(section("Tickets: " + ", ".join(ticket_text(ticket) for ticket in facts.tickets)))
+    blocks.append(context_line(*_footing(facts)))
+    row = card_buttons(facts)
+    blocks += [actions(*row)] if row else []
+    return Message(f"{title(release)}: {_plain_state(rollout)}", tuple(blocks), in_channel=True)
+
+
+def title(release: Release) -> str:
+    return f"{release.name} · {release.model} {release.baseline_version} → {release.candidate_version}"
+
+
+def state_line(facts: Card) -> str:
+    release, rollout = facts.release, facts.rollout
+    icon, word = STATES[rollout.state]
+    parts = [f"{icon} *{word}*"]
+    if rollout.state is State.PROGRESSING:
+        stages = release.plan.stages
+        parts.append(f"stage {rollout.stage + 1} of {len(stages)}, {share(stages[rollout.stage].percent)}")
+    parts.append(f"since {figures.moment(rollout.since)}")
+    line = " · ".join(parts)
+    reason = facts.outlook or (None if rollout.state is State.PROGRESSING else rollout.reason)
+    return f"{line}\n{escape(_sentence(reason))}" if reason else line
+
+
+def stages_line(release: Release, rollout: Rollout) -> str:
+    return "   →   ".join(_stage_mark(stage, i, rollout) for i, stage in enumerate(release.plan.stages))
+
+
+def finding_line(finding: Finding) -> str:
+    line = f"{ICONS[finding.verdict]} {escape(finding.sentence)}"
+    if finding.verdict is Verdict.NO_DATA:
+        return line
+    unit = "ratings" if finding.guardrail.metric == "csat" else "install-hours"
+    counts = f"{figures.count(finding.n_candidate)} against {figures.count(finding.n_baseline)} {unit}"
+    return f"{line} _n = {counts}_"
+
+
+def cohorts_text(cohorts: Sequence[WorseCohort]) -> str:
+    lines = ["*Worst cohorts*"]
+    for worse in cohorts[:SHOWN_COHORTS]:
+        values = f"{_value(worse, worse.candidate)} against {_value(worse, worse.baseline)}"
+        people = f"{figures.count(worse.installs)} installs"
+        lines.append(f"• *{escape(worse.cohort)}* – {METRICS[worse.metric].title.lower()} {values}, {people}")
+    if len(cohorts) > SHOWN_COHORTS:
+        lines.append(f"and {len(cohorts) - SHOWN_COHORTS} more")
+    return "\n".join(lines)
+
+
+def cohorts_chart(cohorts: Sequence[WorseCohort]) -> Block | None:
+    """Draw both arms of the worst cohorts, when there are two or more to compare."""
+    first = cohorts[0].metric
+    drawn = [worse for worse in cohorts if worse.metric == first][:CHART_COHORTS]
+    if len(drawn) < 2:
+        return None
+    factor = 100 if drawn[0].is_share else 1
+    series = {
+        "baseline": [round(factor * worse.baseline, 2) for worse in drawn],
+        "candidate": [round(factor * worse.candidate, 2) for worse in drawn],
+    }
+    unit = " in %" if drawn[0].is_share else METRICS[first].unit
+    return bar_chart(f"{METRICS[first].title}{unit}", [_short(worse.cohort) for worse in drawn], series)
+
+
+def ticket_text(ticket: TicketLine) -> str:
+    if ticket.key is None:
+        return f"being opened (`{ticket.fingerprint}`)"
+    return f"<{ticket.url}|{escape(ticket.key)}>" if ticket.url else escape(ticket.key)
+
+
+def card_buttons(facts: Card) -> list[Block]:
+    """Return what can be done now; a button remembers what it was shown for, so a late click cannot do more."""
+    rollout, name = facts.rollout, facts.release.name
+    approve = _approve(facts)
+    stage = f"stage={rollout.stage + 1}"
+    match rollout.state:
+        case State.AWAITING_APPROVAL:
+            return [*approve, _confirmed("Reject", f"release reject {name}", "Nothing will be served.")]
+        case State.PROGRESSING:
+            onward = [
+                buttons.run_button("Advance", f"release advance {name} {stage}"),
+                buttons.run_button("Pause", f"release pause {name}"),
+            ]
+            return [*onward, _halt(facts), _roll_back(facts, "Roll back")]
+        case State.PAUSED:
+            resume = buttons.run_button("Resume", f"release resume {name}")
+            onward = approve if rollout.paused_for is PausedFor.APPROVAL else [resume]
+            return [*onward, _halt(facts), _roll_back(facts, "Roll back")]
+        case State.HALTED:
+            return [_roll_back(facts, "Roll back everywhere"), *approve]
+        case State.COMPLETED:
+            return [_halt(facts), _roll_back(facts, "Roll back")]
+        case _:
+            return []
+
+
+def _approve(facts: Card) -> list[Block]:
+    if facts.approval is None:
+        return []
+    words = "Approve going on" if facts.rollout.state is State.HALTED else "Approve"
+    style: Style | None = None if facts.rollout.state is State.HALTED else "primary"
+    return [buttons.run_button(words, f"release approve {facts.release.name} seen={facts.approval}", style)]
+
+
+def _halt(facts: Card) -> Block:
+    return _confirmed(
+        "Halt",
+        f"release halt {facts.release.name}",
+        f"No further install gets {facts.release.candidate_version}; those that have it keep it.",
+    )
+
+
+def _roll_back(facts: Card, words: str) -> Block:
+    release = facts.release
+    text = f"Every install returns to {release.baseline_version}; {release.candidate_version} is never offered again."
+    return _confirmed(words, f"release rollback {release.name}", text, is_danger=True)
+
+
+def _confirmed(words: str, line: str, text: str, *, is_danger: bool = False) -> Block:
+    style: Style | None = "danger" if is_danger else None
+    dialog = confirmation(f"{words}?", text, words[:30], style=style)
+    return buttons.run_button(words, line, style, dialog)
+
+
+def _stage_mark(stage: Stage, i: int, rollout: Rollout) -> str:
+    text = share(stage.percent) + (" 🔒" if stage.needs_approval and i > rollout.cleared else "")
+    if i > rollout.stage or rollout.state in (State.DRAFT, State.AWAITING_APPROVAL, State.SCHEDULED):
+        return f"○ {text}"
+    if i < rollout.stage or rollout.state in (State.COMPLETED, State.SUPERSEDED):
+        return f"✓ {text}"
+    if rollout.state in (State.ROLLING_BACK, State.ROLLED_BACK):
+        return f"*✗ {text}*"
+    return f"*▶ {text}*" if rollout.state is State.PROGRESSING else f"*❚❚ {text}*"
+
+
+def _footing(facts: Card) -> list[str]:
+    release = facts.release
+    parts = [f"Proposed by {who(release.proposed_by)}"]
+    if facts.approved_by:
+        parts.append("approved by " + ", ".join(who(person) for person in facts.approved_by))
+    bakes = dict.fromkeys(duration(stage.bake) for stage in release.plan.stages)
+    parts.append("bakes " + ", ".join(bakes))
+    if release.plan.segment != EVERYONE:
+        parts.append(f"where {escape(segments.text(release.plan.segment))}")
+    if release.reason:
+        parts.append(escape(release.reason))
+    parts.append(f"plan {release.plan_hash[:8]}")
+    return [" · ".join(parts)]
+
+
+def who(person: str) -> str:
+    """A mention of somebody in Slack; Muster itself by name."""
+    return f"<@{person}>" if person[:1] in "UW" and person.isalnum() and person.isupper() else escape(person)
+
+
+def until(at: datetime) -> str:
+    return f"bakes until {figures.moment(at)}"
+
+
+def _plain_state(rollout: Rollout) -> str:
+    return STATES[rollout.state][1].lower()
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def _value(worse: WorseCohort, value: float) -> str:
+    return figures.share(value) if worse.is_share else f"{figures.plain(value)}{METRICS[worse.metric].unit}"
+
+
+def _short(cohort: str) -> str:
+    """Values alone, for the narrow labels of a chart: `chipset="Helio G35"` → Helio G35."""
+    return ", ".join(part.split("=", 1)[-1].strip("\"' ") for part in cohort.split(" and "))

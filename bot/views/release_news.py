@@ -1,0 +1,183 @@
+"""What is said of a release besides its card: news in its thread, lists, and answers to commands. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.views import buttons, figures
+from bot.views.blocks import Block, Message, actions, context_line, escape, section, table
+from bot.views.release import (
+    STATES,
+    Card,
+    WorseCohort,
+    cohorts_text,
+    finding_line,
+    stages_line,
+    state_line,
+    title,
+    who,
+)
+from releases import plan as plans
+from releases.plan import Plan, Release
+from releases.rollout import Rollout, State
+from releases.wording import duration, share
+
+MUSTER = "muster"
+BY_HAND = "by hand"
+UNSAID = frozenset({"proposed", "approved", BY_HAND})
+"""Reasons that say no more than the event itself."""
+BROADCAST = frozenset({"halted", "rolled_back", "killed", "completed"})
+"""The news that the whole channel hears; the rest stays in the card's thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """One event of a release. `kind` is "proposed", "approved", "started", "advanced", "paused", "resumed", "halted",
+    "rolled_back", "killed", "returned", "completed", "rejected", "cancelled" or "superseded"."""
+
+    release: Release
+    kind: str
+    stage: int
+    reason: str | None
+    by: str
+    cohorts: tuple[WorseCohort, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+
+
+def news(event: News) -> Message:
+    """Return what the thread hears; a breach comes with its evidence, its ticket and what a person may do now."""
+    line = f"*{event.release.name}* {_happened(event)}"
+    blocks: list[Block] = [section(line)]
+    if event.cohorts:
+        blocks.append(section(cohorts_text(event.cohorts)))
+    if event.fingerprints:
+        marks = ", ".join(f"`{fingerprint}`" for fingerprint in event.fingerprints)
+        blocks.append(context_line(f"Ticket on its way to Jira: {marks}"))
+    row = _buttons(event)
+    blocks += [actions(*row)] if row else []
+    return Message(line, tuple(blocks), in_channel=True)
+
+
+def listing(rows: Sequence[tuple[Release, Rollout]], command: str) -> Message:
+    if not rows:
+        start = f"{command} release start kws@1.4.0 to=1,5,25,100 bake=24h"
+        return Message(f"No release yet. `{start}` proposes one; with `--dry-run` it only looks.")
+    cells = [
+        (
+            release.name,
+            release.model,
+            f"{release.baseline_version} → {release.candidate_version}",
+            STATES[rollout.state][1],
+            _at(release, rollout),
+            figures.moment(rollout.since),
+        )
+        for release, rollout in rows
+    ]
+    text = "1 release" if len(rows) == 1 else f"{len(rows)} releases, newest first"
+    shown = table(("Release", "Model", "Versions", "State", "Stage", "Since"), cells, caption=text)
+    return Message(f"{text}. Newest: {title(rows[0][0])}", (section(f"*{text}*"), shown))
+
+
+def proposed(release: Release, *, ask: str, is_new: bool) -> Message:
+    """The answer to start: proposed, and who can approve."""
+    text = f"*{title(release)}* is proposed{'' if is_new else ' already'}. {ask}"
+    return Message(text, (section(text), section(f"`{escape(plans.text(release.plan))}`")), in_channel=True)
+
+
+def dry_run(release: Release, ask: str, installs: Mapping[float, tuple[int, int]] | None) -> Message:
+    """What `start --dry-run` says. `installs`: percent → installs of last week that would be (exposed, targeted)."""
+    text = f"*Dry run.* {title(release)} would be proposed; nothing was written."
+    blocks: list[Block] = [section(text), section(f"`{escape(plans.text(release.plan))}`")]
+    rows = [_stage_row(release.plan, i, installs) for i in range(len(release.plan.stages))]
+    blocks.append(table(("Stage", "Share", "Bakes", "Approval", "Installs"), rows, caption="Stages"))
+    return Message(text, (*blocks, context_line(escape(ask) if "<@" not in ask else ask)))
+
+
+def would(release: Release, after: Rollout) -> Message:
+    """What every other change says to --dry-run."""
+    stages = release.plan.stages
+    at = f" at {share(stages[after.stage].percent)}" if after.state is State.PROGRESSING else ""
+    return Message(f"*Dry run.* {title(release)} would be {STATES[after.state][1].lower()}{at}; nothing was changed.")
+
+
+def done(release: Release, rollout: Rollout, words: str, *, by: str) -> Message:
+    """The answer to a change that was carried out."""
+    icon, state = STATES[rollout.state]
+    text = f"*{title(release)}* {words}, by {who(by)}. {icon} {state}."
+    return Message(text, in_channel=True)
+
+
+def late(release: Release, rollout: Rollout, words: str) -> Message:
+    """The answer to a click or command that changed nothing, because it was so already or has moved on."""
+    icon, state = STATES[rollout.state]
+    return Message(f"{words}. {icon} {title(release)}: {state.lower()}. Nothing was changed.")
+
+
+def shown(facts: Card, history: Sequence[str]) -> Message:
+    """The answer to show: what the card says, without its buttons, and the latest history."""
+    blocks: list[Block] = [
+        section(f"*{escape(title(facts.release))}*\n{state_line(facts)}"),
+        section(stages_line(facts.release, facts.rollout)),
+    ]
+    if facts.findings:
+        blocks.append(section("\n".join(finding_line(finding) for finding in facts.findings)))
+    if facts.cohorts:
+        blocks.append(section(cohorts_text(facts.cohorts)))
+    if history:
+        blocks.append(section("*History*\n" + "\n".join(history)))
+    blocks.append(context_line(f"`{escape(plans.text(facts.release.plan))}`"))
+    return Message(f"{title(facts.release)}: {STATES[facts.rollout.state][1].lower()}", tuple(blocks))
+
+
+def _happened(event: News) -> str:
+    release, by = event.release, "" if event.by == MUSTER else f" by {who(event.by)}"
+    new, old = escape(release.candidate_version), escape(release.baseline_version)
+    at = share(release.plan.stages[event.stage].percent)
+    why = f": {escape(event.reason)}" if event.reason and event.reason not in UNSAID else ""
+    match event.kind:
+        case "proposed":
+            ask = " Waits for " + " or ".join(who(person) for person in event.asked) + "." if event.asked else ""
+            return f"{escape(release.model)} {old} → {new} proposed{by}{why}.{ask}"
+        case "started":
+            return f"started: {new} goes to {at} of the installs"
+        case "advanced":
+            return f"▶ {new} goes to {at} of the installs{by}{why}"
+        case "halted":
+            return f"🟠 *halted at {at}*{by}{why}\nNo further install gets {new}; those that have it keep it."
+        case "rolled_back" | "killed":
+            word = "rolled back" if event.kind == "rolled_back" else "killed"
+            return f"🔴 *{word} at {at}*{by}{why}\nEvery install returns to {old}; {new} is never offered again."
+        case "completed":
+            return f"🟢 *complete*{by}: {new} replaces {old}{why}"
+        case "returned":
+            return f"is rolled back{why}"
+        case kind:
+            return f"{kind}{by}{why}"
+
+
+def _buttons(event: News) -> list[Block]:
+    name = event.release.name
+    row: list[Block] = []
+    if event.kind == "halted":
+        row.append(buttons.run_button("Roll back everywhere", f"release rollback {name}", "danger"))
+    if event.fingerprints and event.by == MUSTER:
+        words = "False alarm – mute 24 h"
+        row.append(buttons.run_button(words, f"ticket mute {event.fingerprints[0]} 24h"))
+    return row
+
+
+def _stage_row(plan: Plan, i: int, installs: Mapping[float, tuple[int, int]] | None) -> tuple[str, ...]:
+    stage = plan.stages[i]
+    exposed, targeted = (installs or {}).get(stage.percent, (0, 0))
+    reached = f"{figures.count(exposed)} of {figures.count(targeted)}" if installs else "not known"
+    approval = "at the start" if i == 0 else "needed" if stage.needs_approval else "–"
+    return str(i + 1), share(stage.percent), duration(stage.bake), approval, reached
+
+
+def _at(release: Release, rollout: Rollout) -> str:
+    if rollout.state in (State.DRAFT, State.AWAITING_APPROVAL, State.SCHEDULED, State.REJECTED):
+        return "–"
+    stages = release.plan.stages
+    return f"{rollout.stage + 1} of {len(stages)} ({share(stages[rollout.stage].percent)})"
