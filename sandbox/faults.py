@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def _checked(name: str, value: object) -> Value | Problem:
         return Problem(name, f"is no fault; there are {', '.join(SWITCHES)}")
     if isinstance(switch.rest, bool):
         return value if isinstance(value, bool) else Problem(name, "must be true or false")
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         return Problem(name, "must be a number, 0 or more")
     if isinstance(switch.rest, float):
         return float(value)

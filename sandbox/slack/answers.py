@@ -43,27 +43,24 @@ def answer_of(element: Mapping[str, Any], given: object) -> Json:
     """Return the element's part of `state.values`.
 
     `given` is Slack's own shape, or just the value picked: a text, an option's value, or a list of those.
-    None leaves what the element was preset with.
+    None leaves what the element was preset with; null in Slack's shape empties it.
     """
     kind = element["type"]
     name, preset = SINGLE.get(kind) or MANY[kind]
-    chosen = _chosen(given, name)
-    if chosen is None:
+    is_given, chosen = _chosen(given, name)
+    if not is_given:
         chosen = element.get(preset) if preset else None
     if kind in MANY:
         items = chosen if isinstance(chosen, list) else [] if chosen is None else [chosen]
         return {"type": kind, name: [_option(element, item) for item in items]}
-    if isinstance(chosen, str) and not chosen:
-        chosen = None
-    return {"type": kind, name: _option(element, chosen)}
+    return {"type": kind, name: _option(element, chosen) if chosen != "" else None}
 
 
-def _chosen(given: object, name: str) -> object:
+def _chosen(given: object, name: str) -> tuple[bool, object]:
+    """Whether anything was given, and what. An emptied field is given, as null."""
     if not isinstance(given, Mapping):
-        return given
-    if name in given:
-        return given[name]
-    return next((given[other] for other in ("value", "selected") if other in given), None)
+        return given is not None, given
+    return next(((True, given[key]) for key in (name, "value", "selected") if key in given), (False, None))
 
 
 def _option(element: Mapping[str, Any], chosen: object) -> object:

@@ -43,6 +43,9 @@ class SocketServer:
         self._thread: threading.Thread | None = None
         self._tickets: set[str] = set()
         self._lines: list[ServerConnection] = []
+        self._leaving: list[ServerConnection] = []
+        self._opened = 0
+        self._closing = threading.Event()
         self._changed = threading.Condition(self._lock)
         self._turn = itertools.count()
         self._waiting: dict[str, _Waiting] = {}
@@ -52,10 +55,16 @@ class SocketServer:
         with self._lock:
             return len(self._lines)
 
-    def wait_for(self, connections: int, timeout_s: float = 10.0) -> bool:
-        """Wait until that many lines are open."""
+    @property
+    def opened(self) -> int:
+        """How many lines were ever opened."""
+        with self._lock:
+            return self._opened
+
+    def wait_for(self, connections: int, *, opened: int = 0, timeout_s: float = 10.0) -> bool:
+        """Wait until that many lines are open, and as many were ever opened as `opened` says."""
         with self._changed:
-            return self._changed.wait_for(lambda: len(self._lines) >= connections, timeout_s)
+            return self._changed.wait_for(lambda: len(self._lines) >= connections and self._opened >= opened, timeout_s)
 
     def open_line(self) -> str | None:
         """Return an address for one connection, or None when ten are open."""
@@ -83,6 +92,7 @@ class SocketServer:
                 return
             self._tickets.discard(ticket)
             self._lines.append(line)
+            self._opened += 1
             number = len(self._lines)
         hello = {"type": "hello", "num_connections": number, "connection_info": {"app_id": APP}}
         debug = {"host": "sandbox", "approximate_connection_time": 18060}
@@ -96,7 +106,9 @@ class SocketServer:
             pass
         finally:
             with self._changed:
-                self._lines.remove(line)
+                for lines in (self._lines, self._leaving):
+                    if line in lines:
+                        lines.remove(line)
                 self._changed.notify_all()
 
     def _hear(self, frame: str | bytes) -> None:
@@ -151,20 +163,30 @@ class SocketServer:
             return True
         return False
 
-    def refresh(self, reason: str = "refresh_requested") -> None:
-        """Ask every connection to come back on a new line, as Slack does now and then, and hang up."""
-        with self._lock:
-            lines = list(self._lines)
-        for line in lines:
+    def refresh(self, reason: str = "refresh_requested", *, grace_s: float = 0.5) -> None:
+        """Ask every connection to come back on a new line, as Slack does now and then.
+
+        Nothing more goes through the old lines; those that the app does not leave are cut after `grace_s`.
+        """
+        with self._changed:
+            leaving = list(self._lines)
+            self._lines.clear()
+            self._leaving += leaving
+        for line in leaving:
             with contextlib.suppress(ConnectionClosed):
                 line.send(json.dumps({"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}}))
+        threading.Thread(target=self._cut, args=(leaving, grace_s), name="socket-refresh", daemon=True).start()
+
+    def _cut(self, lines: list[ServerConnection], grace_s: float) -> None:
+        self._closing.wait(grace_s)
         for line in lines:
             line.close(1000)
 
     def close(self) -> None:
         with self._lock:
-            lines, server, thread = list(self._lines), self._server, self._thread
+            lines, server, thread = [*self._lines, *self._leaving], self._server, self._thread
             self._server = None
+        self._closing.set()
         for line in lines:
             line.close(1001)
         if server:

@@ -94,8 +94,10 @@ def blueprint(slack: Slack) -> flask.Blueprint:
 
     @routes.route("/upload/<file_id>", methods=["POST", "PUT"])
     def upload(file_id: str) -> tuple[str, int]:
-        sent = next(iter(flask.request.files.values()), None)
-        content = sent.read() if sent else flask.request.get_data()
+        if flask.request.mimetype == "multipart/form-data":
+            content = b"".join(sent.read() for sent in flask.request.files.values())
+        else:
+            content = flask.request.get_data()
         file = slack.files.fill(file_id, content)
         return (f"OK - {file.size_bytes}", 200) if file else ("no such upload", 400)
 
@@ -123,7 +125,7 @@ def _call(slack: Slack, name: str) -> flask.Response:
         slack.workspace.count_rejected()
         answer = error.answer
     reply = flask.jsonify(answer)
-    reply.headers["X-OAuth-Scopes"] = ",".join(slack.credentials.scopes)
+    reply.headers["x-oauth-scopes"] = ",".join(slack.credentials.scopes)
     if name.startswith("chat.") and answer["ok"] and slack.faults.take("slack_lost"):
         _hang_up()
     return reply
