@@ -120,7 +120,7 @@ class FastPath:
         if told.isdigit() and int(told) > largest:
             raise TooLargeError(f"The body must have at most {largest} bytes; send it in parts.")
         stream: _Body = environ["wsgi.input"]
-        body = stream.read(int(told)) if told.isdigit() else _read_up_to(stream, largest + 1)
+        body = _read_up_to(stream, int(told) if told.isdigit() else largest + 1)
         if len(body) > largest:
             raise TooLargeError(f"The body must have at most {largest} bytes; send it in parts.")
         return inflate(body, environ.get("HTTP_CONTENT_ENCODING", ""), self._settings.max_inflated_bytes)
@@ -183,7 +183,7 @@ def _unzstd(body: bytes, largest: int) -> tuple[bytes, bool]:
 
 
 def _read_up_to(stream: _Body, size: int) -> bytes:
-    """Read a body of unknown length (chunked), but no more than `size`."""
+    """Read at most `size` bytes: all of a body of known length, and no more than that of a chunked one."""
     parts: list[bytes] = []
     while size > 0 and (part := stream.read(size)):
         parts.append(part)

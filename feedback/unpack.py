@@ -99,6 +99,8 @@ def _unpack_each(body: bytes) -> Parcel:
         path = _path(str(error)).removeprefix(".")
         found = [Problem(path, _said(str(error), None))] if path else []
         raise MalformedError("The body must be an object with context, events and inferences.", *found) from error
+    except RecursionError as error:
+        raise MalformedError("The body is nested too deeply.") from error
     _check_size(len(envelope.events) + len(envelope.inferences))
     shared = mistakes(envelope.sent_at, Moment | None, "sent_at")
     told = {} if envelope.context is UNSET else _loose(envelope.context)

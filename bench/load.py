@@ -1,0 +1,92 @@
+"""A load generator of one thread: keeps many connections busy with prepared requests and counts the answers."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one stretch of load. `tags` are the requests that were answered 200; latencies are in seconds."""
+
+    seconds: float = 0.0
+    tags: list[str] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    others: int = 0
+
+    @property
+    def per_second(self) -> float:
+        return len(self.tags) / self.seconds if self.seconds else 0.0
+
+    def percentile_ms(self, percent: float) -> float:
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] * 1000 if ordered else 0.0
+
+
+class _Line:
+    """One connection: at most one request is under way."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.socket = socket.create_connection(address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.settimeout(30)
+        self.buffer = b""
+        self.tag = ""
+        self.sent_at = 0.0
+
+    def send(self, tag: str, request: bytes) -> None:
+        self.tag, self.sent_at = tag, time.perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self) -> bytes | None:
+        """Return the status line's code once the whole response is there."""
+        part = self.socket.recv(65_536)
+        if not part:
+            raise ConnectionError("the server closed the connection")
+        self.buffer += part
+        head, mark, body = self.buffer.partition(b"\r\n\r\n")
+        if not mark:
+            return None
+        length = next(int(line[15:]) for line in head.split(b"\r\n") if line[:15].lower() == b"content-length:")
+        if len(body) < length:
+            return None
+        code, self.buffer = head[9:12], body[length:]
+        return code
+
+
+def run(
+    address: tuple[str, int], new_request: Callable[[], tuple[str, bytes]], *, seconds: float, connections: int
+) -> Outcome:
+    """Send requests for `seconds`, then wait for what is still under way."""
+    outcome = Outcome()
+    lines = [_Line(address) for _ in range(connections)]
+    with selectors.DefaultSelector() as selector:
+        for line in lines:
+            selector.register(line.socket, selectors.EVENT_READ, line)
+            line.send(*new_request())
+        start = time.perf_counter()
+        busy = len(lines)
+        while busy:
+            for key, _ in selector.select(timeout=30):
+                line = key.data
+                code = line.receive()
+                if code is None:
+                    continue
+                now = time.perf_counter()
+                if code == b"200":
+                    outcome.tags.append(line.tag)
+                    outcome.latencies.append(now - line.sent_at)
+                else:
+                    outcome.others += 1
+                if now - start < seconds:
+                    line.send(*new_request())
+                else:
+                    busy -= 1
+        outcome.seconds = time.perf_counter() - start
+    for line in lines:
+        line.socket.close()
+    return outcome

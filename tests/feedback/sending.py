@@ -1,0 +1,112 @@
+"""What a phone sends, for tests: valid events, summaries and batches, and a wire to send them over."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy.orm import Session
+from werkzeug.test import Client, TestResponse
+
+import feedback.web
+from core.db import Databases
+from core.http_errors import register_errors
+from core.keys import KeyRing, create_key
+from core.settings import Settings
+from feedback import polls, store
+from feedback.fastpath import FastPath
+from feedback.polls import Poll
+from tests.builders import T0, ManualClock
+
+INSTALL = "install-5b1d"
+POLL: dict[str, Any] = {
+    "id": "heard",
+    "name": "Did it hear you right?",
+    "questions": [
+        {"id": "q_csat", "type": "csat", "question": "Did it hear you right?"},
+        {
+            "id": "q_why",
+            "type": "multiple_choice",
+            "question": "What went wrong?",
+            "has_open_choice": True,
+            "choices": [{"id": "slow", "label": "Too slow"}, {"id": "wrong", "label": "Wrong word"}],
+        },
+        {"id": "q_txt", "type": "open", "question": "Anything else?", "optional": True},
+    ],
+}
+
+
+def a_poll(**changes: Any) -> Poll:
+    return polls.from_json(POLL | changes)
+
+
+def a_running_poll(session: Session, *, app: str = "demo", **changes: Any) -> store.StoredPoll:
+    """Store a poll that was started a week before T0."""
+    now = T0 - timedelta(days=7)
+    stored = store.save_poll(session, a_poll(**changes), app=app, model="kws", by="U0DANA", now=now)
+    return store.set_poll_status(session, stored.ref, "running", now=now)
+
+
+def a_context(**changes: Any) -> dict[str, Any]:
+    model = {"name": "kws", "version": "1.4.0", "variant": "int8", "release": "rel_1", "arm": "candidate"}
+    device = {"os.name": "Android", "device.class": "low", "soc": "Helio G35", "accelerator": "nnapi"}
+    consent = {"granted": True, "text_version": "2026-10", "at": "2026-11-01T08:00:00Z"}
+    return {"install": INSTALL, **device, "model": model, "consent": consent} | changes
+
+
+def an_answer(uuid: str, value: Any = 4, *, at: datetime = T0, **changes: Any) -> dict[str, Any]:
+    named = {"uuid": uuid, "event": "poll answered", "timestamp": at.isoformat(), "poll": "heard"}
+    return named | {"submission": f"sub-{uuid}", "answers": [{"question": "q_csat", "value": value}]} | changes
+
+
+def a_summary(uuid: str, *, at: datetime = T0 - timedelta(hours=1), **changes: Any) -> dict[str, Any]:
+    latency = {"scheme": "log2x4", "buckets": {"20": 31, "22": 60, "24": 9}, "sum": 3000.0, "max": 70.5}
+    return {"uuid": uuid, "window_start": at.isoformat(), "count": 100, "latency_ms": latency} | changes
+
+
+def a_batch(*events: dict[str, Any], inferences: tuple[dict[str, Any], ...] = (), **changes: Any) -> dict[str, Any]:
+    return {"sent_at": T0.isoformat(), "context": a_context(), "events": events, "inferences": inferences} | changes
+
+
+class Wire:
+    """The collector as a phone meets it; `public` and `secret` are keys of the app `demo`."""
+
+    def __init__(self, databases: Databases, settings: Settings, clock: ManualClock) -> None:
+        with databases.control.begin() as session:
+            self.public = create_key(session, app="demo", scope="public", name="phones", now=T0)[1]
+            self.secret = create_key(session, app="demo", scope="secret", name="build", now=T0)[1]
+        flask = Flask(__name__)
+        register_errors(flask)
+        keys = KeyRing(databases, clock)
+        flask.register_blueprint(feedback.web.blueprint(databases, settings, clock, keys))
+        self.client = Client(FastPath(flask.wsgi_app, databases, settings, clock, keys))
+
+    def batch(self, body: Any, **headers: str) -> TestResponse:
+        return self.post("/v1/batch", body, **headers)
+
+    def post(self, path: str, body: Any, **headers: str) -> TestResponse:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post(path, data=data, headers=self._headers(headers))
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.client.get(path, headers=self._headers(headers))
+
+    def delete(self, path: str, **headers: str) -> TestResponse:
+        return self.client.delete(path, headers=self._headers(headers))
+
+    def _headers(self, more: dict[str, str]) -> dict[str, str]:
+        told = {name.replace("_", "-"): value for name, value in more.items()}
+        return {"Authorization": f"Bearer {self.public}"} | told
+
+
+def statuses(response: TestResponse) -> list[str]:
+    assert response.json
+    return [result["status"] for result in response.json["results"]]
+
+
+def problems(response: TestResponse, index: int = 0) -> dict[str, str]:
+    """Return the problems of one item of a reply, by path."""
+    assert response.json
+    return {each["path"]: each["message"] for each in response.json["results"][index].get("problems", [])}
