@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from slack_bolt import Ack, App, BoltRequest, BoltResponse
@@ -17,6 +18,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
 from bot import forms, heard, store
+from bot.context import Context
 from bot.heard import Heard
 from core.clock import Clock
 from core.db import Databases, reading
@@ -33,17 +35,20 @@ LINK = re.compile(r"link:.*")  # buttons that only open an address
 ANY_CLICK = re.compile(r"(?!link:)[a-z]+:.*")
 
 
-def create_app(settings: Settings, databases: Databases, clock: Clock, *, client: WebClient) -> App:
+def create_app(ctx: Context) -> App:
     """Without a signing secret no HTTP request passes; Socket Mode needs none."""
+    settings = ctx.settings
     app = App(
         name="muster",
         logger=logging.getLogger("bot.bolt"),
-        client=client,
+        client=WebClient(base_url=settings.slack_api_url),  # Bolt wants one without a token; we speak with ours
         signing_secret=settings.slack_signing_secret or secrets.token_hex(32),
         authorize=_authorize(settings),
+        # Bolt would acknowledge events before the listener has written them down.
+        process_before_response=True,
         ssl_check_enabled=True,
     )
-    ears = Ears(databases, clock, client)
+    ears = Ears(ctx.databases, ctx.clock, ctx.slack)
     app.command(settings.slack_command)(ears.command)
     app.event("app_mention")(ears.event)
     app.event("message")(ears.event)
@@ -79,6 +84,7 @@ class Ears:
         self._databases = databases
         self._clock = clock
         self._client = client
+        self._opening = ThreadPoolExecutor(max_workers=4, thread_name_prefix="forms")
 
     def command(self, ack: Ack, body: Body) -> None:
         self._hear_or_open(heard.from_command(body), ack)
@@ -135,8 +141,10 @@ class Ears:
         with self._databases.control.begin() as session:
             is_new = store.note_delivery(session, said, now=self._clock())
         ack()
-        if not is_new:
-            return
+        if is_new:  # not before the acknowledgement is out
+            self._opening.submit(self._open_view, said, callback_id, prefill)
+
+    def _open_view(self, said: Heard, callback_id: str, prefill: Mapping[str, str]) -> None:
         view = forms.open_view(callback_id, prefill, channel=said.channel, thread=said.thread or said.message)
         try:
             self._client.views_open(trigger_id=said.trigger_id or "", view=view)
@@ -149,9 +157,9 @@ class Ears:
         if said.thread is None:
             return ""
         with reading(self._databases.control) as session:
-            card = store.card_at(session, said.channel, said.thread)
+            subject = store.subject_of(session, said.channel, said.thread)
             try:
-                return load_release(session, card.subject).name if card else ""
+                return load_release(session, subject).name if subject else ""
             except NotFoundError:
                 return ""
 

@@ -10,10 +10,7 @@ import prometheus_client
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 
 from bot.app import create_app
-from bot.context import slack_client
-from core.clock import clock_from
-from core.db import open_databases
-from core.engine import attach
+from bot.context import open_context
 from core.errors import InvalidInputError, Problem
 from core.settings import Settings
 
@@ -33,18 +30,17 @@ def run(settings: Settings, *, stop: threading.Event | None = None) -> None:
             signal.signal(number, lambda *_: stop.set())
     if settings.metrics_port:
         prometheus_client.start_http_server(settings.metrics_port, "127.0.0.1")
-    databases = open_databases(settings.database_url, settings.ingest_database_url)
-    attach(databases, settings)
-    client = slack_client(settings)
-    app = create_app(settings, databases, clock_from(settings.clock_file), client=client)
+    ctx = open_context(settings)
     # web_client is passed because the handler's own would not know another base_url.
-    handler = SocketModeHandler(app, settings.slack_app_token, web_client=client, ping_interval=PING_S)
+    handler = SocketModeHandler(
+        create_app(ctx), settings.slack_app_token, web_client=ctx.slack, ping_interval=PING_S
+    )  # fmt: skip
     try:
         _connect(handler, stop)
         stop.wait()
     finally:
         handler.close()  # type: ignore[no-untyped-call]
-        databases.dispose()
+        ctx.databases.dispose()
         log.info("bot.stopped")
 
 

@@ -40,15 +40,6 @@ class Grant:
     granted_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    subject: str
-    channel: str
-    ts: str
-    shown: str
-    updated_at: datetime
-
-
 def accept_delivery(session: Session, heard: Heard, *, now: datetime) -> str | None:
     """Write down what Slack sent and have it answered; return its id, or None when it was here before."""
     delivery = _insert(session, heard, now, answered_at=None)
@@ -111,7 +102,7 @@ def save_reply(session: Session, delivery_id: str, reply: Mapping[str, Any]) -> 
 def mark_answered(session: Session, delivery_id: str, now: datetime) -> None:
     """The answer is out; what is only needed to give it is forgotten."""
     done = sa.update(DeliveryRow).where(DeliveryRow.id == delivery_id)
-    session.execute(done.values(answered_at=now, reply=None, response_url=None, form=None))
+    session.execute(done.values(answered_at=now, line="", reply=None, response_url=None, form=None))
 
 
 def forget_deliveries(session: Session, before: datetime) -> int:
@@ -145,31 +136,7 @@ def grants(session: Session, *, person: str | None = None) -> tuple[Grant, ...]:
     )  # fmt: skip
 
 
-def find_card(session: Session, subject: str, channel: str) -> Card | None:
-    row = session.get(CardRow, (subject, channel))
-    return None if row is None else _card(row)
-
-
-def cards(session: Session, subject: str) -> tuple[Card, ...]:
-    return tuple(_card(row) for row in session.scalars(sa.select(CardRow).where(CardRow.subject == subject)))
-
-
-def card_at(session: Session, channel: str, ts: str) -> Card | None:
-    """Return the card that is this message, or whose thread it starts."""
-    row = session.scalars(sa.select(CardRow).where(CardRow.channel == channel, CardRow.ts == ts)).first()
-    return None if row is None else _card(row)
-
-
-def save_card(session: Session, *, subject: str, channel: str, ts: str, shown: str, now: datetime) -> None:
-    values = {"ts": ts, "shown": shown, "updated_at": now}
-    query = insert(session, CardRow).values(subject=subject, channel=channel, **values)
-    session.execute(query.on_conflict_do_update(index_elements=["subject", "channel"], set_=values))
-
-
-def drop_card(session: Session, subject: str, channel: str) -> None:
-    """The message was deleted in Slack: the next one is posted anew."""
-    session.execute(sa.delete(CardRow).where(CardRow.subject == subject, CardRow.channel == channel))
-
-
-def _card(row: CardRow) -> Card:
-    return Card(subject=row.subject, channel=row.channel, ts=row.ts, shown=row.shown, updated_at=row.updated_at)
+def subject_of(session: Session, channel: str, ts: str) -> str | None:
+    """Return what the card shows that is this message, or starts this thread; None when it is no card."""
+    query = sa.select(CardRow.subject).where(CardRow.channel == channel, CardRow.ts == ts)
+    return session.scalars(query).first()

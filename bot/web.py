@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import parse_qs
 
 from flask import Blueprint, Response, make_response, request
 from slack_bolt.adapter.flask import SlackRequestHandler
 
 from bot.app import create_app
-from bot.context import slack_client
-from core.clock import Clock
-from core.db import Databases
-from core.settings import Settings
+from bot.context import Context
 
 MAX_BODY_BYTES = 1024 * 1024
 
 
-def blueprint(databases: Databases, settings: Settings, clock: Clock) -> Blueprint:
+def blueprint(ctx: Context) -> Blueprint:
     """Signed requests only. Without a signing secret every request is refused."""
     routes = Blueprint("slack", __name__)
-    bolt = SlackRequestHandler(create_app(settings, databases, clock, client=slack_client(settings)))
+    bolt = SlackRequestHandler(create_app(ctx))
 
     @routes.post("/slack/events")
     def events() -> Response:
@@ -36,10 +34,9 @@ def _malformed() -> Response | None:
     stamp, signature = (request.headers.get(name, "") for name in ("X-Slack-Request-Timestamp", "X-Slack-Signature"))
     if not (stamp.isascii() and stamp.isdigit() and signature.isascii()):
         return make_response({"error": "no valid Slack signature"}, 401)
-    if request.mimetype == "application/json":
-        text = request.get_data(as_text=True)
-    else:
-        text = request.form.get("payload", "{}") if request.mimetype.endswith("urlencoded") else ""
+    text = request.get_data(as_text=True)  # kept, because the signature is over these very bytes
+    if request.mimetype == "application/x-www-form-urlencoded":
+        text = parse_qs(text).get("payload", ["{}"])[0]
     try:
         is_object = isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):

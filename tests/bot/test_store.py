@@ -7,6 +7,7 @@ from typing import Any
 
 from bot import store
 from bot.heard import Heard
+from bot.tables import CardRow
 from core.db import Databases
 from tests.builders import T0
 from tests.conftest import JobList
@@ -46,7 +47,7 @@ def test_what_was_answered_keeps_no_way_back_to_the_person(databases: Databases)
         store.mark_answered(session, delivery, T0)
         kept = store.load_delivery(session, delivery)
 
-    assert (kept.reply, kept.heard.response_url, kept.answered_at) == (None, None, T0)
+    assert (kept.reply, kept.heard.response_url, kept.heard.line, kept.answered_at) == (None, None, "", T0)
 
 
 def test_only_answered_deliveries_are_forgotten(databases: Databases) -> None:
@@ -58,15 +59,10 @@ def test_only_answered_deliveries_are_forgotten(databases: Databases) -> None:
         assert store.forget_deliveries(session, T0 + timedelta(days=1)) == 1
 
 
-def test_a_card_is_found_by_its_message_and_moves_when_posted_anew(databases: Databases) -> None:
+def test_a_thread_tells_what_its_card_shows(databases: Databases) -> None:
     with databases.control.begin() as session:
-        store.save_card(session, subject="rel_1", channel="C1", ts="1.0", shown="a", now=T0)
-        store.save_card(session, subject="rel_1", channel="C1", ts="2.0", shown="b", now=T0)
+        session.add(CardRow(subject="rel_1", channel="C1", ts="1.0", shown="", updated_at=T0))
+        session.flush()
 
-        assert store.card_at(session, "C1", "1.0") is None
-        found = store.card_at(session, "C1", "2.0")
-        assert found is not None
-        assert (found.subject, found.shown) == ("rel_1", "b")
-        store.drop_card(session, "rel_1", "C1")
-        assert store.find_card(session, "rel_1", "C1") is None
-        assert store.cards(session, "rel_1") == ()
+        assert store.subject_of(session, "C1", "1.0") == "rel_1"
+        assert store.subject_of(session, "C2", "1.0") is None

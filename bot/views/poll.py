@@ -1,0 +1,139 @@
+"""What polls look like: lists, one in full, and why a phone sees it or not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.views import figures
+from bot.views.blocks import Block, Cell, Message, Number, actions, clip, confirmation, context_line, escape, section, table
+from bot.views.buttons import run_button
+from core import segments
+from core.segments import EVERYONE
+from feedback.polls import Poll, Question
+from feedback.scores import share
+from feedback.store import StoredPoll
+from feedback.targeting import Gate
+
+MARKS = {True: "✓", False: "✗", None: "?"}
+SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A poll in a list, with how many submissions answered it so far."""
+
+    poll: StoredPoll
+    responses: int
+
+
+def listing(lines: Sequence[Line], command: str) -> Message:
+    if not lines:
+        text = f"There is no poll yet. `{command} poll create` makes one, or `muster poll push FILE.yaml`."
+        return Message(text=text, blocks=(section(text), actions(run_button("New poll", "poll create", "primary"))))
+    running = sum(line.poll.poll.status == "running" for line in lines)
+    text = f"{len(lines)} poll{'s' if len(lines) > 1 else ''}, {running} running."
+    rows: list[list[Cell]] = [
+        [
+            line.poll.ref,
+            line.poll.poll.name,
+            line.poll.model,
+            line.poll.poll.status,
+            f"{line.poll.poll.sampling.percent:g} %",
+            Number(line.responses, figures.count(line.responses)),
+        ]
+        for line in lines[:SHOWN]
+    ]
+    shown = table(["poll", "name", "model", "status", "asked", "responses"], rows, caption="Polls, the newest first")
+    buttons = actions(run_button(f"Show {lines[0].poll.ref}", f"poll show {lines[0].poll.ref}"))
+    return Message(text=text, blocks=(section(text), shown, buttons))
+
+
+def one(poll: StoredPoll, *, responses: int, shown: int, answered: int) -> Message:
+    """`shown` and `answered` are of the last seven days."""
+    text = f"*{poll.ref}* {escape(poll.poll.name)} about {escape(poll.model)}: {poll.poll.status}."
+    rate = "not shown in the last 7 days"
+    if shown:
+        score = share(min(answered, shown), shown)
+        rate = (
+            f"shown {figures.count(shown)} times in the last 7 days, response rate {figures.share(score.value)} "
+            f"({figures.share(score.low)} to {figures.share(score.high)})"
+        )
+    blocks = [
+        section(text),
+        section("\n".join(f"{number}. {_question(each)}" for number, each in enumerate(poll.poll.questions, 1))),
+        section(_whom(poll.poll)),
+        context_line(f"{figures.count(responses)} responses · {rate} · version {poll.poll.version}"),
+        actions(*_buttons(poll)),
+    ]
+    return Message(text=text, blocks=tuple(blocks))
+
+
+def created(poll: StoredPoll, command: str) -> Message:
+    text = (
+        f"Draft *{poll.ref}* {escape(poll.poll.name)} about {escape(poll.model)} is written. "
+        f"`{command} poll start {poll.ref}` lets phones show it."
+    )
+    buttons = actions(_start(poll), run_button("Show", f"poll show {poll.ref}"))
+    return Message(text=text, blocks=(section(text), buttons), in_channel=True)
+
+
+def would_create(poll: Poll) -> Message:
+    text = f"Dry run: {escape(poll.name)} would be written as a draft. Nothing was changed."
+    return Message(text=text, blocks=(section(text),))
+
+
+def needs_form() -> Message:
+    text = "A poll is made with a form."
+    return Message(text=text, blocks=(section(text), actions(run_button("Open the form", "poll create", "primary"))))
+
+
+def changed(poll: StoredPoll, by: str, *, is_dry_run: bool) -> Message:
+    """After starting or stopping, or what that would do."""
+    now = "is running: phones fetch it within minutes" if poll.poll.status == "running" else "is stopped"
+    name = f"*{poll.ref}* {escape(poll.poll.name)}"
+    if is_dry_run:
+        would = "would run" if poll.poll.status == "running" else "would stop"
+        text = f"Dry run: {name} {would}, {_whom(poll.poll)}. Nothing was changed."
+        return Message(text=text, blocks=(section(text),))
+    text = f"{name} {now} (<@{by}>)."
+    return Message(text=text, blocks=(section(text), actions(*_buttons(poll))), in_channel=True)
+
+
+def explained(poll: StoredPoll, gates: Sequence[Gate], *, is_known: bool) -> Message:
+    """Every gate with its sentence; `?` is what only the phone can know."""
+    failed = [gate for gate in gates if gate.passed is False]
+    verdict = f"is not shown *{poll.ref}*" if failed else f"may be shown *{poll.ref}*"
+    text = f"This install {verdict} {escape(poll.poll.name)}" + (f": {escape(failed[0].sentence)}" if failed else ".")
+    lines = [f"{MARKS[gate.passed]} *{gate.name.replace('_', ' ')}* {escape(gate.sentence)}" for gate in gates]
+    blocks = [section(text), section("\n".join(lines))]
+    note = "✓ passed · ✗ stops it · ? only the phone knows"
+    if not is_known:
+        note += " · this install has never told us its device, so rules over devices cannot match"
+    return Message(text=text, blocks=(*blocks, context_line(note)))
+
+
+def _question(question: Question) -> str:
+    choices = ", ".join(choice.label for choice in question.choices)
+    about = f"{question.type.replace('_', ' ')}{', optional' if question.optional else ''}"
+    return f"{escape(question.question)} _({about}{': ' + escape(clip(choices, 300)) if choices else ''})_"
+
+
+def _whom(poll: Poll) -> str:
+    where = "all devices" if poll.targeting == EVERYONE else f"`{escape(segments.text(poll.targeting))}`"
+    return f"asked of {poll.sampling.percent:g} % of {where}"
+
+
+def _buttons(poll: StoredPoll) -> list[Block]:
+    change = _stop(poll) if poll.poll.status == "running" else _start(poll)
+    return [change, run_button("Feedback", f"feedback {poll.model} poll={poll.ref}")]
+
+
+def _start(poll: StoredPoll) -> Block:
+    confirm = confirmation("Start this poll?", "Phones will show it to people.", "Start")
+    return run_button("Start", f"poll start {poll.ref}", "primary", confirm)
+
+
+def _stop(poll: StoredPoll) -> Block:
+    confirm = confirmation("Stop this poll?", "Phones stop showing it. Answers stay.", "Stop", style="danger")
+    return run_button("Stop", f"poll stop {poll.ref}", "danger", confirm)
