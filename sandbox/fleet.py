@@ -13,7 +13,7 @@ from sandbox import habits
 from sandbox.habits import Fault
 from sandbox.member import Manner, Member, draw
 from sandbox.outbox import Receipt
-from sandbox.phone import Phone
+from sandbox.phone import BACKOFF_CAP, BACKOFF_FIRST, Phone
 from sandbox.wire import Edge, Transport
 
 __all__ = ["Fleet", "Manner", "Tally"]
@@ -84,7 +84,10 @@ class Fleet:
         """Bring every phone online, with a connection that loses nothing, and let it send what still waits there."""
         for one in self.members:
             one.offline_until, one.line.loses_next = now, False
-        self._each(self._send, now, lambda one: one.phone.waiting > 0)
+        wait = BACKOFF_FIRST
+        while wait <= BACKOFF_CAP and any(one.phone.waiting for one in self.members):
+            self._each(self._send, now + wait, lambda one: one.phone.waiting > 0)
+            wait *= 2
 
     def send_again(self, now: datetime, phones: int) -> Tally:
         """Let some phones send their last acknowledged batch again; return what these repeats alone amounted to."""
@@ -102,26 +105,29 @@ class Fleet:
     # ------------------------------------------------------------------ one phone
 
     def _live(self, one: Member, hours: list[datetime], until: datetime) -> None:
-        is_watched = _running(one.phone).get("arm") in ("baseline", "candidate")
         used = [hour for hour in hours if habits.is_used(one.rng, hour, one.keenness)]
-        if is_watched or len(hours) < 24:
-            for hour in used:
-                self._use(one, hour, 1)
-        else:
-            # Telemetry costs battery: outside a release a roll-up covers a day.
+        is_watched = _running(one.phone).get("arm") in ("baseline", "candidate")
+        whole_days = len(hours) >= 24 and not is_watched
+        for hour in used:
+            if not whole_days:
+                self._note_use(one, hour, 1)
+            self._meet_poll(one, hour)
+        if whole_days:
+            # Telemetry costs battery: outside a release one roll-up covers a day.
             for day in sorted({hour.replace(hour=0) for hour in used}):
-                self._use(one, day, sum(1 for hour in used if hour.replace(hour=0) == day))
+                self._note_use(one, day, sum(1 for hour in used if hour.replace(hour=0) == day))
         one.watch.world = until
         if one.rng.random() < self.manner.offline_share and until >= one.offline_until:
             one.offline_until = until + HOUR * int(one.rng.integers(2, 30))
         one.line.loses_next = bool(one.rng.random() < self.manner.lost_replies_share)
         self._send(one)
 
-    def _use(self, one: Member, window: datetime, hours: int) -> None:
-        chances = self._chances(one)
+    def _note_use(self, one: Member, window: datetime, hours: int) -> None:
         one.watch.world = window
-        one.phone.note_inferences(habits.summary(one.rng, one.handset, chances, one.watch(), hours=hours))
-        one.watch.world = window + HOUR * float(one.rng.random())
+        one.phone.note_inferences(habits.summary(one.rng, one.handset, self._chances(one), one.watch(), hours=hours))
+
+    def _meet_poll(self, one: Member, hour: datetime) -> None:
+        one.watch.world = hour + HOUR * float(one.rng.random())
         poll = one.phone.poll_for("inference_completed", {"confidence": float(one.rng.random())})
         if poll is None:
             return
@@ -129,7 +135,7 @@ class Fleet:
         mood = one.rng.random()
         if mood < self.manner.answers_share:
             one.watch.world += timedelta(seconds=float(one.rng.integers(3, 40)))
-            one.answered.add(one.phone.answer(poll, submission, habits.answers(one.rng, poll, chances)))
+            one.answered.add(one.phone.answer(poll, submission, habits.answers(one.rng, poll, self._chances(one))))
         elif mood < self.manner.answers_share + self.manner.dismisses_share:
             one.phone.dismiss(poll, submission)
 

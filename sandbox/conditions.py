@@ -1,0 +1,83 @@
+"""Whether a condition of a scenario holds, and what there is instead if it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from sandbox import acting
+from sandbox.acting import Stage
+from sandbox.fleet import Fleet
+from sandbox.script import AnswersOnce, Condition, NothingRefused, ReleaseIs, RunningOn, Said, Tickets
+from sandbox.service import Service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Where a condition may look: the workspace and Jira, the service's API, the phones, and what is stored."""
+
+    stage: Stage
+    service: Service
+    fleet: Fleet
+    model: str
+    stored: Callable[[], int]
+
+
+def lacks(condition: Condition, view: View) -> str | None:
+    """Return None if the condition holds, else a sentence that says what is there instead."""
+    match condition:
+        case Said():
+            return _said(condition, view.stage.state())
+        case ReleaseIs():
+            return _release(condition, view.service.releases(view.model))
+        case Tickets(count=count):
+            found = [ticket["key"] for ticket in view.stage.state()["jira"]]
+            return None if len(found) == count else f"there are {len(found)} tickets ({', '.join(found)}), not {count}"
+        case AnswersOnce():
+            return _answers(view)
+        case NothingRefused():
+            refused = view.stage.state()["counts"]["rejected"]
+            problems = view.fleet.problems[:3]
+            return f"Slack refused {refused}; phones: {problems}" if refused or problems else None
+        case RunningOn(version=version, at_least=least, at_most=most):
+            n = view.fleet.running(version)
+            return None if n >= least and (most is None or n <= most) else f"{n} phones run {version}"
+        case _:
+            assert_never(condition)
+
+
+def _said(wanted: Said, state: dict[str, Any]) -> str | None:
+    user = acting.person(state, wanted.to) if wanted.to else None
+    where = acting.channel(state, wanted.place, user or "")
+    seen = [
+        each
+        for each in acting.messages(state, where, user)
+        if wanted.words in acting.words(each) and each["ephemeral_to"] == user
+    ]
+    if wanted.times is None and seen:
+        return None
+    if wanted.times is not None and len(seen) == wanted.times:
+        return None
+    return f"{wanted.place} has {len(seen)} messages with “{wanted.words}”" + (f" for {wanted.to}" if user else "")
+
+
+def _release(wanted: ReleaseIs, found: list[dict[str, Any]]) -> str | None:
+    if not found:
+        return "there is no release"
+    newest = found[0]
+    if wanted.percent is not None:
+        if (newest["state"], newest["percent"]) == (wanted.state, wanted.percent):
+            return None
+    elif wanted.state in [newest["state"], *(event["state"] for event in newest["history"])]:
+        return None
+    return f"{newest['name']} is {newest['state']} at {newest['percent']:g} % ({newest.get('reason')})"
+
+
+def _answers(view: View) -> str | None:
+    tally, stored = view.fleet.tally(), view.stored()
+    lost = tally.sent - tally.accepted - tally.duplicate - tally.unknown
+    if tally.accepted == stored and tally.rejected == 0 and lost == 0:
+        return None
+    seen = f"{tally.accepted} accepted, {tally.duplicate} duplicate, {tally.rejected} rejected, {tally.unknown} unknown"
+    return f"phones sent {tally.sent} ({seen}), but {stored} are stored"

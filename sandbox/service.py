@@ -1,0 +1,46 @@
+"""The service's own HTTP API, as a pipeline with an sk_ key sees it: artifacts, polls, releases, readiness."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import requests
+
+from core.errors import UpstreamError
+
+TIMEOUT_S = (3.05, 30)
+Json = dict[str, Any]
+
+
+class Service:
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url.rstrip("/")
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {key}"
+
+    def register(self, content: bytes, **told: str) -> Json:
+        """Upload an artifact; `told` are model, version, variant, runtime, baseline …"""
+        return self._ask("PUT", f"/v1/artifacts/{hashlib.sha256(content).hexdigest()}", params=told, data=content)
+
+    def push_poll(self, text: str) -> Json:
+        """Create the poll of a poll file and start it."""
+        return self._ask("PUT", "/v1/polls", params={"start": "1"}, data=text.encode())
+
+    def releases(self, model: str) -> list[Json]:
+        """Return the releases of a model with their history, newest first."""
+        found: list[Json] = self._ask("GET", "/v1/releases", params={"model": model})["releases"]
+        return found
+
+    def _ask(self, method: str, path: str, **options: Any) -> Json:
+        try:
+            reply = self._session.request(method, self.url + path, timeout=TIMEOUT_S, **options)
+            answer: Json = reply.json()
+        except (requests.RequestException, ValueError) as error:
+            raise UpstreamError("muster web", f"{method} {path}: {error}", permanent=False) from error
+        if not reply.ok:
+            told = "; ".join(f"{each['path']}: {each['message']}" for each in answer.get("problems", ()))
+            raise UpstreamError(
+                "muster web", f"{method} {path}: {reply.status_code} {answer.get('error')} {told}", permanent=True
+            )
+        return answer
