@@ -137,6 +137,7 @@ def _message(message: Message) -> dict[str, Any]:
         "blocks": list(message.blocks),
         "ephemeral_to": message.ephemeral_to,
         "edited": message.edited,
+        "broadcast": message.broadcast,
         "reactions": {name: list(users) for name, users in message.reactions.items()},
         "files": list(message.files),
     }

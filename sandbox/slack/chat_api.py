@@ -15,8 +15,6 @@ from sandbox.slack.state import BOT_USER, Channel, Json, Message
 def post_message(slack: Slack, args: Args) -> Json:
     channel = _writable(slack, args)
     message = slack.workspace.post(_written(slack, args, channel))
-    if message.thread_ts and args.flag("reply_broadcast"):
-        slack.workspace.post(replace(message, ts="", thread_ts=None))
     return {"channel": channel.id, "ts": message.ts, "message": message_facts(message)}
 
 
@@ -96,6 +94,7 @@ def _written(slack: Slack, args: Args, channel: Channel) -> Message:
         text=text or "",
         blocks=tuple(blocks or ()),
         thread_ts=thread_ts,
+        broadcast=bool(thread_ts) and args.flag("reply_broadcast"),
         metadata=args.structure("metadata", "invalid_metadata_format"),
     )
 

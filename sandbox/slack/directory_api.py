@@ -26,7 +26,7 @@ def history(slack: Slack, args: Args) -> Json:
     channel = _channel(slack, args)
     if BOT_USER not in channel.members:
         raise ApiError("not_in_channel")
-    everything = [m for m in slack.workspace.messages(channel.id) if m.thread_ts in (None, m.ts)]
+    everything = [m for m in slack.workspace.messages(channel.id) if m.broadcast or m.thread_ts in (None, m.ts)]
     return _messages(everything[::-1], args)
 
 

@@ -211,6 +211,8 @@ def message_facts(message: Message) -> Json:
         facts |= {"bot_id": BOT, "app_id": APP}
     if message.thread_ts:
         facts["thread_ts"] = message.thread_ts
+    if message.broadcast:
+        facts["subtype"] = "thread_broadcast"
     if message.edited:
         facts["edited"] = {"user": message.user, "ts": message.ts}
     if message.files:

@@ -48,6 +48,8 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
+    """One message. A `broadcast` reply shows in the channel as well as in its thread."""
+
     channel: str
     ts: str
     user: str
@@ -56,6 +58,7 @@ class Message:
     thread_ts: str | None = None
     ephemeral_to: str | None = None
     edited: bool = False
+    broadcast: bool = False
     reactions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: tuple[Json, ...] = ()
     metadata: Json | None = None

@@ -10,7 +10,6 @@ from urllib.parse import parse_qs
 
 import flask
 import pytest
-import requests
 from slack_sdk import WebClient
 from slack_sdk.signature import SignatureVerifier
 
@@ -258,41 +257,6 @@ def test_a_click_that_the_app_drops_is_told_to_the_person(world: World, client: 
 
     assert not outcome.ok
     assert world.slack.workspace.messages()[-1].ephemeral_to == "U0MIA"
-
-
-def test_a_response_url_answers_five_times_in_the_way_it_is_asked(world: World, app: BoltApp) -> None:
-    urls: list[str] = []
-
-    @app.bolt.command(COMMAND)
-    def run(ack: Any, command: dict[str, str]) -> None:
-        ack()
-        urls.append(command["response_url"])
-
-    world.people.say("U0DANA", "C0GENERAL", "/muster help")
-    wrong = requests.post(urls[0], json={"text": "x", "blocks": [{"type": "hologram"}]}, timeout=5)
-    requests.post(urls[0], json={"text": "to you"}, timeout=5)
-    requests.post(urls[0], json={"text": "to all", "response_type": "in_channel"}, timeout=5)
-    statuses = [requests.post(urls[0], json={"text": "more"}, timeout=5).status_code for _ in range(3)]
-
-    assert wrong.json()["error"] == "invalid_blocks"
-    assert statuses == [200, 200, 404]
-    shown = [(message.text, message.ephemeral_to) for message in world.slack.workspace.messages()]
-    assert shown == [("to you", "U0DANA"), ("to all", None), ("more", "U0DANA"), ("more", "U0DANA")]
-
-
-def test_a_response_url_deletes_the_message_it_came_from(world: World, client: WebClient, app: BoltApp) -> None:
-    ts = client.chat_postMessage(
-        channel="C0GENERAL", text="card", blocks=[{"type": "actions", "elements": [button("away")]}]
-    )["ts"]
-
-    @app.bolt.action("away")
-    def away(ack: Any, respond: Any) -> None:
-        ack()
-        respond(delete_original=True)
-
-    world.people.click("U0MIA", channel="C0GENERAL", ts=ts, action_id="away")
-
-    assert world.slack.workspace.messages() == ()
 
 
 def test_nothing_is_delivered_once_the_world_is_closed(server: Server) -> None:

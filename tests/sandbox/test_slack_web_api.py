@@ -161,6 +161,17 @@ def test_a_thread_is_read_without_what_only_one_person_sees(client: WebClient) -
     assert [message["text"] for message in history] == ["root"]
 
 
+def test_a_broadcast_reply_is_one_message_that_shows_in_the_channel_too(world: World, client: WebClient) -> None:
+    root = client.chat_postMessage(channel="C0GENERAL", text="root")["ts"]
+
+    client.chat_postMessage(channel="C0GENERAL", text="halted", thread_ts=root, reply_broadcast=True)
+
+    history = client.conversations_history(channel="C0GENERAL")["messages"]
+    assert [message["text"] for message in history] == ["halted", "root"]
+    assert world.slack.workspace.counts["posted"] == 2
+    assert [message["broadcast"] for message in world.state()["messages"]] == [False, True]
+
+
 def test_an_ephemeral_message_needs_somebody_in_the_channel(world: World, client: WebClient) -> None:
     world.slack.workspace.add_channel("C0QUIET", "quiet", ["U0MUSTER"])
 
