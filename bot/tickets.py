@@ -191,16 +191,17 @@ def refused(session: Session, before: Ticket, problem: str | None = None) -> Tic
     return change(session, now_there, state=state, attempt=None, attempted_at=None, problem=problem)
 
 
-def opened(session: Session, fingerprint: str, key: str, now: datetime, *, told_band: int) -> Ticket:
+def opened(session: Session, fingerprint: str, key: str, now: datetime, *, told_band: int | None) -> Ticket:
     """Note the issue's key and, in the same transaction, enqueue what tells people of it.
 
+    `told_band` is the band that the issue tells of, None when it tells of none yet.
     It depends on no revision: what Jira has made must never be forgotten.
     """
     before = load(session, fingerprint, lock=True)
     if before.key is not None:
         return before
     state: State = "muted" if before.state == "muted" else "open"
-    told = {"said_band": told_band, "said_at": now}
+    told = {"said_band": told_band, "said_at": None if told_band is None else now}
     after = change(session, before, state=state, jira_key=key, attempt=None, attempted_at=None, problem=None, **told)
     enqueue(session, "announce_ticket", key=f"announce_ticket/{fingerprint}", fingerprint=fingerprint)
     return after

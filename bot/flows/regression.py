@@ -7,11 +7,13 @@ so the job may be cut off anywhere and run again.
 from __future__ import annotations
 
 import logging
+from http.client import HTTPException
 from typing import assert_never
 
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackClientError
+from sqlalchemy.orm import Session
 
-from bot import tickets
+from bot import cards, speech, tickets
 from bot.context import Context
 from bot.ticket_rules import (
     Adopt,
@@ -32,6 +34,8 @@ from bot.ticket_rules import (
 from bot.views import ticket as views
 from core import audit
 from core.clock import Clock, system_clock
+from core.db import reading
+from core.engine import enqueue
 from core.errors import ConflictError, UpstreamError
 from integrations.http import OutcomeUnknownError
 from integrations.jira import JiraClient
@@ -66,7 +70,7 @@ def open_ticket(ctx: Context, fingerprint: str, *, wall: Clock = system_clock) -
 def _until_nothing_is_left(ctx: Context, jira: JiraClient, fingerprint: str, wall: Clock) -> None:
     seen: JiraFacts | None = None
     for _ in range(MOST_STEPS):
-        with ctx.databases.control.begin() as session:
+        with reading(ctx.databases.control) as session:
             ticket = tickets.load(session, fingerprint)
         step = next_step(ticket, seen, ctx.clock(), wall=wall())
         if isinstance(step, Nothing | Later):
@@ -149,16 +153,30 @@ def _opened(ctx: Context, ticket: Ticket, key: str, band: int, *, how: str) -> N
         subject = ticket.regression.release_id or ticket.fingerprint
         facts = {"key": key, "fingerprint": ticket.fingerprint}
         audit.record(session, who="muster", what="ticket.opened", subject=subject, now=now, facts=facts)
+        if release := ticket.regression.release_id:
+            enqueue(session, "show_card", key=f"{release}/ticket/{key}", release=release)
     log.info("ticket.opened", extra={"ticket": ticket.fingerprint, "key": key, "how": how})
 
 
 def _put_link(ctx: Context, jira: JiraClient, ticket: Ticket, key: str) -> None:
     regression = ticket.regression
-    url = regression.links[0].url if regression.links else ctx.settings.public_url
     title = f"Muster: {regression.release or regression.model} {regression.first_bad_version}"
-    jira.put_link(key, global_id=f"muster:{ticket.fingerprint}", title=title, url=url)
+    jira.put_link(key, global_id=f"muster:{ticket.fingerprint}", title=title, url=_back(ctx, ticket))
     with ctx.databases.control.begin() as session:
         tickets.noted(session, ticket.fingerprint, linked=True, problem=None)
+
+
+def _back(ctx: Context, ticket: Ticket) -> str:
+    """Return where the link on the issue leads: what the facts name, else the thread in Slack, else Muster itself."""
+    if ticket.regression.links:
+        return ticket.regression.links[0].url
+    if ticket.channel and ticket.thread:
+        try:
+            reply = ctx.slack.chat_getPermalink(channel=ticket.channel, message_ts=ticket.thread)
+            return str(reply["permalink"])
+        except (SlackClientError, HTTPException, OSError) as error:
+            log.warning("ticket.no_permalink", extra={"reason": type(error).__name__})
+    return ctx.settings.public_url
 
 
 def _comment(ctx: Context, jira: JiraClient, ticket: Ticket, key: str, mark: str, wall: Clock) -> None:
@@ -187,30 +205,22 @@ def _note_problem(ctx: Context, fingerprint: str, problem: str) -> None:
 
 
 def announce_ticket(ctx: Context, fingerprint: str) -> None:
-    """Tell the channel, once, that the ticket is there (at least once: a crash just after posting repeats it). A job.
+    """Tell people, in the thread of the release's card when there is one, that the ticket is there. A job.
 
+    Once, but for a crash just after posting, which repeats the message.
     Raises: UpstreamError: Slack cannot just now, or refuses.
     """
-    with ctx.databases.control.begin() as session:
+    with reading(ctx.databases.control) as session:
         ticket = tickets.load(session, fingerprint)
-    channel = ticket.channel or ctx.settings.slack_channel
-    if ticket.announced or ticket.key is None or channel is None or ctx.jira is None:
-        return
-    message = views.announcement(ticket, ctx.jira.browse_url(ticket.key))
-    thread = ticket.thread if ticket.channel else None
-    try:
-        ctx.slack.chat_postMessage(channel=channel, thread_ts=thread, text=message.text, blocks=list(message.blocks))
-    except SlackApiError as error:
-        raise _slack_error(error) from error
-    except (SlackClientError, OSError) as error:
-        raise UpstreamError("slack", type(error).__name__, permanent=False) from error
+        channel = ticket.channel or ctx.settings.slack_channel
+        if ticket.announced or ticket.key is None or channel is None or ctx.jira is None:
+            return
+        thread = ticket.thread or _card(session, ticket, channel)
+    speech.post(ctx.slack, channel, views.announcement(ticket, ctx.jira.browse_url(ticket.key)), thread=thread)
     with ctx.databases.control.begin() as session:
         tickets.noted(session, fingerprint, announced=True)
 
 
-def _slack_error(error: SlackApiError) -> UpstreamError:
-    status = error.response.status_code
-    wait = error.response.headers.get("Retry-After")
-    passing = status == 429 or status >= 500
-    reason = str(error.response.get("error", f"HTTP {status}"))
-    return UpstreamError("slack", reason, permanent=not passing, retry_after_s=float(wait) if wait else None)
+def _card(session: Session, ticket: Ticket, channel: str) -> str | None:
+    card = cards.find(session, ticket.regression.release_id or "", channel)
+    return card.ts or None if card else None

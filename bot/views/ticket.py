@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from bot.ticket_rules import Evidence, RegressionFacts, Ticket
 from bot.views import figures
-from bot.views.blocks import Message, actions, button, clip, context_line, escape, section, table
+from bot.views.blocks import Message, actions, clip, confirmation, context_line, escape, section, table
+from bot.views.buttons import run_button
 from integrations import adf
 
 HEAD = ("Cohort", "Metric", "Baseline", "Candidate", "Effect (95 % interval)", "Installs")
@@ -60,7 +61,7 @@ def announcement(ticket: Ticket, url: str) -> Message:
     blocks = [section(line), section(escape(regression.sentence))]
     if regression.evidence:
         blocks.append(table(HEAD, [_row(row) for row in regression.evidence[:SHOWN_IN_SLACK]], caption="Evidence"))
-    blocks.append(actions(button("Open in Jira", "link:jira", ticket.fingerprint, url=url), _mute(ticket)))
+    blocks.append(actions(_mute(ticket)))
     return Message(line, tuple(blocks), in_channel=True)
 
 
@@ -84,6 +85,30 @@ def one(ticket: Ticket, url_of: UrlOf) -> Message:
     return Message(line(ticket, url_of), tuple(blocks))
 
 
+def wanted(tickets: Sequence[Ticket], url_of: UrlOf, *, by: str, is_dry_run: bool) -> Message:
+    """Answer the one who asked for a ticket, and the channel."""
+    if is_dry_run:
+        return Message("Would open:\n" + "\n".join(line(ticket, url_of) for ticket in tickets))
+    first = tickets[0]
+    if all(ticket.key for ticket in tickets):
+        said = "There is a ticket already:\n" + "\n".join(line(ticket, url_of) for ticket in tickets)
+        return Message(said)
+    what = escape(summary(first.regression))
+    said = f"<@{by}> wants a ticket: {what} (`{first.fingerprint}`). It is being opened; its key follows here."
+    return Message(said, (section(said), section(escape(first.regression.sentence))), in_channel=True)
+
+
+def linked(ticket: Ticket, key: str, url_of: UrlOf, *, by: str, is_dry_run: bool) -> Message:
+    said = f"<{url_of(key)}|{escape(key)}> the ticket of: {escape(summary(ticket.regression))}."
+    return Message(f"Would make {said}") if is_dry_run else Message(f"<@{by}> made {said}", in_channel=True)
+
+
+def muted(ticket: Ticket, *, by: str, is_dry_run: bool) -> Message:
+    said = f"{escape(summary(ticket.regression))} (`{ticket.fingerprint}`) {state(ticket)}."
+    again = "Until then it opens no ticket and comments on none."
+    return Message(f"Would be: {said}") if is_dry_run else Message(f"<@{by}>: {said} {again}", in_channel=True)
+
+
 def line(ticket: Ticket, url_of: UrlOf) -> str:
     """Return one line of a list: key or state, what it is about, its fingerprint."""
     name = f"<{url_of(ticket.key)}|{escape(ticket.key)}>" if ticket.key else "not in Jira yet"
@@ -101,7 +126,8 @@ def state(ticket: Ticket) -> str:
 
 
 def _mute(ticket: Ticket) -> dict[str, object]:
-    return button("False alarm: mute 30 days", "ticket:mute", f"{ticket.fingerprint} 30d")
+    sure = confirmation("Mute this?", "For 30 days it opens no ticket and comments on none.", "Mute")
+    return run_button("False alarm: mute 30 days", f"ticket mute {ticket.fingerprint} 30d", confirm=sure)
 
 
 def _sections(lines: str) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from sqlalchemy import event
 
-from bot import tickets
+from bot import cards, speech, tickets
 from bot.context import Context
 from bot.flows import regression
 from bot.ticket_rules import SETTLE, Ticket
@@ -48,6 +48,11 @@ class FakeSlack(WebClient):
             raise self.trouble.pop(0)
         self.said.append(message)
         return {"ok": True, "ts": "1.2"}
+
+    def chat_getPermalink(self, **message: Any) -> Any:
+        if self.trouble:
+            raise self.trouble.pop(0)
+        return {"ok": True, "permalink": f"https://slack.example/{message['channel']}/{message['message_ts']}"}
 
 
 @dataclass(slots=True)
@@ -106,7 +111,7 @@ class House:
             while self.jobs.waiting:
                 job = self.jobs.waiting.pop(0)
                 try:
-                    self._perform(job.job, job.ids["fingerprint"])
+                    self._perform(job.job, job.ids.get("fingerprint", ""))
                 except Killed:
                     again.append(job)
                 except UpstreamError as error:
@@ -123,7 +128,7 @@ class House:
     def _perform(self, job: str, fingerprint: str) -> None:
         if job == "open_ticket":
             regression.open_ticket(self.ctx, fingerprint, wall=self.wall)
-        else:
+        elif job == "announce_ticket":
             regression.announce_ticket(self.ctx, fingerprint)
 
     def ticket(self) -> Ticket:
@@ -423,7 +428,7 @@ def test_an_announcement_that_slack_refuses_is_given_up(house: House) -> None:
     regression.open_ticket(house.ctx, FINGERPRINT, wall=house.wall)
     house.slack.trouble = [_slack_error(200, "channel_not_found")]
 
-    with pytest.raises(UpstreamError, match="channel_not_found") as caught:
+    with pytest.raises(speech.NoWayError, match="channel_not_found") as caught:
         regression.announce_ticket(house.ctx, FINGERPRINT)
 
     assert caught.value.permanent
@@ -437,11 +442,47 @@ def test_is_announced_in_the_thread_of_its_release(house: House) -> None:
     assert [(said["channel"], said["thread_ts"]) for said in house.slack.said] == [("C7", "17.1")]
 
 
+def test_is_announced_under_the_card_when_that_came_later(house: House) -> None:
+    house.want()
+    with house.databases.control.begin() as session:
+        claim = cards.claim(session, "rel_1", "C0RELEASES", at=house.wall(), every=timedelta(seconds=5))
+        assert isinstance(claim, cards.Claim)
+        cards.note(session, claim, ts="18.2", shown="")
+    house.run()
+
+    assert [said["thread_ts"] for said in house.slack.said] == ["18.2"]
+
+
+def test_the_card_of_the_release_is_shown_again_with_its_ticket(house: House) -> None:
+    house.want()
+    regression.open_ticket(house.ctx, FINGERPRINT, wall=house.wall)
+
+    assert ("show_card", {"release": "rel_1"}) in [(job.job, job.ids) for job in house.jobs.waiting]
+
+
+def test_the_issue_links_back_to_the_thread_in_slack(house: House) -> None:
+    with house.databases.control.begin() as session:
+        tickets.want(session, a_regression(links=()), now=house.clock(), channel="C7", thread="17.1")
+    house.run()
+
+    assert house.jira.all()[0].links[0]["object"]["url"] == "https://slack.example/C7/17.1"
+
+
+def test_without_slack_the_issue_links_back_to_muster(house: House) -> None:
+    house.slack.trouble = [OSError("no route")]
+    with house.databases.control.begin() as session:
+        tickets.want(session, a_regression(links=()), now=house.clock(), channel="C7", thread="17.1")
+    house.run()
+
+    assert house.jira.all()[0].links[0]["object"]["url"] == "http://muster.test"
+
+
 class _Reply(dict[str, Any]):
     def __init__(self, status: int, error: str) -> None:
         super().__init__(ok=False, error=error)
         self.status_code = status
         self.headers = {"Retry-After": "3"} if status == 429 else {}
+        self.data = dict(self)
 
 
 def _slack_error(status: int, error: str) -> SlackApiError:
