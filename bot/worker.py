@@ -20,6 +20,7 @@ JOBS: dict[str, Job] = {
     "show_card": release.show_card,
     "announce": release.announce,
     "open_ticket": tickets.open_ticket,
+    "announce_ticket": tickets.announce_ticket,
     "post_digest": digest.post_digest,
 }
 
