@@ -58,8 +58,11 @@ def write_revisions(message: str, folder: Path) -> list[Path]:
         with database.begin() as connection:
             command.upgrade(config_for(branch, connection), "head")
         with database.begin() as connection:
-            folder_of = str(HERE / branch / "versions")
-            made = command.revision(config_for(branch, connection), message, autogenerate=True, version_path=folder_of)
+            versions = HERE / branch / "versions"
+            number = f"{len(list(versions.glob('0*.py'))) + 1:04d}"
+            made = command.revision(
+                config_for(branch, connection), message, autogenerate=True, rev_id=number, version_path=str(versions)
+            )
         written += [Path(each.path) for each in (made if isinstance(made, list) else [made]) if each]
     databases.dispose()
     return written

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from core.db import Control, Databases, Ingest, open_databases
+import migrations.run
+from core.db import Databases, open_databases
 from core.errors import UpstreamError
 from core.settings import Settings
 from tests.builders import ManualClock, some_settings
@@ -26,18 +26,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both databases as `muster db upgrade` makes them."""
     folder = tmp_path_factory.mktemp("template")
-    for module in (
-        "core.audit", "core.engine", "core.keys", "feedback.tables", "releases.tables", "bot.tables", "bot.tickets",
-        "bot.digests",
-    ):  # fmt: skip
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError:
-            continue
-    databases = open_databases(f"sqlite:///{folder}/control.db", f"sqlite:///{folder}/ingest.db")
-    Control.metadata.create_all(databases.control_engine)
-    Ingest.metadata.create_all(databases.ingest_engine)
-    databases.dispose()
+    migrations.run.upgrade(some_settings(folder))
     return folder
 
 

@@ -1,0 +1,44 @@
+"""The migrations make exactly the tables that the code knows."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import migrations.run
+from core.db import Databases, open_databases
+from tests.builders import some_settings
+
+
+def test_nothing_is_left_to_migrate(tmp_path: Path) -> None:
+    assert migrations.run.write_revisions("must not be needed", tmp_path) == []
+
+
+def test_a_database_that_was_upgraded_is_current(databases: Databases) -> None:
+    assert migrations.run.is_current(databases)
+
+
+def test_an_empty_database_is_not_current(tmp_path: Path) -> None:
+    empty = open_databases(f"sqlite:///{tmp_path}/control.db", f"sqlite:///{tmp_path}/ingest.db")
+
+    assert not migrations.run.is_current(empty)
+
+
+def test_two_upgrades_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    settings = some_settings(tmp_path)
+    failures: list[BaseException] = []
+
+    def upgrade() -> None:
+        try:
+            migrations.run.upgrade(settings)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=upgrade) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert migrations.run.is_current(open_databases(settings.database_url, settings.ingest_database_url))
