@@ -10,6 +10,7 @@ from flask import Flask
 import bot.pages_web
 import bot.web
 import feedback.fastpath
+import feedback.poll_push
 import feedback.web
 import releases.web
 from bot.context import Context, open_context
@@ -29,6 +30,7 @@ def create_app(ctx: Context) -> Wsgi:
     keys = KeyRing(ctx.databases, ctx.clock)
     parts = (ctx.databases, ctx.settings, ctx.clock, keys)
     app.register_blueprint(feedback.web.blueprint(*parts))
+    app.register_blueprint(feedback.poll_push.blueprint(*parts))
     app.register_blueprint(releases.web.blueprint(*parts))
     app.register_blueprint(bot.web.blueprint(ctx))
     app.register_blueprint(bot.pages_web.blueprint(ctx))

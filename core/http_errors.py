@@ -1,9 +1,10 @@
-"""Errors as JSON: `{"error": …, "problems": [{"path", "message"}]}`, never a stack trace."""
+"""Errors as JSON: `{"error": …, "problems": [{"path", "message", "line"}]}`, never a stack trace."""
 
 from __future__ import annotations
 
 import logging
 import secrets
+from dataclasses import asdict
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
@@ -18,7 +19,7 @@ def register_errors(app: Flask) -> None:
 
     @app.errorhandler(AppError)
     def _known(error: AppError) -> tuple[Response, int]:
-        problems = [{"path": problem.path, "message": problem.message} for problem in error.problems]
+        problems = [{name: value for name, value in asdict(one).items() if value is not None} for one in error.problems]
         return jsonify(error=error.message, problems=problems), error.status
 
     @app.errorhandler(HTTPException)

@@ -1,0 +1,49 @@
+"""Polls from files: a pipeline pushes the YAML that stands in git, with an sk_ key."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from core import audit
+from core.clock import Clock
+from core.db import Databases
+from core.errors import AppError, InvalidInputError, Problem
+from core.keys import KeyRing
+from core.settings import Settings
+from feedback import store
+from feedback.poll_yaml import MAX_CHARS, parse_yaml
+
+
+class TooLargeError(AppError):
+    status = 413
+
+
+def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
+    part = Blueprint("poll_push", __name__)
+
+    @part.put("/v1/polls")
+    def _push() -> Response:
+        """Create the poll of the body, or its next version; the same again changes nothing. `?start=1` starts it."""
+        key = keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), "secret")
+        poll, now = parse_yaml(_text()), clock()
+        if poll.model is None:
+            raise InvalidInputError(Problem("model", "is missing: say which model the poll is about"))
+        with databases.control.begin() as session:
+            stored = store.save_poll(session, poll, app=key.app, model=poll.model, by=key.name or key.id, now=now)
+            if request.args.get("start") and stored.poll.status != "running":
+                stored = store.set_poll_status(session, poll.id, "running", now=now, app=key.app)
+            if stored.updated_at == now:
+                facts = {"version": stored.poll.version, "status": stored.poll.status}
+                audit.record(session, who=key.id, what="poll.pushed", subject=stored.ref, now=now, facts=facts)
+        return jsonify(ref=stored.ref, id=stored.poll.id, version=stored.poll.version, status=stored.poll.status)
+
+    return part
+
+
+def _text() -> str:
+    if (request.content_length or 0) > 4 * MAX_CHARS:
+        raise TooLargeError(f"A poll file has at most {MAX_CHARS} characters.")
+    try:
+        return request.get_data(cache=False).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(Problem("", f"is not UTF-8 text, at byte {error.start}")) from error
