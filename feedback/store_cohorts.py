@@ -215,11 +215,11 @@ def _of_segment(session: Session, context: Any, where: Segment) -> list[Any]:
     """Return the condition that a row's context matches; the ids travel as one JSON value, however many."""
     if where == EVERYONE:
         return []
-    ids = json.dumps(contexts_in(session, where))
+    ids = contexts_in(session, where)
     if session.get_bind().dialect.name == "sqlite":
-        each = sa.func.json_each(ids).table_valued("value")
+        each = sa.func.json_each(json.dumps(ids)).table_valued("value")
         return [context.in_(sa.select(each.c.value))]
-    return [context.in_(sa.select(sa.func.json_array_elements_text(sa.cast(ids, sa.JSON)).column_valued("each")))]
+    return [context.in_(sa.select(sa.func.json_array_elements_text(sa.literal(ids, sa.JSON)).column_valued("each")))]
 
 
 def _column(attribute: str) -> Any:

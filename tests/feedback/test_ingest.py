@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings as hypothesis_settings, strategies as st
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from core.db import Databases, Ingest
 from core.settings import Settings
@@ -43,10 +44,10 @@ def everything(databases: Databases) -> dict[str, list[Any]]:
 
 def session_of_a_phone() -> list[dict[str, Any]]:
     """Batches in which answers overtake one another, hours are reported twice and one install has two devices."""
-    sub = {"submission": "s1"}
-    why = {"answers": [{"question": "q_why", "value": ["slow"]}], **sub}
+    sub: dict[str, Any] = {"submission": "s1"}
+    why: dict[str, Any] = {"answers": [{"question": "q_why", "value": ["slow"]}], **sub}
     later, much_later = T0 - timedelta(minutes=5), T0 - timedelta(minutes=1)
-    crash = {"errors": {"crash": 2}}
+    crash: dict[str, Any] = {"errors": {"crash": 2}}
     elsewhere = a_context(install="another-install", soc="Tensor G2")
     return [
         a_batch(an_answer("e1", 2, at=T0 - timedelta(hours=2), **sub), an_answer("e2", 5, at=later, **sub)),
@@ -85,10 +86,10 @@ def test_the_same_uuid_of_another_app_is_another_item(collector: Collector, eith
 
 
 @pytest.fixture
-def fresh(settings: Settings, databases: Databases) -> Iterator[tuple[Collector, Databases]]:
+def fresh(settings: Settings, databases: Databases) -> tuple[Collector, Databases]:
     with databases.control.begin() as session:
         a_running_poll(session)
-    yield Collector(databases, settings), databases
+    return Collector(databases, settings), databases
 
 
 def wipe(databases: Databases) -> None:
@@ -145,7 +146,7 @@ def test_of_two_answers_to_one_question_the_later_stands_and_is_counted(
 
 
 def test_parts_of_one_submission_arrive_in_any_order(collector: Collector, either: Databases) -> None:
-    why = {"answers": [{"question": "q_why", "value": ["wrong", "slow"]}]}
+    why: dict[str, Any] = {"answers": [{"question": "q_why", "value": ["wrong", "slow"]}]}
     send(collector, a_batch(an_answer("e2", submission="s", **why)))
     send(collector, a_batch(an_answer("e1", 2, submission="s", at=T0 - timedelta(hours=1))))
 

@@ -132,7 +132,10 @@ def test_a_choice_of_ones_own_counts_as_other_and_its_words_are_sealed() -> None
 
 
 def test_an_events_own_facts_override_those_of_the_batch() -> None:
-    own = {"soc": "Tensor G2", "model": {"name": "kws", "version": "1.3.2", "release": "rel_1", "arm": "baseline"}}
+    own: dict[str, Any] = {
+        "soc": "Tensor G2",
+        "model": {"name": "kws", "version": "1.3.2", "release": "rel_1", "arm": "baseline"},
+    }
     event, other = read(a_batch(an_answer("a", **own), an_answer("b")))
 
     assert (event.sender.device.chipset, event.sender.device.model_version, event.sender.arm) == (
@@ -169,7 +172,11 @@ def test_a_histogram_must_have_one_count_between_two_edges() -> None:
 
 
 def test_a_summary_keeps_what_it_is_not_counted_by() -> None:
-    more = {"thermal": "nominal", "outputs": {"A": 4}, "update": {"from_version": "1.3.2", "result": "confirmed"}}
+    more: dict[str, Any] = {
+        "thermal": "nominal",
+        "outputs": {"A": 4},
+        "update": {"from_version": "1.3.2", "result": "confirmed"},
+    }
     (summary,) = read(a_batch(inferences=(a_summary("i", **more),)))
 
     assert isinstance(summary, Summary)

@@ -1,0 +1,26 @@
+"""The collector as its own process, for the test that kills it: what granian calls, on the environment's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+
+import feedback.web
+from core.clock import system_clock
+from core.db import open_databases
+from core.http_errors import register_errors
+from core.keys import KeyRing
+from core.settings import Settings
+from feedback.fastpath import FastPath
+
+
+def serve() -> Callable[..., Any]:
+    settings = Settings.from_env()
+    databases = open_databases(settings.database_url, settings.ingest_database_url)
+    keys = KeyRing(databases, system_clock)
+    flask = Flask(__name__)
+    register_errors(flask)
+    flask.register_blueprint(feedback.web.blueprint(databases, settings, system_clock, keys))
+    return FastPath(flask.wsgi_app, databases, settings, system_clock, keys)

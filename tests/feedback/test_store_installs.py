@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from core.db import Databases
+from core.device import DeviceContext
+from core.privacy import pseudonymize
+from feedback import store
+from feedback.ingest import Collector
+from feedback.tables import ANSWERS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+from tests.builders import T0, at, some_settings
+from tests.feedback.sending import INSTALL, a_batch, a_context, a_poll, a_running_poll, a_summary, an_answer
+
+
+@pytest.fixture
+def collector(either: Databases, tmp_path: Path) -> Collector:
+    with either.control.begin() as session:
+        a_running_poll(session)
+    return Collector(either, some_settings(tmp_path))
+
+
+def send(collector: Collector, batch: dict[str, Any], now: datetime = T0) -> None:
+    assert collector.accept_batch(json.dumps(batch).encode(), app="demo", now=now).rejected == 0
+
+
+def test_an_install_is_seen_in_the_context_it_was_last_in(collector: Collector, either: Databases) -> None:
+    send(collector, a_batch(an_answer("b", at=at(-1)), context=a_context(soc="Tensor G2")))
+    send(collector, a_batch(an_answer("a", at=at(-9)), context=a_context(soc="Helio G35")))
+    send(collector, a_batch(an_answer("c", at=at(-30)), context=a_context(install="gone-for-long")))
+
+    with either.ingest() as session:
+        ((install, device),) = store.installs_seen(session, app="demo", since=at(-24))
+    assert device.chipset == "Tensor G2"
+    assert install == pseudonymize(INSTALL, some_settings(Path()).hash_key)
+
+
+def test_the_week_is_told_by_model(collector: Collector, either: Databases) -> None:
+    shown = an_answer("s", event="poll shown", answers=[])
+    send(collector, a_batch(shown, an_answer("a"), inferences=(a_summary("i", errors={"crash": 2}), a_summary("j"))))
+    send(collector, a_batch(inferences=(a_summary("k"),), context=a_context(install="other", model={"name": "scan"})))
+
+    with either.ingest() as session:
+        found = store.activity(session, app="demo", since=at(-24), until=at(1))
+    assert found == (
+        store.Activity(
+            model="kws",
+            impressions=2,
+            responses=1,
+            respondents=1,
+            reporting=1,
+            inferences=200,
+            crashes=2,
+            timeouts=0,
+        ),
+        store.Activity(
+            model="scan",
+            impressions=0,
+            responses=0,
+            respondents=0,
+            reporting=1,
+            inferences=100,
+            crashes=0,
+            timeouts=0,
+        ),
+    )
+
+
+def test_what_is_older_than_the_retention_is_forgotten(collector: Collector, either: Databases) -> None:
+    month_ago = T0 - timedelta(days=30)
+    send(collector, a_batch(an_answer("old", at=month_ago), inferences=(a_summary("i", at=month_ago),)))
+    send(collector, a_batch(an_answer("new"), context=a_context(install="other")))
+
+    with either.ingest.begin() as session:
+        assert store.forget(session, now=T0, retention_days=40) == 0
+        assert store.forget(session, now=T0, retention_days=20) > 0
+    with either.ingest() as session:
+        assert session.scalars(sa.select(POLL_EVENTS.c.uuid)).all() == ["new"]
+        assert session.scalars(sa.select(ANSWERS.c.uuid)).all() == ["new"]
+        left = [
+            session.scalar(sa.select(sa.func.count()).select_from(table)) for table in (INFERENCES, MARKS, INSTALLS)
+        ]
+    assert left == [0, 0, 1]
+
+
+def test_a_poll_may_be_forgotten_sooner(collector: Collector, either: Databases) -> None:
+    with either.control.begin() as session:
+        a_running_poll(session, id="short")
+    send(collector, a_batch(an_answer("a", at=at(-72)), an_answer("b", at=at(-72), poll="short")))
+
+    with either.ingest.begin() as session:
+        store.forget(session, now=T0, retention_days=180, retention_by_poll={"short": 2})
+        assert session.scalars(sa.select(POLL_EVENTS.c.uuid)).all() == ["a"]
+
+
+def test_history_tells_what_an_install_has_seen_of_a_poll(collector: Collector, either: Databases) -> None:
+    shown: dict[str, Any] = {"event": "poll shown", "answers": []}
+    send(
+        collector,
+        a_batch(an_answer("1", at=at(-5), **shown), an_answer("2", at=at(-3), **shown), an_answer("3", at=at(-2))),
+    )
+    poll = a_poll(quotas=[{"by": ["soc"], "limit": 5}])
+    install = pseudonymize(INSTALL, some_settings(Path()).hash_key)
+    with either.ingest() as session:
+        facts: dict[str, Any] = {"app": "demo", "install": install, "poll": poll}
+        found = store.install_history(session, device=DeviceContext(chipset="Helio G35"), **facts)
+        elsewhere = store.install_history(session, device=DeviceContext(chipset=None), **facts)
+
+    assert (found.shown, found.answered, found.any_poll_shown) == ((at(-5), at(-3)), at(-2), at(-3))
+    assert (found.has_consented, found.consent_text_version) == (True, "2026-10")
+    assert (found.responses, found.quota_responses) == (1, (1,))
+    assert elsewhere.quota_responses == (0,)
