@@ -184,10 +184,10 @@ class _Cohort:
         excess = self.candidate.total - both.rate * self.candidate.n - both.total_sq / both.total / 2
         return NormalDist().cdf(-excess / math.sqrt(variance))
 
-    def rank(self) -> float:
-        """Return how much of the harm the cohort explains; half a harm is added to the baseline, lest it be 0."""
-        both = self.both
-        expected_rate = (self.baseline.total + 0.5) / (self.baseline.n + 0.5 / both.rate)
+    def rank(self, usual: float) -> float:
+        """Return how much of the harm the cohort explains. `usual` is the rate of the whole baseline: half a harm at
+        that rate is added to the cohort's own baseline, lest it be 0, and weighs on a small cohort more than on all."""
+        expected_rate = (self.baseline.total + 0.5) / (self.baseline.n + 0.5 / usual)
         expected = expected_rate * self.candidate.n
         if self.candidate.total <= expected:
             return 0.0
@@ -199,8 +199,12 @@ def _best(leaves: Sequence[Leaf], minimum: int, rate: float) -> tuple[_Cohort, t
     """Return the cohort that explains most of what is beyond chance, with its twins; None if nothing is."""
     looked_at = [cohort for cohort in _cohorts(leaves) if cohort.is_large(minimum)]
     standing = discoveries([cohort.p_value() for cohort in looked_at], rate)
-    ranked = sorted((looked_at[index] for index in standing), key=lambda cohort: (-cohort.rank(), *_shortest(cohort)))
-    if not ranked or ranked[0].rank() <= 0:
+    baseline = [leaf for leaf in leaves if leaf.arm == "baseline"]
+    usual = (sum(leaf.total for leaf in baseline) + 0.5) / (sum(leaf.n for leaf in baseline) or 1.0)
+    ranked = sorted(
+        (looked_at[index] for index in standing), key=lambda cohort: (-cohort.rank(usual), *_shortest(cohort))
+    )
+    if not ranked or ranked[0].rank(usual) <= 0:
         return None
     same = sorted((cohort for cohort in looked_at if cohort.support == ranked[0].support), key=_shortest)
     short = [cohort for cohort in same if len(cohort.values) == len(same[0].values)]

@@ -52,6 +52,13 @@ def test_a_fault_in_one_value_is_told_as_that_value() -> None:
     assert found(a_fleet(harms(lambda device: device.chipset == "A16"))) == ["chipset=A16"]
 
 
+@pytest.mark.parametrize("installs", [160, 2400])
+def test_a_fault_is_told_where_it_is_even_if_the_baseline_never_crashes(installs: int) -> None:
+    fault = harms(lambda device: device.chipset == "A16", usual=0.0, bad=0.4)
+
+    assert found(a_fleet(fault, installs=installs)) == ["chipset=A16"]
+
+
 def test_a_fault_of_everyone_is_told_as_everyone() -> None:
     assert found(a_fleet(harms(lambda _: True, bad=0.06))) == [""]
 

@@ -133,6 +133,13 @@ def upgrade() -> None:
     with op.batch_alter_table('polls', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_polls_app'), ['app'], unique=False)
 
+    op.create_table('posts',
+    sa.Column('subject', sa.String(length=100), nullable=False),
+    sa.Column('target', sa.String(length=100), nullable=False),
+    sa.Column('ts', sa.String(length=64), nullable=False),
+    sa.Column('posted_at', core.db.UtcMoment(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('subject', 'target', name=op.f('pk_posts'))
+    )
     op.create_table('release_counters',
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('value', sa.BigInteger(), nullable=False),
@@ -266,6 +273,7 @@ def downgrade() -> None:
 
     op.drop_table('releases')
     op.drop_table('release_counters')
+    op.drop_table('posts')
     with op.batch_alter_table('polls', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_polls_app'))
 
