@@ -12,6 +12,7 @@ from core.versions import version_key
 
 MODEL_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 VARIANT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+WORD: Final = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 MIN_OS: Final = re.compile(r"(?:([a-z]+)\s*(?:>=)?\s*)?(\d[0-9A-Za-z.+-]*)")
 FIELDS: Final = frozenset(
@@ -80,13 +81,17 @@ def _limits(told: Mapping[str, str], problems: list[Problem]) -> dict[str, objec
     flag = told.get("baseline", "").lower()
     if flag not in TRUE_WORDS | FALSE_WORDS:
         problems.append(Problem("baseline", "must be true or false"))
-    words = (word.strip().lower() for word in told.get("accelerators", "").split(","))
+    runtime = told.get("runtime", "").lower() or None
+    words = {word.strip().lower() for word in told.get("accelerators", "").split(",")} - {""}
+    for path, named in (("runtime", {runtime} - {None}), ("accelerators", words)):
+        if not all(WORD.fullmatch(str(word)) for word in named):
+            problems.append(Problem(path, "must be letters, digits, dots and dashes, such as tflite-2.16 or nnapi"))
     return {
-        "runtime": (told.get("runtime") or "").lower() or None,
+        "runtime": runtime,
         "min_app": min_app,
         "min_os": min_os,
         "min_ram_gb": _gigabytes(told.get("min_ram_gb"), problems),
-        "accelerators": tuple(sorted({word for word in words if word})),
+        "accelerators": tuple(sorted(words)),
         "is_baseline": flag in TRUE_WORDS,
     }
 

@@ -9,11 +9,13 @@ https://github.com/open-feature/protocol
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
 from flask import Blueprint, Response, request
 
+from core.clock import monotonic
 from core.db import Databases
 from core.device import DeviceContext
 from core.errors import AppError, NotFoundError
@@ -47,10 +49,12 @@ class TooManyError(AppError):
         self.retry_after_s = retry_after_s
 
 
-def blueprint(databases: Databases, settings: Settings, keys: KeyRing) -> Blueprint:
+def blueprint(
+    databases: Databases, settings: Settings, keys: KeyRing, *, seconds: Callable[[], float] = monotonic
+) -> Blueprint:
     routes = Blueprint("ofrep", __name__, url_prefix="/ofrep/v1/evaluate")
-    catalog = Catalog(databases)
-    limit = RateLimit(settings.rate_limit_per_s)
+    catalog = Catalog(databases, seconds=seconds)
+    limit = RateLimit(settings.rate_limit_per_s, seconds=seconds)
 
     def enter() -> ApiKey:
         key = keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), "public", "secret")

@@ -242,9 +242,7 @@ def apply(rollout: Rollout, act: Act, now: datetime) -> Rollout:
 def _advanced(before: Rollout, after: Rollout, stage: int, now: datetime) -> Rollout:
     first = before.state is State.SCHEDULED
     if stage != (0 if first else before.stage + 1):
-        raise ConflictError(
-            f"The release stands at stage {before.stage + 1}; it cannot go to stage {stage + 1} at once."
-        )
+        raise ConflictError(f"The release stands at stage {before.stage + 1}; stage {stage + 1} is not the next.")
     return replace(after, stage=stage, stage_since=now, since=now, cleared=max(before.cleared, stage))
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, send_file
+from sqlalchemy.orm import Session
 
 from core import audit
-from core.clock import Clock
+from core.clock import Clock, monotonic
 from core.db import Databases, reading
 from core.errors import AppError, NotFoundError
 from core.keys import ApiKey, KeyRing, Scope
@@ -27,9 +28,11 @@ class GoneError(AppError):
     status = 410
 
 
-def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
+def blueprint(
+    databases: Databases, settings: Settings, clock: Clock, keys: KeyRing, *, seconds: Callable[[], float] = monotonic
+) -> Blueprint:
     routes = Blueprint("releases", __name__)
-    routes.register_blueprint(ofrep.blueprint(databases, settings, keys))
+    routes.register_blueprint(ofrep.blueprint(databases, settings, keys, seconds=seconds))
     blobs = Blobs(settings.blob_dir)
 
     def enter(*scopes: Scope) -> ApiKey:
@@ -89,7 +92,7 @@ def _chunks() -> Iterator[bytes]:
         yield chunk
 
 
-def _model(session: Any, app: str, model: str, settings: Settings) -> dict[str, Any]:
+def _model(session: Session, app: str, model: str, settings: Settings) -> dict[str, Any]:
     baselines = current_baselines(session, app=app, model=model)
     releases = open_releases(session, app=app, model=model)
     return {

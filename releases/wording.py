@@ -39,4 +39,4 @@ def duration(length: timedelta) -> str:
 def _short(number: float) -> str:
     if number >= 100:
         return f"{number:.0f}"
-    return f"{number:.1f}".removesuffix(".0") if number >= 0.1 or number == 0 else f"{number:.2g}"
+    return f"{number:.1f}".removesuffix(".0") if number >= 1 else f"{number:.2g}"

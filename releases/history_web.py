@@ -1,0 +1,63 @@
+"""HTTP of a release's life, for pipelines and dashboards with an `sk_…` key: where each one is and how it got there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from flask import Blueprint, Response, jsonify, request
+from sqlalchemy.orm import Session
+
+from core.clock import Clock
+from core.db import Databases, reading
+from core.errors import NotFoundError
+from core.keys import KeyRing
+from core.settings import Settings
+from releases import plan as plans
+from releases.plan import Release
+from releases.rollout import Rollout
+from releases.store import history, load_release, load_rollout, recent_releases
+
+BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
+MOST: Final = 50
+
+
+def blueprint(databases: Databases, _settings: Settings, _clock: Clock, keys: KeyRing) -> Blueprint:
+    routes = Blueprint("release_history", __name__, url_prefix="/v1/releases")
+
+    def enter() -> str:
+        return keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), "secret").app
+
+    @routes.get("")
+    def _list() -> Response:
+        """The newest releases first, at most fifty; `?model=` those of one model."""
+        app, model = enter(), request.args.get("model")
+        with reading(databases.control) as session:
+            pairs = recent_releases(session, app=app, since=BEGINNING, limit=MOST)
+            found = [_facts(session, *pair) for pair in reversed(pairs) if model in (None, pair[0].model)]
+        return jsonify(releases=found)
+
+    @routes.get("/<ref>")
+    def _show(ref: str) -> Response:
+        app = enter()
+        with reading(databases.control) as session:
+            release = load_release(session, ref)
+            if release.app != app:
+                raise NotFoundError(f"There is no release {ref}.")
+            return jsonify(_facts(session, release, load_rollout(session, release.id)))
+
+    return routes
+
+
+def _facts(session: Session, release: Release, rollout: Rollout) -> dict[str, Any]:
+    return {
+        "id": release.id, "name": release.name, "model": release.model,
+        "baseline": release.baseline_version, "candidate": release.candidate_version,
+        "plan": plans.text(release.plan), "plan_hash": release.plan_hash,
+        "state": str(rollout.state), "percent": release.plan.stages[rollout.stage].percent,
+        "since": rollout.since.isoformat(), "reason": rollout.reason, "revision": rollout.revision,
+        "history": [
+            {"at": event.at.isoformat(), "what": event.what, "who": event.who, "reason": event.reason,
+             "state": event.facts.get("state")} for event in history(session, release.id)
+        ],
+    }  # fmt: skip
