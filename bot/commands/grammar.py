@@ -126,8 +126,9 @@ def plain(text: str) -> str:
 
 
 def quote(value: str) -> str:
-    """Write a value so that `parse` reads it back as it is."""
-    if value and not re.search(r"[\s\"'\\“”„‟«»‘’‚–—]", value):
+    """Write a value so that `parse` reads it back; smart quotes and long dashes become plain ones, as everywhere."""
+    value = value.translate(_PLAIN).replace("–", "-").replace("—", "-")
+    if value and not re.search(r"[\s\"'\\]", value):
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

@@ -157,6 +157,17 @@ def test_a_quoted_value_is_read_back_as_it_was(value: str) -> None:
     assert understood(f"feedback kws where={grammar.quote(value)}").options == {"where": value}
 
 
+@given(st.text(max_size=60))
+def test_any_value_is_read_as_one_value(value: str) -> None:
+    assert set(understood(f"feedback kws where={grammar.quote(value)} by=chipset").options) == {"where", "by"}
+
+
+def test_smart_quotes_inside_a_value_end_nothing() -> None:
+    assert understood(f"ticket open R1 reason={grammar.quote('it said “stop” – twice')}").options == {
+        "reason": 'it said "stop" - twice'
+    }
+
+
 @given(st.text(max_size=120))
 def test_no_line_breaks_the_grammar(text: str) -> None:
     with contextlib.suppress(InvalidInputError):

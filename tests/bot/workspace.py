@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bot.context import Context
 from bot.hear import hear
+from bot.views.blocks import Message as Said
 from sandbox.slack.people import Outcome
 from sandbox.slack.state import Message
+from sandbox.slack.windows import Window
 from sandbox.world import World
 from tests.conftest import JobList
 from tests.sandbox.apps import Real
@@ -54,6 +57,19 @@ class Workspace:
     def settle(self) -> None:
         self.jobs.run(self.ctx, {"hear": hear, **self.others})
 
+    def until(self, claim: Callable[[], bool], *, within_s: float = 5.0) -> None:
+        """Wait for what happens after the acknowledgement is out."""
+        end = time.monotonic() + within_s
+        while not claim():
+            assert time.monotonic() < end, "it did not happen"
+            self.world.changes.wait(self.world.changes.last, 0.02)
+
+    def opened_by(self, user: str) -> Window:
+        """The modal that opened for this person."""
+        windows = self.world.slack.windows
+        self.until(lambda: any(window.user == user for window in windows.all()))
+        return [window for window in windows.all() if window.user == user][-1]
+
     def messages(self) -> list[Message]:
         return list(self.world.slack.workspace.messages())
 
@@ -63,6 +79,11 @@ class Workspace:
     def said(self, message: Message) -> str:
         """All its words."""
         return "\n".join([message.text, *_words(list(message.blocks))])
+
+
+def as_said(message: Message) -> Said:
+    """The message as we said it: Slack adds ids of blocks."""
+    return Said(text=message.text, blocks=tuple(message.blocks))
 
 
 def button_of(message: Message, text: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,0 +1,232 @@
+"""Polls from Slack: a form that is checked while Slack waits, a draft, start, stop, explain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot import forms
+from core.db import Databases
+from core.settings import Settings
+from feedback import store
+from tests.bot.slack_rules import accepted, accepted_view
+from tests.bot.workspace import DANA, FEEDBACK, PAM, TOM, Workspace, as_said
+from tests.builders import ManualClock
+from tests.feedback.sending import INSTALL, Wire, a_batch, a_running_poll
+
+FILLED = {
+    "name": "Did it hear you right?",
+    "model": "kws",
+    "type": "csat",
+    "question": "Did it hear you right?",
+    "choices": "Too slow\nWrong word",
+    "open": "Anything else?",
+    "percent": "5",
+    "where": "ram_gb<4",
+}
+
+
+def values(**changes: str) -> dict[str, Any]:
+    filled = FILLED | changes
+    made: dict[str, Any] = {}
+    for name, value in filled.items():
+        element: dict[str, Any] = {"type": "plain_text_input", "value": value or None}
+        if name == "type":
+            element = {
+                "type": "static_select",
+                "selected_option": {"text": {"type": "plain_text", "text": "x"}, "value": value},
+            }
+        made[name] = {"value": element}
+    return made
+
+
+@pytest.fixture
+def operator(workspace: Workspace) -> Workspace:
+    workspace.ask(TOM, f"role grant <@{DANA}> operator model=kws")
+    return workspace
+
+
+def create(workspace: Workspace, person: str = DANA, **changes: str) -> Any:
+    workspace.say(person, "/muster poll create kws")
+    window = workspace.opened_by(person)
+    return workspace.world.people.submit(person, window.id, values(**changes))
+
+
+@pytest.mark.parametrize("callback_id", list(forms.FORMS))
+def test_every_form_is_one_slack_takes(callback_id: str) -> None:
+    accepted_view(forms.open_view(callback_id, {}, channel="C1", thread=None))
+    long = dict.fromkeys([*FILLED, "target", "reason", "metric"], "x" * 5_000)
+    accepted_view(forms.open_view(callback_id, long, channel="C1", thread="1.0"))
+
+
+def test_creating_opens_a_form_at_once_filled_with_what_was_said(workspace: Workspace) -> None:
+    workspace.say(DANA, "/muster poll create kws percent=20")
+
+    window = workspace.opened_by(DANA)
+
+    filled = {block["block_id"]: block["element"] for block in window.view["blocks"] if block["type"] == "input"}
+    assert filled["model"]["initial_value"] == "kws"
+    assert filled["percent"]["initial_value"] == "20"
+    assert workspace.jobs.waiting == []
+
+
+def test_a_repeated_command_opens_one_form(workspace: Workspace) -> None:
+    workspace.world.faults.set(slack_retry=True)
+    workspace.say(DANA, "/muster poll create kws")
+
+    workspace.opened_by(DANA)
+
+    assert len(workspace.world.slack.windows.all()) == 1
+
+
+def test_every_mistake_is_shown_at_its_field_before_anything_is_stored(operator: Workspace) -> None:
+    outcome = create(operator, percent="500", where="chipsat=x", choices="a\na")
+
+    assert outcome.body["response_action"] == "errors"
+    assert set(outcome.body["errors"]) == {"percent", "where", "choices"}
+    assert operator.jobs.waiting == []
+
+
+def test_a_form_without_mistakes_becomes_a_draft_told_in_the_channel(operator: Workspace) -> None:
+    assert create(operator).ok
+    operator.settle()
+
+    told = operator.last()
+    assert told.channel == FEEDBACK
+    assert told.ephemeral_to is None
+    assert "Draft *P1* Did it hear you right? about kws" in told.text
+    with operator.ctx.databases.control.begin() as session:
+        poll = store.find_poll(session, "P1").poll
+    assert (poll.status, poll.sampling.percent, len(poll.questions)) == ("draft", 5.0, 3)
+
+
+def test_a_form_sent_twice_makes_one_poll(operator: Workspace) -> None:
+    operator.world.faults.set(slack_retry=True)
+    create(operator)
+    operator.settle()
+
+    assert operator.ask(PAM, "poll list").text == "1 poll, 0 running."
+
+
+def test_a_name_that_is_taken_is_refused_and_the_poll_stays_as_it_is(operator: Workspace) -> None:
+    create(operator)
+    operator.settle()
+    create(operator, question="Something else?")
+    operator.settle()
+
+    assert "choose another name" in operator.last().text
+    assert "Something else" not in operator.said(operator.ask(PAM, "poll show P1"))
+
+
+def test_somebody_without_the_right_makes_no_poll(workspace: Workspace) -> None:
+    create(workspace, PAM)
+    workspace.settle()
+
+    assert "You may not create a poll about kws" in workspace.last().text
+    assert workspace.last().ephemeral_to == PAM
+
+
+def test_a_mention_cannot_open_a_form_so_a_button_does(operator: Workspace) -> None:
+    operator.say(DANA, "@Muster poll create", FEEDBACK)
+    operator.settle()
+
+    operator.click(DANA, operator.last(), "Open the form")
+
+    assert operator.opened_by(DANA).view["callback_id"] == forms.POLL_CREATE
+
+
+def test_a_form_that_slack_does_not_open_is_offered_again_in_words(operator: Workspace) -> None:
+    operator.world.faults.set(slack_down=True)
+    operator.say(DANA, "/muster poll create kws")
+    operator.until(lambda: bool(operator.jobs.waiting))
+    operator.world.faults.set(slack_down=False)
+
+    operator.settle()
+
+    assert "Open the form" in operator.said(operator.last())
+
+
+def test_a_poll_starts_and_stops_once_each(operator: Workspace, clock: ManualClock) -> None:
+    create(operator)
+    operator.settle()
+
+    assert "would run" in operator.ask(DANA, "poll start P1 --dry-run").text
+    started = operator.ask(DANA, "poll start p1")
+    again = operator.ask(DANA, "poll start P1")
+    clock.advance(minutes=1)
+    operator.click(DANA, started, "Stop")
+    operator.settle()
+    stopped = operator.last()
+
+    assert "is running: phones fetch it" in started.text
+    assert started.ephemeral_to is None
+    assert "is running already" in again.text
+    assert "*P1* Did it hear you right? is stopped" in stopped.text
+    assert operator.said(operator.ask(PAM, "audit P1")).count("poll.") == 3
+
+
+def test_other_people_may_neither_start_nor_stop(operator: Workspace) -> None:
+    create(operator)
+    operator.settle()
+
+    refused = operator.ask(PAM, "poll start P1")
+
+    assert f"<@{DANA}> or <@{TOM}> can." in refused.text
+    assert operator.ask(PAM, "poll list").text == "1 poll, 0 running."
+
+
+def test_a_poll_is_explained_gate_by_gate(
+    workspace: Workspace, databases: Databases, settings: Settings, clock: ManualClock
+) -> None:
+    with databases.control.begin() as session:
+        a_running_poll(session, targeting='chipset="Tensor G2"')
+    Wire(databases, settings, clock).batch(
+        a_batch(
+            {"uuid": "u1", "event": "poll shown", "timestamp": clock().isoformat(), "poll": "heard", "submission": "s1"}
+        )
+    )
+
+    answer = workspace.ask(PAM, f"poll explain P1 install={INSTALL}")
+
+    assert "is not shown *P1*" in answer.text
+    assert "✓ *running*" in workspace.said(answer)
+    assert "✗ *targeting*" in workspace.said(answer)
+    accepted(as_said(answer))
+
+
+def test_an_install_that_never_spoke_says_so(workspace: Workspace, databases: Databases) -> None:
+    with databases.control.begin() as session:
+        a_running_poll(session)
+
+    answer = workspace.ask(PAM, "poll explain P1 install=nobody")
+
+    assert "never told us its device" in workspace.said(answer)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("poll show P9", "There is no poll P9"),
+        ("poll show", "/muster poll show P3"),
+        ("poll explain P1", "install"),
+        ("poll list", "There is no poll yet"),
+        ("poll create name=x question=y", "model"),
+    ],
+)
+def test_what_is_missing_is_said_with_an_example(workspace: Workspace, line: str, told: str) -> None:
+    workspace.say(PAM, f"@Muster {line}", FEEDBACK)
+    workspace.settle()
+
+    assert told in workspace.said(workspace.last())
+
+
+def test_a_poll_in_full_is_something_slack_takes(operator: Workspace) -> None:
+    create(operator, name="<!channel> & co", question="Is <b> ok?")
+    operator.settle()
+
+    shown = operator.ask(PAM, "poll show P1")
+
+    accepted(as_said(shown))
+    assert "<!channel>" not in operator.said(shown)
+    assert "Is &lt;b&gt; ok?" in operator.said(shown)
