@@ -12,6 +12,7 @@ import bot.web
 import feedback.fastpath
 import feedback.poll_push
 import feedback.web
+import releases.history_web
 import releases.web
 from bot.context import Context, open_context
 from core import health, log
@@ -32,6 +33,7 @@ def create_app(ctx: Context) -> Wsgi:
     app.register_blueprint(feedback.web.blueprint(*parts))
     app.register_blueprint(feedback.poll_push.blueprint(*parts))
     app.register_blueprint(releases.web.blueprint(*parts))
+    app.register_blueprint(releases.history_web.blueprint(*parts))
     app.register_blueprint(bot.web.blueprint(ctx))
     app.register_blueprint(bot.pages_web.blueprint(ctx))
     app.register_blueprint(health.create_blueprint(ctx.databases, is_current))
