@@ -161,6 +161,8 @@ def _regression(ctx: Context, said: Report) -> RegressionFacts:
     if not named or not version:
         problem = f"is neither a release, a ticket nor a model with its version; for example R12 or {said.target}@1.4.0"
         raise InvalidInputError(Problem(said.target, problem))
+    if not (said.metric or said.reason):
+        raise InvalidInputError(Problem("reason", 'is missing: say what is wrong, such as reason="crashes at start"'))
     model = named[1]
     with reading(ctx.databases.control) as session:
         if not artifact_store.find_artifacts(session, app=ctx.settings.app, model=model, version=version):
