@@ -2,146 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
-from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
-from sqlalchemy import event
 
-from bot import cards, speech, tickets
-from bot.context import Context
+from bot import tickets
 from bot.flows import regression
-from bot.ticket_rules import SETTLE, Ticket
+from bot.ticket_rules import SETTLE
 from core import audit
 from core.db import Databases
 from core.errors import UpstreamError
 from core.settings import Settings
-from sandbox.jira import JiraWorld
-from tests.bot.tickets_made import FINGERPRINT, a_regression, evidence
+from tests.bot.ticket_worker import House
+from tests.bot.tickets_made import FINGERPRINT
 from tests.builders import ManualClock
 from tests.conftest import JobList
-from tests.integrations.wire import Wire, a_client, a_jira, a_wire, held_to_contract
-
-PATIENCE = 60
-
-
-class Killed(BaseException):
-    """The process ends here, as with kill -9."""
-
-
-class FakeSlack(WebClient):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        super().__init__(token="xoxb-test")
-        self.said: list[dict[str, Any]] = []
-        self.trouble: list[Exception] = []
-
-    def chat_postMessage(self, **message: Any) -> Any:
-        if self.trouble:
-            raise self.trouble.pop(0)
-        self.said.append(message)
-        return {"ok": True, "ts": "1.2"}
-
-    def chat_getPermalink(self, **message: Any) -> Any:
-        if self.trouble:
-            raise self.trouble.pop(0)
-        return {"ok": True, "permalink": f"https://slack.example/{message['channel']}/{message['message_ts']}"}
-
-
-@dataclass(slots=True)
-class House:
-    """One worker with its jobs, its clocks and the pretended Jira. `die_at` is the point at which it is killed."""
-
-    databases: Databases
-    jobs: JobList
-    settings: Settings
-    clock: ManualClock
-    jira: JiraWorld
-    wire: Wire = field(init=False)
-    slack: FakeSlack = field(default_factory=FakeSlack)
-    wall: ManualClock = field(default_factory=ManualClock)
-    points: int = 0
-    place: str = ""
-    die_at: int | None = None
-
-    def __post_init__(self) -> None:
-        self.wire = a_wire(self.jira, self.watch)
-        event.listen(self.databases.control, "before_commit", lambda _session: self.point())
-
-    def watch(self, _when: str, request: requests.PreparedRequest) -> None:
-        """Reading one key after the other is one place: nothing changes in between."""
-        place = re.sub(r"\d+", "1", f"{request.method} {request.path_url}")
-        if place != self.place or request.method != "GET":
-            self.point()
-        self.place = place
-
-    def point(self) -> None:
-        """A place between two outside calls or commits."""
-        self.points += 1
-        if self.points == self.die_at:
-            raise Killed
-
-    @property
-    def ctx(self) -> Context:
-        return Context(
-            settings=self.settings,
-            clock=self.clock,
-            databases=self.databases,
-            slack=self.slack,
-            jira=a_client(self.wire),
-        )
-
-    def want(self, effect: float = 0.032) -> None:
-        with self.databases.control.begin() as session:
-            tickets.want(session, a_regression(evidence(effect=effect)), now=self.clock())
-        self.points = 0
-
-    def run(self, each_round: Callable[[int], None] = lambda _round: None) -> int:
-        """Let the worker work until nothing is left, being started again whenever it is killed; return the rounds."""
-        for number in range(PATIENCE):
-            each_round(number)
-            again = []
-            while self.jobs.waiting:
-                job = self.jobs.waiting.pop(0)
-                try:
-                    self._perform(job.job, job.ids.get("fingerprint", ""))
-                except Killed:
-                    again.append(job)
-                except UpstreamError as error:
-                    if error.permanent:
-                        raise
-                    again.append(job)
-            if not again:
-                return number
-            self.jobs.waiting = again
-            self.clock.advance(seconds=20)
-            self.wall.advance(seconds=20)
-        raise AssertionError("it never came to rest")
-
-    def _perform(self, job: str, fingerprint: str) -> None:
-        if job == "open_ticket":
-            regression.open_ticket(self.ctx, fingerprint, wall=self.wall)
-        elif job == "announce_ticket":
-            regression.announce_ticket(self.ctx, fingerprint)
-
-    def ticket(self) -> Ticket:
-        with self.databases.control.begin() as session:
-            return tickets.load(session, FINGERPRINT)
-
-    def assert_exactly_one(self) -> None:
-        issues = self.jira.all()
-        ticket = self.ticket()
-        assert [issue.key for issue in issues] == [ticket.key]
-        assert (ticket.state, ticket.linked, ticket.problem, ticket.attempt) == ("open", True, None, None)
-        assert [link["globalId"] for link in issues[0].links] == [f"muster:{FINGERPRINT}"]
-        assert issues[0].comments == []
+from tests.integrations.wire import a_client, a_jira, a_wire, held_to_contract
 
 
 @pytest.fixture
@@ -367,123 +247,3 @@ def test_without_a_jira_the_ticket_waits_and_says_so(house: House) -> None:
     regression.open_ticket(replace(house.ctx, jira=None), FINGERPRINT)
 
     assert "no Jira is set up" in (house.ticket().problem or "")
-
-
-def test_a_new_band_is_told_once_and_at_most_once_a_day(house: House) -> None:
-    house.want()
-    house.run()
-    house.clock.advance(hours=1)
-    house.want(effect=0.3)
-    house.run()
-    assert house.jira.all()[0].comments == []
-
-    house.clock.advance(hours=24)
-    house.want(effect=0.1)
-    house.want(effect=0.3)
-    with held_to_contract(house.wire):
-        house.run()
-    house.want(effect=0.32)
-    house.run()
-
-    assert len(house.jira.all()[0].comments) == 1
-    assert house.ticket().said_band == 6
-
-
-def test_exactly_one_comment_wherever_the_worker_is_killed(house: House) -> None:
-    house.want()
-    house.run()
-    house.clock.advance(hours=25)
-
-    for die_at in range(1, 12):
-        house.clock.advance(hours=25)
-        before = len(house.jira.all()[0].comments)
-        house.want(effect=0.3 if die_at % 2 else 0.03)
-        house.die_at = die_at
-        house.run()
-        house.die_at = None
-        assert len(house.jira.all()[0].comments) == before + 1
-
-
-def test_a_muted_fingerprint_opens_nothing(house: House) -> None:
-    house.want()
-    with house.databases.control.begin() as session:
-        tickets.mute(session, tickets.load(session, FINGERPRINT), until=None)
-    house.run()
-
-    assert house.jira.all() == ()
-    assert house.slack.said == []
-
-
-def test_the_announcement_waits_for_slack(house: House) -> None:
-    house.slack.trouble = [OSError("no route"), _slack_error(429, "ratelimited"), _slack_error(503, "")]
-    house.want()
-    house.run()
-
-    assert len(house.slack.said) == 1
-    assert house.ticket().announced
-
-
-def test_an_announcement_that_slack_refuses_is_given_up(house: House) -> None:
-    house.want()
-    regression.open_ticket(house.ctx, FINGERPRINT, wall=house.wall)
-    house.slack.trouble = [_slack_error(200, "channel_not_found")]
-
-    with pytest.raises(speech.NoWayError, match="channel_not_found") as caught:
-        regression.announce_ticket(house.ctx, FINGERPRINT)
-
-    assert caught.value.permanent
-
-
-def test_is_announced_in_the_thread_of_its_release(house: House) -> None:
-    with house.databases.control.begin() as session:
-        tickets.want(session, a_regression(), now=house.clock(), channel="C7", thread="17.1")
-    house.run()
-
-    assert [(said["channel"], said["thread_ts"]) for said in house.slack.said] == [("C7", "17.1")]
-
-
-def test_is_announced_under_the_card_when_that_came_later(house: House) -> None:
-    house.want()
-    with house.databases.control.begin() as session:
-        claim = cards.claim(session, "rel_1", "C0RELEASES", at=house.wall(), every=timedelta(seconds=5))
-        assert isinstance(claim, cards.Claim)
-        cards.note(session, claim, ts="18.2", shown="")
-    house.run()
-
-    assert [said["thread_ts"] for said in house.slack.said] == ["18.2"]
-
-
-def test_the_card_of_the_release_is_shown_again_with_its_ticket(house: House) -> None:
-    house.want()
-    regression.open_ticket(house.ctx, FINGERPRINT, wall=house.wall)
-
-    assert ("show_card", {"release": "rel_1"}) in [(job.job, job.ids) for job in house.jobs.waiting]
-
-
-def test_the_issue_links_back_to_the_thread_in_slack(house: House) -> None:
-    with house.databases.control.begin() as session:
-        tickets.want(session, a_regression(links=()), now=house.clock(), channel="C7", thread="17.1")
-    house.run()
-
-    assert house.jira.all()[0].links[0]["object"]["url"] == "https://slack.example/C7/17.1"
-
-
-def test_without_slack_the_issue_links_back_to_muster(house: House) -> None:
-    house.slack.trouble = [OSError("no route")]
-    with house.databases.control.begin() as session:
-        tickets.want(session, a_regression(links=()), now=house.clock(), channel="C7", thread="17.1")
-    house.run()
-
-    assert house.jira.all()[0].links[0]["object"]["url"] == "http://muster.test"
-
-
-class _Reply(dict[str, Any]):
-    def __init__(self, status: int, error: str) -> None:
-        super().__init__(ok=False, error=error)
-        self.status_code = status
-        self.headers = {"Retry-After": "3"} if status == 429 else {}
-        self.data = dict(self)
-
-
-def _slack_error(status: int, error: str) -> SlackApiError:
-    return SlackApiError("refused", _Reply(status, error))  # type: ignore[no-untyped-call]

@@ -1,73 +1,15 @@
-"""The pretended Jira answers as Jira does: what it refuses, what it forgets to index, how it fails."""
+"""The pretended Jira answers as Jira does, and refuses what Jira refuses."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import io
-import json
-import threading
-from collections.abc import Iterator, Mapping
 from typing import Any
 
-import flask
 import pytest
-import requests
-from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
-from werkzeug.serving import make_server
 
-from sandbox import jira_web
-from sandbox.faults import Faults
 from sandbox.jira import EMAIL, TOKEN, JiraWorld
-from sandbox.jira_page import render_document
-from sandbox.jira_search import JqlError, parse
-from sandbox.jira_webhook import JiraWebhook
 from tests.builders import ManualClock
-from tests.integrations.wire import SITE, Wire, a_jira, a_wire, jira_contract
-
-API = "/rest/api/3"
-DOCUMENT = {"type": "doc", "version": 1, "content": [{"type": "paragraph", "content": [{"type": "text", "text": "x"}]}]}
-LONG = {"type": "codeBlock", "content": [{"type": "text", "text": "x" * 40_000}]}
-FIELDS: dict[str, Any] = {
-    "project": {"key": "EDGE"},
-    "issuetype": {"name": "Bug"},
-    "summary": "kws is worse",
-    "description": DOCUMENT,
-    "labels": ["muster"],
-}
-
-
-class Client:
-    """Any client of Jira; what comes back is held against Atlassian's contract."""
-
-    def __init__(self, wire: Wire) -> None:
-        self.session = requests.Session()
-        self.session.auth = (EMAIL, TOKEN)
-        self.session.mount(SITE, wire)
-
-    def __call__(self, method: str, path: str, body: object = None, **params: str) -> requests.Response:
-        reply = self.session.request(method, f"{SITE}{API}{path}", json=body, params=params)
-        if reply.ok and reply.content:
-            jira_contract().validate_response(RequestsOpenAPIRequest(reply.request), told(reply))
-        return reply
-
-    def create(self, **changes: Any) -> str:
-        reply = self("POST", "/issue", {"fields": FIELDS | changes})
-        assert reply.status_code == 201, reply.text
-        return str(reply.json()["key"])
-
-    def keys(self, jql: str, **more: Any) -> list[str]:
-        reply = self("POST", "/search/jql", {"jql": jql, "fields": ["summary"], **more})
-        return [issue["key"] for issue in reply.json()["issues"]]
-
-
-def told(reply: requests.Response) -> RequestsOpenAPIResponse:
-    """Return the reply for the contract, which wants +00:00 where Jira itself writes +0000."""
-    copy = requests.Response()
-    copy.status_code = reply.status_code
-    copy.headers = reply.headers
-    copy.raw = io.BytesIO(reply.content.replace(b'+0000"', b'+00:00"'))
-    return RequestsOpenAPIResponse(copy)
+from tests.integrations.wire import SITE, a_jira, a_wire
+from tests.sandbox.jira_client import API, DOCUMENT, FIELDS, LONG, Client
 
 
 @pytest.fixture
@@ -156,102 +98,6 @@ def test_what_is_not_there_is_a_404_in_jiras_words(client: Client) -> None:
         assert reply.json()["errorMessages"] == ["Issue does not exist or you do not have permission to see it."]
 
 
-def test_search_finds_a_new_issue_only_after_the_lag(client: Client, jira: JiraWorld, clock: ManualClock) -> None:
-    jira.faults.set(jira_lag_s=60)
-    key = client.create()
-
-    assert client.keys("project = EDGE") == []
-    clock.advance(seconds=60)
-    assert client.keys("project = EDGE") == [key]
-
-
-def test_search_knows_the_old_labels_until_the_lag_is_over(client: Client, jira: JiraWorld, clock: ManualClock) -> None:
-    key = client.create()
-    clock.advance(seconds=1)
-    jira.faults.set(jira_lag_s=0)
-    client("PUT", f"/issue/{key}", {"fields": {"labels": ["new"]}})
-    jira.faults.set(jira_lag_s=1)
-
-    assert client.keys("labels = muster") == [key]
-    assert client.keys("labels = new", reconcileIssues=[jira.all()[0].id]) == [key]
-    clock.advance(seconds=1)
-    assert client.keys("labels = new") == [key]
-
-
-def test_search_returns_only_ids_unless_fields_are_named(client: Client) -> None:
-    client.create()
-    (issue,) = client("POST", "/search/jql", {"jql": "project = EDGE"}).json()["issues"]
-
-    assert set(issue) == {"id"}
-
-
-def test_search_gives_pages(client: Client) -> None:
-    keys = [client.create() for _ in range(5)]
-    body: dict[str, Any] = {"jql": "project = EDGE ORDER BY key ASC", "maxResults": 2, "fields": ["summary"]}
-    seen: list[str] = []
-    while True:
-        page = client("POST", "/search/jql", body).json()
-        seen += [issue["key"] for issue in page["issues"]]
-        if page["isLast"]:
-            break
-        body["nextPageToken"] = page["nextPageToken"]
-
-    assert seen == keys
-
-
-def test_search_works_as_a_get_too(client: Client) -> None:
-    key = client.create()
-    reply = client("GET", "/search/jql", jql="labels = muster", fields="summary,status")
-
-    assert [issue["key"] for issue in reply.json()["issues"]] == [key]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"jql": "ORDER BY created"},
-        {"jql": ""},
-        {"jql": "project = EDGE AND"},
-        {"jql": "mood = bad"},
-        {"jql": "project = EDGE", "reconcileIssues": list(range(51))},
-    ],
-)
-def test_a_search_that_jira_would_refuse_is_refused(client: Client, body: dict[str, Any]) -> None:
-    assert client("POST", "/search/jql", body).status_code == 400
-
-
-@pytest.mark.parametrize(
-    ("jql", "matches"),
-    [
-        ("project = EDGE", True),
-        ('project = "EDGE" AND labels = muster', True),
-        ("labels in (a, muster)", True),
-        ("labels not in (muster)", False),
-        ("labels != other", True),
-        ("labels is EMPTY", False),
-        ("labels is not EMPTY", True),
-        ("NOT (labels = muster OR key = EDGE-1)", False),
-        ("key = EDGE-1 OR summary ~ worse", True),
-        ("summary !~ worse", False),
-        ("statusCategory = Done", False),
-        ('statusCategory = "To Do" ORDER BY created DESC, key', True),
-        ("issue = edge-88", True),
-    ],
-)
-def test_jql_is_understood_as_people_write_it(client: Client, jql: str, matches: bool) -> None:
-    key = client.create()
-
-    assert client.keys(jql) == ([key] if matches else [])
-
-
-@pytest.mark.parametrize(
-    "jql", ["labels =", "labels in (a", "(labels = a", "labels = a b", "order created", "labels < a", "?"]
-)
-def test_half_a_query_is_a_mistake(jql: str) -> None:
-    with pytest.raises(JqlError):
-        parse(jql)
-
-
 def test_an_issue_moves_only_along_its_transitions(client: Client) -> None:
     key = client.create()
     offered = client("GET", f"/issue/{key}/transitions").json()["transitions"]
@@ -331,131 +177,9 @@ def test_an_outage_answers_503_and_does_nothing(client: Client, jira: JiraWorld)
     assert jira.all() == ()
 
 
-@pytest.fixture
-def served(jira: JiraWorld) -> Iterator[str]:
-    app = flask.Flask("jira")
-    app.register_blueprint(jira_web.blueprint(jira), url_prefix="/jira")
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/jira"
-    jira.close()
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
-
-
-def post(url: str, timeout_s: float) -> requests.Response:
-    return requests.post(f"{url}{API}/issue", json={"fields": FIELDS}, auth=(EMAIL, TOKEN), timeout=timeout_s)
-
-
-def test_a_create_can_be_carried_out_and_never_answered(served: str, jira: JiraWorld) -> None:
-    jira.faults.set(jira_timeout_after_create=1)
-    jira.hang_s = 30.0
-
-    with pytest.raises(requests.ReadTimeout):
-        post(served, 0.2)
-
-    assert len(jira.all()) == 1
-    assert post(served, 5).status_code == 201
-
-
-def test_a_connection_held_open_breaks_in_the_end(served: str, jira: JiraWorld) -> None:
-    jira.faults.set(jira_timeout_after_create=1)
-    jira.hang_s = 0.0
-
-    with pytest.raises(requests.ConnectionError):
-        post(served, 5)
-
-
-def test_an_outage_can_drop_connections(served: str, jira: JiraWorld) -> None:
-    jira.faults.set(jira_down=True)
-    jira.drops_when_down = True
-
-    with pytest.raises(requests.ConnectionError):
-        post(served, 5)
-    assert jira.all() == ()
-
-
-def test_the_page_shows_a_ticket_with_its_document_and_moves_it(jira: JiraWorld) -> None:
-    app = flask.Flask("jira")
-    app.register_blueprint(jira_web.blueprint(jira), url_prefix="/jira")
-    browser = app.test_client()
-    nasty = {**DOCUMENT, "content": [{"type": "paragraph", "content": [{"type": "text", "text": "<script>"}]}]}
-    jira.create({"summary": "kws <b>worse</b>", "issuetype": {"name": "Bug"}, "description": nasty}, {})
-    jira.comment(jira.all()[0], DOCUMENT)
-
-    page = browser.get("/jira/browse/EDGE-88").text
-    assert "kws &lt;b&gt;worse&lt;/b&gt;" in page
-    assert "&lt;script&gt;" in page
-    assert "<script>" not in page
-    assert "Comments (1)" in page
-    assert "EDGE-88" in browser.get("/jira/").text
-    assert browser.get("/jira/browse/EDGE-1").status_code == 404
-
-    assert browser.post("/jira/browse/EDGE-88/move/31").status_code == 303
-    assert "Done" in browser.get("/jira/browse/EDGE-88").text
-    assert browser.post("/jira/browse/EDGE-88/move/99").status_code == 404
-
-
-def test_a_document_never_becomes_markup_or_a_script_link() -> None:
-    link = {"type": "link", "attrs": {"href": "javascript:alert(1)"}}
-    html = render_document({"type": "paragraph", "content": [{"type": "text", "text": "<i>", "marks": [link]}]})
-
-    assert str(html) == "<p>&lt;i&gt;</p>"
-
-
 def test_facts_for_the_page_are_newest_first(client: Client, jira: JiraWorld) -> None:
     keys = [client.create() for _ in range(2)]
 
     assert [each["key"] for each in jira.facts()] == keys[::-1]
     assert jira.facts()[0]["url"] == f"{SITE}/browse/{keys[1]}"
     assert jira.facts()[0]["status"] == "To Do"
-
-
-def test_a_webhook_is_signed_and_keeps_its_identifier_when_sent_again(jira: JiraWorld, clock: ManualClock) -> None:
-    taken: list[tuple[Mapping[str, str], bytes]] = []
-
-    def deliver(url: str, headers: Mapping[str, str], body: bytes) -> int:
-        taken.append((headers, body))
-        if len(taken) == 1:
-            raise ConnectionError
-        return 503 if len(taken) == 2 else 204
-
-    webhook = JiraWebhook("http://muster.test/jira", "secret", clock, deliver=deliver)
-    body = b'{"webhookEvent": "jira:issue_updated"}'
-
-    assert webhook.send("id-1", body)
-    assert len(taken) == 3
-    headers = [headers for headers, _ in taken]
-    assert {each["X-Atlassian-Webhook-Identifier"] for each in headers} == {"id-1"}
-    expected = hmac.new(b"secret", body, hashlib.sha256).hexdigest()
-    assert headers[0]["X-Hub-Signature"] == f"sha256={expected}"
-
-
-def test_a_webhook_that_nobody_takes_is_given_up(clock: ManualClock) -> None:
-    webhook = JiraWebhook("http://muster.test/jira", "secret", clock, deliver=lambda *_: 500)
-
-    assert not webhook.send("id-1", b"{}")
-
-
-def test_every_change_of_an_issue_is_told(clock: ManualClock) -> None:
-    told: list[dict[str, Any]] = []
-    arrived = threading.Event()
-
-    def deliver(_url: str, _headers: Mapping[str, str], body: bytes) -> int:
-        told.append(json.loads(body))
-        if len(told) == 3:
-            arrived.set()
-        return 204
-
-    webhook = JiraWebhook("http://muster.test/jira", "secret", clock, deliver=deliver)
-    jira = JiraWorld(Faults(), clock, hook=webhook)
-    issue = jira.create({"summary": "x", "issuetype": {"name": "Bug"}}, {})
-    jira.comment(issue, DOCUMENT)
-    jira.move(issue, jira.transitions(issue)[-1])
-
-    assert arrived.wait(5)
-    assert {each["webhookEvent"] for each in told} == {"jira:issue_created", "comment_created", "jira:issue_updated"}
-    moved = next(each for each in told if each["webhookEvent"] == "jira:issue_updated")
-    assert {"field": "resolution", "fromString": None, "toString": "Won't Do"} in moved["changelog"]["items"]
