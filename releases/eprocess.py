@@ -12,8 +12,10 @@ Means: one-sided normal mixture (Howard et al. 2021, doi:10.1214/20-AOS1991), as
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from releases.measurements import Arm, Stratum
@@ -52,14 +54,26 @@ def log_e_of_rates(cells: Iterable[tuple[Stratum, float]]) -> float:
 
 
 def log_e_of_means(cells: Iterable[Stratum], *, allowed: float) -> float:
-    """Return the log e-value of "the candidate's mean is more than `allowed` above the baseline's"."""
+    """Return the log e-value of "the candidate's mean is more than `allowed` above the baseline's".
+
+    A phone that is slow in one hour is slow in the next: what an install repeats is not counted as new evidence.
+    """
     used = [cell for cell in cells if cell.pairs]
     pairs = sum(cell.pairs for cell in used)
     spread = _variance(used, shift=allowed)
     if not pairs or spread <= 0:
         return 0.0
     gap = sum(cell.pairs * (_mean(cell.candidate) - allowed - _mean(cell.baseline)) for cell in used)
-    return mixture(gap / math.sqrt(spread), pairs)
+    repeated = repeats(used)
+    return mixture(gap / repeated / math.sqrt(spread), pairs / repeated)
+
+
+def repeats(cells: Iterable[Stratum]) -> float:
+    """Return how often, at most, an install is in the cells on average: all values over those of the fullest hour."""
+    hours: dict[datetime, int] = defaultdict(int)
+    for cell in cells:
+        hours[cell.hour] += cell.baseline.n + cell.candidate.n
+    return sum(hours.values()) / max(hours.values()) if hours else 1.0
 
 
 def mixture(gap: float, variance: float, rho: float = MIXTURE_RHO) -> float:
@@ -108,7 +122,7 @@ def difference_of_means(cells: Iterable[Stratum]) -> Effect:
     used = [cell for cell in cells if cell.pairs]
     pairs = sum(cell.pairs for cell in used)
     value = sum(cell.pairs * (_mean(cell.candidate) - _mean(cell.baseline)) for cell in used) / pairs
-    width = Z95 * math.sqrt(max(0.0, _variance(used, shift=value)) / pairs)
+    width = Z95 * math.sqrt(max(0.0, _variance(used, shift=value)) * repeats(used) / pairs)
     return Effect(value=value, low=value - width, high=value + width)
 
 

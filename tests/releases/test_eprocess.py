@@ -13,6 +13,7 @@ from releases.eprocess import (
     log_e_of_rates,
     mixture,
     ratio_of_rates,
+    repeats,
 )
 from releases.measurements import Arm, Stratum
 from tests.builders import at
@@ -96,6 +97,17 @@ def test_strata_of_different_levels_do_not_pass_for_an_effect() -> None:
 
     assert difference_of_means([slow, fast]).value == pytest.approx(0)
     assert log_e_of_means([slow, fast], allowed=0) == 0
+
+
+def test_what_the_same_installs_repeat_every_hour_is_no_new_evidence() -> None:
+    def hours(n: int) -> list[Stratum]:
+        slow, fast = Arm(n=100, total=320, total_sq=1124), Arm(n=100, total=300, total_sq=1000)
+        return [Stratum(hour=at(hour), name="all", baseline=fast, candidate=slow) for hour in range(n)]
+
+    assert repeats(hours(24)) == 24
+    assert log_e_of_means(hours(24), allowed=0) == pytest.approx(log_e_of_means(hours(1), allowed=0))
+    day, hour = difference_of_means(hours(24)), difference_of_means(hours(1))
+    assert (day.value, day.low, day.high) == pytest.approx((hour.value, hour.low, hour.high))
 
 
 def _constant(n: int, value: float) -> Arm:
