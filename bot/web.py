@@ -32,7 +32,7 @@ def _malformed() -> Response | None:
     if request.content_length is None or request.content_length > MAX_BODY_BYTES:
         return make_response({"error": "the body is too large or has no length"}, 413)
     stamp, signature = (request.headers.get(name, "") for name in ("X-Slack-Request-Timestamp", "X-Slack-Signature"))
-    if not (stamp.isascii() and stamp.isdigit() and signature.isascii()):
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12 and signature.isascii()):
         return make_response({"error": "no valid Slack signature"}, 401)
     text = request.get_data(as_text=True)  # kept, because the signature is over these very bytes
     if request.mimetype == "application/x-www-form-urlencoded":
