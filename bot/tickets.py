@@ -138,11 +138,15 @@ def of_release(session: Session, release_id: str) -> tuple[Ticket, ...]:
     return _tickets(session.scalars(query.order_by(TicketRow.wanted_at)).all())
 
 
-def recent(session: Session, *, app: str | None = None, limit: int = 20) -> tuple[Ticket, ...]:
+def recent(
+    session: Session, *, app: str | None = None, model: str | None = None, limit: int = 20
+) -> tuple[Ticket, ...]:
     """Return the newest tickets first."""
     query = sa.select(TicketRow).order_by(TicketRow.wanted_at.desc(), TicketRow.fingerprint).limit(limit)
     if app is not None:
         query = query.where(TicketRow.app == app)
+    if model is not None:
+        query = query.where(TicketRow.model == model)
     return _tickets(session.scalars(query).all())
 
 

@@ -20,7 +20,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; p
 header { display: flex; gap: .6rem; align-items: baseline; color: #888; font-size: .9rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: .3rem 0 .8rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 a { color: var(--link); } code, pre { background: var(--soft); border-radius: 4px; padding: .1em .3em; }
-pre { padding: .7rem .9rem; overflow-x: auto; } blockquote { border-left: 3px solid var(--line); margin: .6rem 0; padding-left: 1rem; }
+pre code { background: none; padding: 0; } pre { padding: .7rem .9rem; overflow-x: auto; } blockquote { border-left: 3px solid var(--line); margin: .6rem 0; padding-left: 1rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; } td, th { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left; vertical-align: top; }
 th { background: var(--soft); } td p, th p { margin: 0; }
 .panel { border-radius: 6px; padding: .2rem 1rem; background: var(--soft); border-left: 4px solid #888; }
@@ -38,7 +38,7 @@ form { display: inline; } button { font: inherit; border: 1px solid var(--line);
 {% for one in moves %}<form method="post" action="{{ base }}/browse/{{ issue.key }}/move/{{ one.transition }}"><button>{{ one.name }}</button></form> {% endfor %}</p>
 <p>{% for label in issue.labels %}<span class="label">{{ label }}</span> {% endfor %}</p>
 <main>{{ body }}</main>
-{% if issue.links %}<h2>Links</h2><ul>{% for link in issue.links %}<li><a href="{{ link.object.url }}">{{ link.object.title }}</a></li>{% endfor %}</ul>{% endif %}
+{% if issue.links %}<h2>Web links</h2><ul>{% for link in issue.links %}<li><a href="{{ link.object.url }}">{{ link.object.title }}</a></li>{% endfor %}</ul>{% endif %}
 <h2>Comments ({{ comments|length }})</h2>
 {% for comment in comments %}<div class="comment"><div class="who">{{ comment.author }} · {{ comment.created.strftime("%a %d %b %H:%M UTC") }}</div>{{ comment.html }}</div>{% else %}<p class="who">None yet.</p>{% endfor %}
 {% else %}

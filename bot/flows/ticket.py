@@ -49,8 +49,7 @@ class Report:
 
 def listed(ctx: Context, *, model: str | None) -> tuple[Ticket, ...]:
     with reading(ctx.databases.control) as session:
-        found = tickets.recent(session, app=ctx.settings.app)
-    return tuple(ticket for ticket in found if model in (None, ticket.regression.model))
+        return tickets.recent(session, app=ctx.settings.app, model=model)
 
 
 def shown(ctx: Context, ref: str) -> tuple[Ticket, ...]:

@@ -17,7 +17,12 @@ UrlOf = Callable[[str], str]
 
 def summary(regression: RegressionFacts) -> str:
     """Return the ticket's one line; Jira cuts it to 255 characters."""
-    return f"{regression.model} {regression.first_bad_version}: {regression.metric} worse for {cohort(regression)}"
+    return f"{regression.model} {regression.first_bad_version}: {metric_words(regression.metric)} worse for {cohort(regression)}"
+
+
+def metric_words(metric: str) -> str:
+    """crash_rate → "crash rate", csat → "CSAT"."""
+    return "CSAT" if metric == "csat" else metric.replace("_", " ")
 
 
 def cohort(regression: RegressionFacts) -> str:
@@ -145,7 +150,7 @@ def _row(row: Evidence) -> tuple[str, ...]:
     show = figures.share if _is_share(row) else figures.plain
     return (
         row.cohort or "everyone",
-        row.metric,
+        metric_words(row.metric),
         show(row.baseline),
         show(row.candidate),
         f"{_effect(row, row.effect)} ({_effect(row, row.low)} to {_effect(row, row.high)})",

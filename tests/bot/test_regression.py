@@ -37,7 +37,7 @@ def test_opens_one_ticket_and_announces_it(house: House) -> None:
     house.assert_exactly_one()
     issue = house.jira.all()[0]
     assert issue.labels == ["muster", f"muster-{FINGERPRINT}"]
-    assert issue.summary == 'kws 1.4.0: crash_rate worse for chipset="Helio G35" and accelerator=nnapi'
+    assert issue.summary == 'kws 1.4.0: crash rate worse for chipset="Helio G35" and accelerator=nnapi'
     assert [message["channel"] for message in house.slack.said] == ["C0RELEASES"]
     assert "EDGE-88" in house.slack.said[0]["text"]
 

@@ -77,7 +77,7 @@ def test_a_reported_regression_becomes_one_ticket_and_is_announced(desk: Desk) -
     assert "It is being opened" in said.text
     assert said.in_channel
     (issue,) = desk.world.jira.all()
-    assert issue.summary == "kws 1.4.0: csat worse for chipset=Helio-G35"
+    assert issue.summary == "kws 1.4.0: CSAT worse for chipset=Helio-G35"
     posted = [message for message in desk.world.slack.workspace.messages() if issue.key in message.text]
     assert [message.channel for message in posted] == [RELEASES]
 

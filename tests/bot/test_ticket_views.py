@@ -129,7 +129,7 @@ def test_an_effect_is_told_in_the_unit_of_its_metric(row: Evidence, cells: tuple
     document = views.description(a_regression(row), "/muster")
 
     told = adf.plain_text(document).replace("\xa0", " ").split("\n")
-    at_metric = told.index("crash_rate")
+    at_metric = told.index("crash rate")
     assert tuple(told[at_metric + 1 : at_metric + 4]) == cells
 
 
