@@ -17,7 +17,8 @@ UrlOf = Callable[[str], str]
 
 def summary(regression: RegressionFacts) -> str:
     """Return the ticket's one line; Jira cuts it to 255 characters."""
-    return f"{regression.model} {regression.first_bad_version}: {metric_words(regression.metric)} worse for {cohort(regression)}"
+    what, where = metric_words(regression.metric), cohort(regression)
+    return f"{regression.model} {regression.first_bad_version}: {what} worse for {where}"
 
 
 def metric_words(metric: str) -> str:
