@@ -70,6 +70,12 @@ class Workspace:
         self.until(lambda: any(window.user == user for window in windows.all()))
         return [window for window in windows.all() if window.user == user][-1]
 
+    def hear(self) -> None:
+        """Answer what people said and leave other jobs waiting."""
+        while said := next((job for job in self.jobs.waiting if job.job == "hear"), None):
+            self.jobs.waiting.remove(said)
+            hear(self.ctx, **said.ids)
+
     def messages(self) -> list[Message]:
         return list(self.world.slack.workspace.messages())
 
