@@ -1,0 +1,1 @@
+"""Makes models smaller and faster, and proves it: recipes, a limited child process, benchmarks, report cards."""
