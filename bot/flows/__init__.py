@@ -1,0 +1,1 @@
+"""Doing: what a command, a job or a tick carries out."""
