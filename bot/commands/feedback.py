@@ -12,13 +12,11 @@ from bot.flows import cohort_report
 from bot.flows.cohort_report import Asked
 from bot.views import feedback as views
 from bot.views.blocks import Message
-from core.device import DeviceContext
 from core.errors import InvalidInputError, Problem
 
 WEEK = timedelta(days=7)
 BY = "chipset"
 QUOTES = 5
-DEVICE_FACTS = ("device", "chipset", "accelerator", "platform", "model_version")
 
 
 def run(ctx: Context, request: Request) -> Message:
@@ -33,45 +31,40 @@ def run(ctx: Context, request: Request) -> Message:
 
 def _report(ctx: Context, request: Request, *, by: str) -> Message:
     request.only("by", "since", "where", "poll")
-    model = request.needed_target(f"{ctx.settings.slack_command} feedback kws by=chipset since=7d")
-    since = period(request.options.get("since"), default=WEEK)
-    asked = Asked(
-        model=model,
-        attribute=request.options.get("by", by),
-        since=since,
-        where=segment(request.options.get("where")),
-        poll=request.options.get("poll"),
-    )
+    asked = _asked(ctx, request, by=by)
     poll, report = cohort_report.report(ctx, asked)
-    version = cohort_report.version_in_question(ctx, model)
-    return views.cohort_report(report, since=since, poll=poll.poll.name, version=version, shared=request.is_shared)
+    version = cohort_report.version_in_question(ctx, asked.model)
+    return views.cohort_report(
+        report, since=asked.since, poll=poll.poll.name, version=version, shared=request.is_shared
+    )  # fmt: skip
 
 
 def _quotes(ctx: Context, request: Request) -> Message:
-    request.only("since", "where", "limit")
-    model = request.needed_target(f"{ctx.settings.slack_command} feedback quotes kws")
-    since = period(request.options.get("since"), default=WEEK)
-    where = segment(request.options.get("where"))
-    limit = _limit(request.options.get("limit"))
-    found = cohort_report.verbatims(ctx, model=model, since=since, where=where, limit=limit)
+    request.only("by", "since", "where", "poll", "limit")
+    asked = _asked(ctx, request, by=BY)
+    found = cohort_report.verbatims(ctx, asked, limit=_limit(request.options.get("limit")))
+    options = dict(request.options)
+    line = grammar.line(grammar.Command(noun="feedback", verb="quotes", target=asked.model, options=options))
     quotes = None
-    if found.quotes is not None:
-        quotes = [
-            views.Verbatim(text=quote.text, device=_device(quote.device), rating=quote.rating) for quote in found.quotes
-        ]
-    options = {key: value for key, value in request.options.items() if key != "limit"}
-    line = grammar.line(grammar.Command(noun="feedback", verb="quotes", target=model, options=options))
-    return views.verbatims(model, since, where, found.minimum, quotes, line=line, shared=request.is_shared)
+    if found is not None:
+        quotes = [views.Verbatim(text=each.text, cohort=each.cohort, rating=each.rating) for each in found]
+    who = views.who(asked.model, asked.since, asked.where)
+    return views.verbatims(who, ctx.settings.minimum_cohort, quotes, line=line, shared=request.is_shared)
+
+
+def _asked(ctx: Context, request: Request, *, by: str) -> Asked:
+    return Asked(
+        model=request.needed_target(f"{ctx.settings.slack_command} feedback kws by=chipset since=7d"),
+        attribute=request.options.get("by", by),
+        since=period(request.options.get("since"), default=WEEK),
+        where=segment(request.options.get("where")),
+        poll=request.options.get("poll"),
+    )
 
 
 def _limit(text: str | None) -> int:
     if text is None:
         return QUOTES
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 20:
+    if not text.isascii() or not text.isdigit() or len(text) > 2 or not 1 <= int(text) <= 20:
         raise InvalidInputError(Problem("limit", "must be a number from 1 to 20"))
     return int(text)
-
-
-def _device(device: DeviceContext) -> str:
-    """The coarse facts that a report shows anyway."""
-    return ", ".join(label for name in DEVICE_FACTS if (label := device.label(name)) is not None)

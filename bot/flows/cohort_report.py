@@ -11,7 +11,7 @@ from core.errors import NotFoundError
 from core.segments import Segment, suggestion
 from feedback import polls, store
 from feedback.reports import CohortReport, build_report
-from feedback.store import Quote, StoredPoll
+from feedback.store import StoredPoll
 from releases.artifact_store import find_artifacts
 from releases.store import open_releases
 
@@ -28,14 +28,12 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verbatims:
-    """What people wrote; `quotes` is None when too few people are in the cohort to show anything."""
+class Words:
+    """What one person wrote; `cohort` only where a report would show that cohort as well."""
 
-    model: str
-    since: timedelta
-    where: Segment
-    minimum: int
-    quotes: tuple[Quote, ...] | None
+    text: str
+    cohort: str | None
+    rating: str | None
 
 
 def report(ctx: Context, asked: Asked) -> tuple[StoredPoll, CohortReport]:
@@ -72,22 +70,24 @@ def report(ctx: Context, asked: Asked) -> tuple[StoredPoll, CohortReport]:
     return poll, built
 
 
-def verbatims(ctx: Context, *, model: str, since: timedelta, where: Segment, limit: int) -> Verbatims:
-    """The latest scrubbed words, unless fewer people than the minimum are in the cohort."""
-    poll_of(ctx, model, None)
-    now, app, minimum = ctx.clock(), ctx.settings.app, ctx.settings.minimum_cohort
+def verbatims(ctx: Context, asked: Asked, *, limit: int) -> tuple[Words, ...] | None:
+    """Return the latest scrubbed words; None when fewer people than the minimum are in the cohort.
+
+    Raises: NotFoundError: no poll asks about the model; InvalidInputError: no such attribute."""
+    _, seen = report(ctx, asked)
+    if seen.overall is None:
+        return None
+    shown = {row.cohort for row in seen.rows if row.segment is not None}
     with reading(ctx.databases.ingest) as session:
-        # Any attribute gives the same people in all; the platform has the fewest values.
-        counted = store.answer_counts(
-            session, app=app, model=model, attribute="platform", since=now - since, until=now, where=where
-        )
-        found = None
-        if sum(group.installs for group in counted) >= minimum:
-            found = store.quotes(
-                session, app=app, model=model, since=now - since, until=now, key=ctx.settings.secret_key, where=where,
-                limit=limit,
-            )  # fmt: skip
-    return Verbatims(model=model, since=since, where=where, minimum=minimum, quotes=found)
+        found = store.quotes(
+            session, app=ctx.settings.app, model=asked.model, since=seen.since, until=seen.until,
+            key=ctx.settings.secret_key, where=asked.where, limit=limit,
+        )  # fmt: skip
+    told = [(quote, quote.device.label(seen.attribute)) for quote in found]
+    return tuple(
+        Words(text=quote.text, cohort=cohort if cohort in shown else None, rating=quote.rating)
+        for quote, cohort in told
+    )
 
 
 def poll_of(ctx: Context, model: str, ref: str | None) -> StoredPoll:

@@ -37,10 +37,10 @@ QUOTE = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verbatim:
-    """What one person wrote, on which kind of device, and the rating beside it."""
+    """What one person wrote, the cohort when it is large enough to be named, and the rating beside it."""
 
     text: str
-    device: str
+    cohort: str | None
     rating: str | None
 
 
@@ -62,13 +62,10 @@ def cohort_report(report: CohortReport, *, since: timedelta, poll: str, version:
 
 def sentence(report: CohortReport, since: timedelta) -> str:
     """Who, how long, how many, how good, the worst, and how many are withheld."""
-    who = f"*{escape(report.model)}*, {_span(since)}"
-    if report.where != EVERYONE:
-        who += f", {escape(clip(segments.text(report.where), 200))}"
+    about = who(report.model, since, report.where)
     if report.overall is None:
-        people = "nobody has answered yet" if report.installs == 0 else f"only {report.installs} people have answered"
-        return f"{who}: {people}. Scores are shown from {report.minimum} people on."
-    parts = [f"{who}, {figures.count(report.overall.n)} answers."]
+        return f"{about}: fewer than {report.minimum} people have answered, so no score is shown."
+    parts = [f"{about}, {figures.count(report.overall.n)} answers."]
     change = f", {_moved(report.change)}" if report.change is not None else ""
     parts.append(f"{name(report)} {_interval(report.overall)}{change}.")
     if worst := _worst(report):
@@ -83,14 +80,8 @@ def name(report: CohortReport) -> str:
     return NAMES.get(report.question.type, "Score")
 
 
-def verbatims(
-    model: str, since: timedelta, where: Segment, minimum: int, found: Sequence[Verbatim] | None, *, line: str,
-    shared: bool,
-) -> Message:  # fmt: skip
+def verbatims(who: str, minimum: int, found: Sequence[Verbatim] | None, *, line: str, shared: bool) -> Message:
     """`found` is None when too few people are in the cohort; `line` is the command, to share it."""
-    who = f"*{escape(model)}*, {_span(since)}"
-    if where != EVERYONE:
-        who += f", {escape(segments.text(where))}"
     if found is None:
         text = f"{who}: fewer than {minimum} people, so their words stay theirs."
         return Message(text=text, blocks=(section(text),))
@@ -100,12 +91,18 @@ def verbatims(
     text = f"{who}: what people wrote, the latest first."
     blocks = [section(text)]
     for each in found:
-        rated = f"rated {each.rating} · " if each.rating is not None else ""
+        rated = f"rated {each.rating}" if each.rating is not None else "not rated"
         blocks.append(section("> " + escape(clip(" ".join(each.text.split()), QUOTE))))
-        blocks.append(context_line(escape(f"{rated}{each.device}") or "–"))
+        blocks.append(context_line(escape(" · ".join(part for part in (rated, each.cohort) if part))))
     if not shared:
         blocks.append(actions(run_button("Share in channel", f"{line} --share")))
     return Message(text=text, blocks=tuple(blocks))
+
+
+def who(model: str, since: timedelta, where: Segment) -> str:
+    """The model, the period, and the devices when not all."""
+    told = f"*{escape(model)}*, {_span(since)}"
+    return told if where == EVERYONE else f"{told}, {escape(clip(segments.text(where), 200))}"
 
 
 def _chart(report: CohortReport) -> Block | None:
