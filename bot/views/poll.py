@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.views import figures
-from bot.views.blocks import Block, Cell, Message, Number, actions, clip, confirmation, context_line, escape, section, table
+from bot.views.blocks import (
+    Block,
+    Cell,
+    Message,
+    Number,
+    actions,
+    clip,
+    confirmation,
+    context_line,
+    escape,
+    section,
+    table,
+)
 from bot.views.buttons import run_button
 from core import segments
 from core.segments import EVERYONE
