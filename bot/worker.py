@@ -9,7 +9,7 @@ import prometheus_client
 
 from bot import hear, schedule
 from bot.context import Context, open_context
-from bot.flows import digest, release
+from bot.flows import digest, housekeeping, release
 from bot.flows import regression as tickets
 from core.engine import Job, Worker
 from core.settings import Settings
@@ -22,6 +22,7 @@ JOBS: dict[str, Job] = {
     "open_ticket": tickets.open_ticket,
     "announce_ticket": tickets.announce_ticket,
     "post_digest": digest.post_digest,
+    "housekeeping": housekeeping.run,
 }
 
 

@@ -15,13 +15,14 @@ from core.privacy import InstallHash, unseal
 from feedback.responses import CONTEXT_FIELDS
 from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
 
+RAN = ("reporting", "inferences", "crashes", "timeouts", "crashed", "timed_out")
 KEPT_WHEN_ERASED = frozenset({"app", "uuid", "kind", "at", "window_start", "received_at", "skew_s"})
 KEPT = {"answers": ANSWERS, "events": POLL_EVENTS, "inferences": INFERENCES, "installs": INSTALLS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """What one model saw in a period; counts of people are distinct installs."""
+    """What one model saw in a period; people, and those it `crashed` or `timed_out` for, are distinct installs."""
 
     model: str
     impressions: int
@@ -31,6 +32,8 @@ class Activity:
     inferences: int
     crashes: int
     timeouts: int
+    crashed: int = 0
+    timed_out: int = 0
 
 
 def installs_seen(session: Session, *, app: str, since: datetime) -> tuple[tuple[InstallHash, DeviceContext], ...]:
@@ -65,6 +68,7 @@ def activity(session: Session, *, app: str, since: datetime, until: datetime) ->
             run.model,
             sa.func.count(sa.distinct(run.install)),
             *(sa.func.sum(column) for column in (run.count, run.crashes, run.timeouts)),
+            *(sa.func.count(sa.distinct(sa.case((harm > 0, run.install)))) for harm in (run.crashes, run.timeouts)),
         )
         .where(run.app == app, run.window_start >= since, run.window_start < until, run.install.is_not(None))
         .group_by(run.model)
@@ -75,7 +79,7 @@ def activity(session: Session, *, app: str, since: datetime, until: datetime) ->
         Activity(
             model=model,
             **dict(zip(("impressions", "responses", "respondents"), said.get(model, (0, 0, 0)), strict=True)),
-            **dict(zip(("reporting", "inferences", "crashes", "timeouts"), did.get(model, (0, 0, 0, 0)), strict=True)),
+            **dict(zip(RAN, did.get(model, (0,) * len(RAN)), strict=True)),
         )
         for model in sorted(said.keys() | did.keys())
     )

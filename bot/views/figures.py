@@ -70,3 +70,11 @@ def _short(value: float) -> str:
 def _signed(value: float) -> str:
     text = _short(value)
     return text if value <= 0 or text.startswith("<") else f"+{text}"
+
+
+def size(size_bytes: int) -> str:
+    """1 234 567 bytes → "1.23 MB"."""
+    if size_bytes < 1000:
+        return f"{size_bytes}{NARROW}bytes"
+    unit, factor = ("kB", 1e3) if size_bytes < 1e6 else ("MB", 1e6)
+    return f"{_short(size_bytes / factor)}{NARROW}{unit}"

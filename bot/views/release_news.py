@@ -11,6 +11,7 @@ from bot.views.release import (
     STATES,
     Card,
     WorseCohort,
+    card_buttons,
     cohorts_text,
     finding_line,
     stages_line,
@@ -116,7 +117,7 @@ def late(release: Release, rollout: Rollout, words: str) -> Message:
 
 
 def shown(facts: Card, history: Sequence[str]) -> Message:
-    """The answer to show: what the card says, without its buttons, and the latest history."""
+    """The answer to show: what the card says and offers, and the latest history."""
     blocks: list[Block] = [
         section(f"*{escape(title(facts.release))}*\n{state_line(facts)}"),
         section(stages_line(facts.release, facts.rollout)),
@@ -128,6 +129,8 @@ def shown(facts: Card, history: Sequence[str]) -> Message:
     if history:
         blocks.append(section("*History*\n" + "\n".join(history)))
     blocks.append(context_line(f"`{escape(plans.text(facts.release.plan))}`"))
+    row = card_buttons(facts)
+    blocks += [actions(*row)] if row else []
     return Message(f"{title(facts.release)}: {STATES[facts.rollout.state][1].lower()}", tuple(blocks))
 
 

@@ -1,0 +1,32 @@
+"""Once a day: forget what is due, and try again the tickets that somebody may have mended the way for."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from bot import store, tickets
+from bot.context import Context
+from core import engine
+from core.db import reading
+from feedback import store as feedback
+
+log = logging.getLogger(__name__)
+
+DELIVERIES_KEPT = timedelta(days=30)
+
+
+def run(ctx: Context) -> None:
+    """Forget answers and telemetry past their retention, old deliveries and old jobs. A job; twice is harmless."""
+    now, settings = ctx.clock(), ctx.settings
+    with reading(ctx.databases.control) as session:
+        retention = {each.poll.id: each.poll.retention_days for each in feedback.list_polls(session, settings.app)}
+    with ctx.databases.ingest.begin() as session:
+        rows = feedback.forget(session, now=now, retention_days=settings.retention_days, retention_by_poll=retention)
+    with ctx.databases.control.begin() as session:
+        deliveries = store.forget_deliveries(session, now - DELIVERIES_KEPT)
+        woken = tickets.wake_stuck(session, now)
+    with reading(ctx.databases.control) as session:
+        jobs = engine.forget_finished(session, now)
+    told = {"rows": rows, "deliveries": deliveries, "jobs": jobs, "tickets": woken}
+    log.info("housekeeping.done", extra=told)

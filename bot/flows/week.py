@@ -1,0 +1,219 @@
+"""What a week was like, gathered from answers, telemetry, releases and tickets into a Digest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from bot import tickets
+from bot.context import Context
+from bot.ticket_rules import Ticket
+from bot.views import figures
+from bot.views import ticket as ticket_views
+from bot.weeks import Week
+from core.db import reading
+from feedback import polls, store
+from feedback.digest import Counted, Digest, Health, Kpi, ModelWeek, ReleaseWeek, TicketWeek, compose_digest
+from feedback.reports import CohortReport, build_report
+from feedback.scores import share
+from feedback.store import Activity, StoredPoll
+from releases import artifact_store
+from releases import store as release_store
+from releases.plan import Release
+from releases.rollout import PausedFor, Rollout, State
+from releases.store import Event
+from releases.wording import share as percent
+
+BY = "chipset"
+QUOTES = 3
+TICKETS = 200
+STOPS = frozenset({"halted", "rolled_back", "killed"})
+WANTS: dict[State, tuple[str, ...]] = {
+    State.AWAITING_APPROVAL: ("approve", "reject"),
+    State.PAUSED: ("resume", "rollback"),
+    State.HALTED: ("approve", "rollback"),
+}
+NOTHING = Activity(
+    model="", impressions=0, responses=0, respondents=0, reporting=0, inferences=0, crashes=0, timeouts=0
+)
+
+
+def gather(ctx: Context, week: Week) -> Digest:
+    """Compose the digest of the week from what is stored now; store nothing."""
+    app = ctx.settings.app
+    with reading(ctx.databases.control) as session:
+        known = store.list_polls(session, app)
+        releases = _releases(session, app, week)
+        told = tuple(_ticket(ctx, ticket) for ticket in tickets.recent(session, app=app, limit=TICKETS))
+        names = {poll.model for poll in known} | {model for _, model in artifact_store.models(session, app=app)}
+        sizes = {name: _sizes(session, app, name) for name in names}
+    with reading(ctx.databases.ingest) as session:
+        now, before = _activity(session, app, week), _activity(session, app, _week_before(week))
+        models = []
+        for name in sorted(names | now.keys()):
+            report = _report(ctx, session, name, _poll_of(name, known), week)
+            counted = _counted(ctx, now.get(name, NOTHING), before.get(name, NOTHING))
+            kpis = (*sizes.get(name, ()), *_kpis(name, now.get(name, NOTHING)))
+            quotes = _quotes(ctx, session, name, report, week)
+            models.append(ModelWeek(model=name, report=report, counted=counted, quotes=quotes, kpis=kpis))
+        health = _health(session, app, week, tuple(now.values()), models)
+    return compose_digest(
+        week.name, app=app, starts=week.starts, ends=week.ends, models=models, releases=releases, tickets=told,
+        health=health,
+    )  # fmt: skip
+
+
+def _week_before(week: Week) -> Week:
+    return Week(name="", starts=week.starts - (week.ends - week.starts), ends=week.starts)
+
+
+def _activity(session: Session, app: str, week: Week) -> dict[str, Activity]:
+    return {each.model: each for each in store.activity(session, app=app, since=week.starts, until=week.ends)}
+
+
+def _poll_of(model: str, known: Sequence[StoredPoll]) -> StoredPoll | None:
+    """Return the model's running poll, or else its newest; `known` has the newest first."""
+    mine = [poll for poll in known if poll.model == model]
+    return next((poll for poll in mine if poll.poll.status == "running"), mine[0] if mine else None)
+
+
+def _report(ctx: Context, session: Session, model: str, poll: StoredPoll | None, week: Week) -> CohortReport | None:
+    if poll is None:
+        return None
+    app, ref, before = ctx.settings.app, poll.poll.id, _week_before(week)
+
+    def answers(period: Week) -> tuple[store.AnswerCount, ...]:
+        return store.answer_counts(
+            session, app=app, model=model, attribute=BY, since=period.starts, until=period.ends, poll=ref
+        )
+
+    shown = store.impressions(session, app=app, model=model, attribute=BY, since=week.starts, until=week.ends, poll=ref)
+    return build_report(
+        model=model,
+        question=polls.primary_question(poll.poll),
+        attribute=BY,
+        since=week.starts,
+        until=week.ends,
+        answers=answers(week),
+        answers_before=answers(before),
+        impressions=shown,
+        minimum=ctx.settings.minimum_cohort,
+    )
+
+
+def _counted(ctx: Context, now: Activity, before: Activity) -> tuple[Counted, ...]:
+    """Return shares of installs, so that one that crashes all day counts once; nothing of too few people."""
+    least = ctx.settings.minimum_cohort
+    if now.reporting < least:
+        return ()
+    n_before = before.reporting if before.reporting >= least else 0
+    return tuple(
+        Counted(name=name, hits=hits, n=now.reporting, hits_before=hits_before, n_before=n_before)
+        for name, hits, hits_before in (
+            ("installs with a crash", now.crashed, before.crashed),
+            ("installs with a time-out", now.timed_out, before.timed_out),
+        )
+    )
+
+
+def _sizes(session: Session, app: str, model: str) -> tuple[Kpi, ...]:
+    """Return the size of what phones run now."""
+    files = artifact_store.current_baselines(session, app=app, model=model)
+    return tuple(
+        Kpi(model=model, name=f"Size of {file.version} ({file.variant})", value=figures.size(file.size_bytes))
+        for file in files
+    )
+
+
+def _kpis(model: str, now: Activity) -> tuple[Kpi, ...]:
+    if not now.inferences:
+        return ()
+    return (Kpi(model=model, name="Inferences reported", value=figures.count(now.inferences)),)
+
+
+def _quotes(ctx: Context, session: Session, model: str, report: CohortReport | None, week: Week) -> tuple[str, ...]:
+    if report is None or report.overall is None:
+        return ()
+    found = store.quotes(
+        session, app=ctx.settings.app, model=model, since=week.starts, until=week.ends, key=ctx.settings.secret_key,
+        limit=QUOTES,
+    )  # fmt: skip
+    return tuple(quote.text for quote in found)
+
+
+def _health(session: Session, app: str, week: Week, ran: Sequence[Activity], models: Sequence[ModelWeek]) -> Health:
+    shown, answered = sum(each.impressions for each in ran), sum(each.responses for each in ran)
+    heard = len(store.installs_seen(session, app=app, since=week.starts))
+    known = len(store.installs_seen(session, app=app, since=_week_before(week).starts))
+    return Health(
+        impressions=shown,
+        responses=answered,
+        response_rate=share(min(answered, shown), shown) if shown else None,
+        reporting=heard,
+        silent=known - heard,
+        suppressed_cohorts=sum(model.report.hidden for model in models if model.report),
+    )
+
+
+def _releases(session: Session, app: str, week: Week) -> tuple[ReleaseWeek, ...]:
+    recent = release_store.recent_releases(session, app=app, since=week.starts)
+    found = {release.id: (release, rollout) for release, rollout in recent}
+    found |= {release.id: (release, rollout) for release, rollout in release_store.open_releases(session, app=app)}
+    told = (
+        _release(release, rollout, release_store.history(session, release.id), week)
+        for release, rollout in found.values()
+    )
+    return tuple(each for each in told if each is not None)
+
+
+def _release(release: Release, rollout: Rollout, history: Sequence[Event], week: Week) -> ReleaseWeek | None:
+    events = [event for event in history if week.starts <= event.at < week.ends]
+    wants = WANTS.get(rollout.state, ())
+    if rollout.state is State.PAUSED and rollout.paused_for is PausedFor.APPROVAL:
+        wants = ("approve", "rollback")
+    if not events and not wants:
+        return None
+    return ReleaseWeek(
+        release=release.name,
+        model=release.model,
+        state=str(rollout.state),
+        sentence=f"{release.baseline_version} → {release.candidate_version} {_story(release, events, rollout)}",
+        at=events[-1].at if events else rollout.since,
+        moved=bool(events),
+        stopped=any(event.what in STOPS for event in events),
+        wants=wants,
+    )
+
+
+def _story(release: Release, events: Sequence[Event], rollout: Rollout) -> str:
+    """Return what happened in the order in which it did: "was proposed, went to 5 % and 25 %, was rolled back: …"."""
+    parts: list[str] = []
+    for event in events:
+        if event.what in ("started", "advanced"):
+            to = percent(release.plan.stages[int(event.facts["stage"])].percent)
+            if parts and parts[-1].startswith("went to"):
+                parts[-1] += f", {to}"
+            else:
+                parts.append(f"went to {to}")
+        elif event.what in STOPS:
+            parts.append(f"was {event.what.replace('_', ' ')}: {event.reason}")
+        elif event.what == "returned":
+            parts.append("every install has been told to return")
+        else:
+            parts.append(f"was {event.what}")
+    if not parts:
+        parts = [f"is {str(rollout.state).replace('_', ' ')} since {figures.moment(rollout.since)}"]
+    return "; ".join(parts).rstrip(".") + "."
+
+
+def _ticket(ctx: Context, ticket: Ticket) -> TicketWeek:
+    url = ctx.jira.browse_url(ticket.key) if ctx.jira and ticket.key else None
+    return TicketWeek(
+        model=ticket.regression.model,
+        title=ticket_views.summary(ticket.regression),
+        opened=ticket.wanted_at,
+        closed=ticket.said_at if ticket.state == "done" else None,
+        key=ticket.key,
+        url=url,
+    )

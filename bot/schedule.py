@@ -1,0 +1,64 @@
+"""What happens by the clock: live releases are looked at every minute, digests and housekeeping when they are due."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bot import digests, posts
+from bot.context import Context
+from bot.flows import release as releases
+from bot.weeks import last_due, parse_schedule, week_before
+from core.db import reading
+from core.engine import enqueue
+from core.keys import ApiKeyRow
+from releases.store import live_releases
+
+log = logging.getLogger(__name__)
+
+
+def tick(ctx: Context) -> None:
+    """Look once. A release that cannot be looked at does not keep the others from it.
+
+    Raises: ExceptionGroup: with what went wrong, after everything else was done.
+    """
+    now = ctx.clock()
+    with reading(ctx.databases.control) as session:
+        live = live_releases(session, app=ctx.settings.app)
+    troubles: list[Exception] = []
+    for release, _ in live:
+        try:
+            releases.tick(ctx, release.id, now)
+        except Exception as error:
+            log.warning("release.not_looked_at", extra={"release": release.id, "reason": repr(error)})
+            troubles.append(error)
+    ask_for_digest(ctx, now)
+    _ask_for_housekeeping(ctx, now)
+    if troubles:
+        raise ExceptionGroup("some releases could not be looked at", troubles)
+
+
+def ask_for_digest(ctx: Context, now: datetime) -> None:
+    """Ask for the digest that was due last, unless it is posted; weeks that were missed before it stay missed.
+
+    A house that did not stand yet when it was due has none.
+    """
+    schedule = parse_schedule(ctx.settings.digest_schedule)
+    due = last_due(schedule, now)
+    week = week_before(due, schedule.zone)
+    app = ctx.settings.app
+    with reading(ctx.databases.control) as session:
+        since = session.scalar(sa.select(sa.func.min(ApiKeyRow.created_at)).where(ApiKeyRow.app == app))
+        kept = digests.find_week(session, app=app, week=week.name)
+        done = kept is not None and posts.find(session, kept.id, ctx.settings.slack_channel or "") is not None
+    if since is None or since > due or done:
+        return
+    with ctx.databases.control.begin() as session:
+        enqueue(session, "post_digest", key=f"{app}/{week.name}", week=week.name)
+
+
+def _ask_for_housekeeping(ctx: Context, now: datetime) -> None:
+    with ctx.databases.control.begin() as session:
+        enqueue(session, "housekeeping", key=f"{now:%Y-%m-%d}")

@@ -1,0 +1,140 @@
+"""The digest's face in Slack: the verdicts and what is wanted; the page has the rest. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from bot.views import buttons, figures, pages
+from bot.views.blocks import (
+    Block,
+    Cell,
+    Message,
+    actions,
+    bar_chart,
+    button,
+    context_line,
+    escape,
+    header,
+    section,
+    table,
+)
+from feedback.digest import CohortLine, Digest, ReleaseWeek, TicketLine
+
+ICONS: Final = {"Healthy": "🟢", "Watch": "🟡", "Act": "🔴"}
+RELEASES_SHOWN: Final = 5
+TICKETS_SHOWN: Final = 5
+
+
+def shown(facts: Digest, *, url: str) -> Message:
+    """The answer to show: the same message for one person."""
+    return replace(digest(facts, url=url), in_channel=False)
+
+
+def digest(facts: Digest, *, url: str | None) -> Message:
+    """Return the message of the week. Without `url` it is a preview, which is kept nowhere."""
+    kind = "Preview of week" if url is None else "Week"
+    title = f"{kind} {facts.week} – {facts.app}"
+    if facts.is_empty:
+        return Message(f"*{escape(title)}*\n{escape(facts.headline)}", in_channel=url is not None)
+    blocks: list[Block] = [header(title)]
+    blocks += _list(
+        "",
+        [
+            f"{ICONS[line.verdict]} *{escape(line.model)}* – *{line.verdict}*. {escape(line.reason)}"
+            for line in facts.models
+        ],
+    )
+    blocks += _wanted(facts.wanted)
+    blocks += _list("Releases that moved", [_release(each) for each in facts.moved[:RELEASES_SHOWN]])
+    blocks += _numbers(facts)
+    blocks += _cohorts(facts)
+    blocks += _list("What people said", [f"> {escape(_one_line(quote))}" for quote in facts.quotes])
+    blocks += _list("Tickets", [_ticket(each) for each in facts.tickets[:TICKETS_SHOWN]])
+    blocks.append(context_line(health_line(facts)))
+    if url is not None:
+        blocks.append(actions(button("Open the whole page", "link:digest", facts.week, url=url)))
+    return Message(f"{title}: {facts.headline}", tuple(blocks), in_channel=url is not None)
+
+
+def there(week: str, url: str, *, posted: bool) -> Message:
+    """The answer to show, and to now when the week's digest is out already."""
+    word = "is posted" if posted else "is composed and about to be posted"
+    return Message(f"The digest of {week} {word}: <{url}|open its page>. Whoever has the link can read it for 90 days.")
+
+
+def health_line(facts: Digest) -> str:
+    health = facts.health
+    parts = [f"{figures.count(health.responses)} responses to {figures.count(health.impressions)} impressions"]
+    if health.response_rate is not None:
+        parts.append(f"response rate {pages.said(health.response_rate)}")
+    parts.append(f"{figures.count(health.reporting)} installs reported, {figures.count(health.silent)} were silent")
+    if health.suppressed_cohorts:
+        parts.append(f"{figures.count(health.suppressed_cohorts)} cohorts withheld: too few people")
+    return " · ".join(parts)
+
+
+def _wanted(releases: Sequence[ReleaseWeek]) -> list[Block]:
+    """A digest grows old, so its button shows the release; what that offers is bound to what it shows."""
+    blocks: list[Block] = []
+    for release in releases[:RELEASES_SHOWN]:
+        blocks.append(section(f"*Decision wanted:* {_release(release)}"))
+        blocks.append(actions(buttons.run_button(f"Look at {release.release}", f"release show {release.release}")))
+    return blocks
+
+
+def _numbers(facts: Digest) -> list[Block]:
+    rows: list[tuple[Cell, ...]] = []
+    for number in facts.numbers:
+        row = pages.number_row(number)
+        name = f"{row.name} (few people)" if row.is_small else row.name
+        rows.append((row.model, name, row.value, row.interval, row.n, row.change))
+    if not rows:
+        return []
+    head = ("Model", "Number", "This week", "95 % interval", "n", "Against last week")
+    return [section("*Numbers*"), table(head, rows, caption="Numbers of the week")]
+
+
+def _cohorts(facts: Digest) -> list[Block]:
+    if not facts.worst:
+        return []
+    lines = [_cohort(line) for line in facts.worst] + [_cohort(line) for line in facts.best]
+    blocks = [section("*Worst cohorts*\n" + "\n".join(lines[: len(facts.worst)]))]
+    if facts.best:
+        blocks.append(section("*Best cohorts*\n" + "\n".join(lines[len(facts.worst) :])))
+    shown = [line for line in (*facts.worst, *facts.best[::-1]) if line.score.unit == "share"]
+    if len(shown) > 1:
+        names = [line.cohort for line in shown]
+        chart = bar_chart("Satisfied in %", names, {"this week": [round(100 * line.score.value, 1) for line in shown]})
+        blocks += [chart] if chart else []
+    return blocks
+
+
+def _cohort(line: CohortLine) -> str:
+    was = ""
+    if line.change is not None:
+        was = f", {pages.change(line.change)} against last week"
+    return f"• *{escape(line.cohort)}* ({escape(line.model)}) {pages.said(line.score)}{was}"
+
+
+def _release(release: ReleaseWeek) -> str:
+    return f"*{escape(release.release)}* {escape(release.model)} {escape(release.sentence)}"
+
+
+def _ticket(ticket: TicketLine) -> str:
+    name = (
+        f"<{ticket.url}|{escape(ticket.key)}>" if ticket.url and ticket.key else escape(ticket.key or "not in Jira yet")
+    )
+    age = "1 day" if ticket.age_days == 1 else f"{ticket.age_days} days"
+    return f"• {name} {escape(ticket.title)} – {ticket.state}, {age} old"
+
+
+def _list(title: str, lines: Sequence[str]) -> list[Block]:
+    if not lines:
+        return []
+    return [section("\n".join([f"*{title}*", *lines] if title else lines))]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

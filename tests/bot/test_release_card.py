@@ -1,0 +1,145 @@
+"""The card: one message, edited in place, never lost, never twice; the news in its thread."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.context import Context
+from bot.flows import release as flow
+from core.errors import UpstreamError
+from sandbox.world import World
+from tests.bot.releases_made import START, Floor, button_values, words
+from tests.bot.workspace import DANA, MIA
+from tests.builders import ManualClock
+from tests.conftest import JobList
+
+
+@pytest.fixture
+def floor(ctx: Context, world: World, jobs: JobList, clock: ManualClock) -> Floor:
+    return Floor(ctx=ctx, world=world, jobs=jobs, clock=clock)
+
+
+def test_the_card_is_posted_once_and_then_edited(floor: Floor) -> None:
+    floor.type(DANA, START)
+    floor.run()
+    first = floor.card()
+    floor.type(MIA, "release approve R1")
+    floor.tick()
+    floor.run()
+
+    assert floor.card().ts == first.ts
+    assert floor.card().edited
+    assert "Progressing" in words(floor.card())
+
+
+def test_the_card_offers_what_can_be_done_in_its_state(floor: Floor) -> None:
+    floor.type(DANA, START)
+    floor.run()
+    assert list(button_values(floor.card())) == ["Approve", "Reject"]
+
+    floor.type(MIA, "release approve R1")
+    floor.tick()
+    floor.run()
+    assert list(button_values(floor.card())) == ["Advance", "Pause", "Halt", "Roll back"]
+
+    floor.type(MIA, "release rollback R1")
+    floor.run()
+    assert button_values(floor.card()) == {}
+
+
+def test_a_card_that_shows_the_same_is_not_edited(floor: Floor) -> None:
+    floor.started()
+    floor.run()
+    updates = floor.world.slack.workspace.counts["updated"]
+
+    floor.clock.advance(minutes=1)
+    floor.tick()
+    floor.run()
+
+    assert floor.world.slack.workspace.counts["updated"] == updates
+
+
+def test_new_numbers_are_shown(floor: Floor) -> None:
+    floor.started()
+    floor.run()
+    floor.clock.advance(minutes=20)
+    floor.phones_report(crashing=0)
+
+    floor.tick()
+    floor.run()
+
+    assert "n = 200 against 200 install-hours" in words(floor.card())
+
+
+def test_a_deleted_card_is_posted_again(floor: Floor) -> None:
+    floor.type(DANA, START)
+    floor.run()
+    workspace = floor.world.slack.workspace
+    workspace.remove(floor.card())
+
+    floor.type(MIA, "release approve R1")
+    floor.run()
+
+    assert "Approved, about to start" in words(floor.cards()[-1])
+    assert len(floor.cards()) == 1
+
+
+def test_within_five_seconds_the_card_is_edited_once_and_later_again(floor: Floor) -> None:
+    floor.type(DANA, START)
+    floor.run()
+    floor.type(MIA, "release approve R1")
+    release = floor.release().id
+
+    flow.show_card(floor.ctx, release, wall=floor.wall)
+    waiting = [job for job in floor.jobs.waiting if "after" in job.key]
+
+    assert "Waits for approval" in words(floor.card())
+    assert [job.after.total_seconds() for job in waiting] == [5.0]
+    floor.wall.advance(seconds=5)
+    flow.show_card(floor.ctx, release, wall=floor.wall)
+    assert "Approved" in words(floor.card())
+
+
+def test_two_jobs_that_both_want_to_post_the_card_post_it_once(floor: Floor) -> None:
+    floor.type(DANA, START)
+    release = floor.release().id
+    floor.world.faults.set(slack_down=True)
+    for _ in range(2):
+        with pytest.raises(UpstreamError):
+            flow.show_card(floor.ctx, release, wall=floor.wall)
+    floor.world.faults.set(slack_down=False)
+
+    flow.show_card(floor.ctx, release, wall=floor.wall)
+    flow.show_card(floor.ctx, release, wall=floor.wall)
+
+    assert len(floor.cards()) == 1
+
+
+def test_news_is_told_once_even_when_the_job_runs_twice(floor: Floor) -> None:
+    floor.started()
+    floor.run()
+    told = len(floor.news())
+
+    flow.announce(floor.ctx, floor.release().id, "2", wall=floor.wall)
+
+    assert len(floor.news()) == told == 3
+
+
+def test_only_halt_rollback_and_completion_are_told_to_the_whole_channel(floor: Floor) -> None:
+    floor.started()
+    floor.type(DANA, "release pause R1")
+    floor.type(DANA, "release resume R1")
+    floor.type(MIA, "release rollback R1")
+    floor.run()
+
+    assert [words(each).split("\\n")[0].split("* ", 1)[1][:7] for each in floor.news() if each.broadcast] == [
+        "🔴 *roll"
+    ]
+
+
+def test_peoples_words_cannot_ping_the_channel(floor: Floor) -> None:
+    floor.type(DANA, f'{START} reason="<!channel> ship it"')
+    floor.run()
+
+    assert "<!channel>" not in words(floor.card())
+    assert all("<!channel>" not in words(each) for each in floor.news())
