@@ -35,7 +35,7 @@ def create_app(ctx: Context) -> Wsgi:
     app.register_blueprint(releases.web.blueprint(*parts))
     app.register_blueprint(releases.history_web.blueprint(*parts))
     app.register_blueprint(bot.web.blueprint(ctx))
-    app.register_blueprint(bot.pages_web.blueprint(ctx))
+    app.register_blueprint(bot.pages_web.blueprint(ctx.databases, ctx.settings, ctx.clock))
     app.register_blueprint(health.create_blueprint(ctx.databases, is_current))
     return feedback.fastpath.FastPath(app.wsgi_app, *parts)
 

@@ -50,10 +50,12 @@ def lacks(condition: Condition, view: View) -> str | None:
 def _said(wanted: Said, state: dict[str, Any]) -> str | None:
     user = acting.person(state, wanted.to) if wanted.to else None
     where = acting.channel(state, wanted.place, user or "")
+    # In direct messages everything is for that person; in a channel only what nobody else sees.
+    audience = (None, user) if wanted.place.startswith("@") else (user,)
     seen = [
         each
         for each in acting.messages(state, where, user)
-        if wanted.words in acting.words(each) and each["ephemeral_to"] == user
+        if wanted.words in acting.words(each) and each["ephemeral_to"] in audience
     ]
     if wanted.times is None and seen:
         return None

@@ -117,7 +117,8 @@ class Fleet:
             for day in sorted({hour.replace(hour=0) for hour in used}):
                 self._note_use(one, day, sum(1 for hour in used if hour.replace(hour=0) == day))
         one.watch.world = until
-        if one.rng.random() < self.manner.offline_share and until >= one.offline_until:
+        loses_network = 1 - (1 - self.manner.offline_daily) ** (len(hours) / 24)
+        if one.rng.random() < loses_network and until >= one.offline_until:
             one.offline_until = until + HOUR * int(one.rng.integers(2, 30))
         one.line.loses_next = bool(one.rng.random() < self.manner.lost_replies_share)
         self._send(one)

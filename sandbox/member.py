@@ -21,15 +21,16 @@ CONSENT = "2026-10"
 class Manner:
     """How phones behave; every share is 0..1. The same seed gives the same phones, hours, answers and uuids.
 
-    A phone asks once in `check_in_hours` which variant to run, and once a day which polls there are.
+    A phone asks once in `check_in_hours` which variant to run, and once a day which polls there are. `offline_daily`
+    is the chance that a spell of 2 to 30 hours without a network begins on a day.
     """
 
     phones: int = 1500
     seed: int = 7
-    answers_share: float = 0.5
-    dismisses_share: float = 0.3
+    answers_share: float = 0.6
+    dismisses_share: float = 0.25
     lost_replies_share: float = 0.03
-    offline_share: float = 0.04
+    offline_daily: float = 0.12
     wrong_clock_share: float = 0.04
     check_in_hours: int = 6
     threads: int = 6

@@ -22,6 +22,7 @@ from sandbox.script import (
     Live,
     PushPoll,
     Register,
+    Said,
     Say,
     Scenario,
     SendAgain,
@@ -33,6 +34,7 @@ from sandbox.wire import HttpTransport
 
 LOOK_EVERY_S = 0.2
 RUNTIME = "onnxruntime"
+ADMIN = "Tom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +84,15 @@ class Player:
         )
 
     def prepare(self) -> None:
-        """Register the baseline: the version that phones run before anything happens."""
+        """Grant the roles, and register the baseline: the version that phones run before anything happens."""
+        self._grant()
         for file in self.scenario.files:
             if file.is_baseline:
                 self._register(Register(version=file.version))
 
     def furnish(self) -> str | None:
-        """Register every artifact and start the poll; return the poll's id."""
+        """Grant the roles, register every artifact and start the poll; return the poll's id."""
+        self._grant()
         for file in self.scenario.files:
             self._register(Register(version=file.version))
         if self.scenario.poll is None:
@@ -114,6 +118,12 @@ class Player:
             self.fleet.close()
             raise
         return tuple(self.failures)
+
+    def _grant(self) -> None:
+        for who, role in self.scenario.roles.items():
+            self._carry_out(Say(who=ADMIN, place="@muster", text=f"/muster role grant @{who} {role}"))
+            user = acting.person(self.stage.state(), who)
+            self._expect(Said(place="@muster", words=f"<@{user}>", to=ADMIN), within_s=20.0)
 
     def _do(self, step: Step, act: Act) -> None:
         try:

@@ -18,6 +18,7 @@ from sandbox.member import Manner
 from sandbox.script import Act, ModelFile, Register, Scenario, Step
 from sandbox.script_acts import MOST, read_act
 
+ROLES = ("operator", "approver", "admin")
 FOLDER = Path(__file__).parent / "scenarios"
 
 
@@ -67,6 +68,7 @@ def _scenario(top: Fields) -> Scenario:
         files=files,
         faults=tuple(_fault(each) for each in _each(top, "faults")),
         poll=_poll(top),
+        roles=_roles(top.inner("roles")),
         steps=tuple(_step(each, files) for each in _each(top, "steps")),
     )
     if not scenario.steps:
@@ -131,6 +133,15 @@ def _poll(top: Fields) -> str | None:
     except InvalidInputError as error:
         top.problems.extend(Problem(f"poll.{each.path}", each.message) for each in error.problems)
     return text
+
+
+def _roles(told: Fields | None) -> dict[str, str]:
+    if told is None:
+        return {}
+    for who, role in told.items():
+        if role not in ROLES:
+            told.wrong(who, f"must be one of {', '.join(ROLES)}, not {role!r}")
+    return {who: str(role) for who, role in told.items()}
 
 
 def _step(told: Fields, files: tuple[ModelFile, ...]) -> Step:

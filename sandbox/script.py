@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -146,7 +147,10 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`poll` is the text of a poll file. `better_since`: from this version on the model is faster and hears better."""
+    """`poll` is the text of a poll file. `better_since`: from this version on the model is faster and hears better.
+
+    `roles`: what the first admin grants to whom before anything happens.
+    """
 
     name: str
     about: str
@@ -158,4 +162,4 @@ class Scenario:
     poll: str | None = None
     faults: tuple[Fault, ...] = ()
     better_since: str | None = None
-    people: tuple[str, ...] = field(default=())
+    roles: Mapping[str, str] = field(default_factory=dict)

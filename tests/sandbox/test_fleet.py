@@ -106,7 +106,7 @@ def test_batches_sent_twice_are_duplicates_and_change_nothing(fleets: list[Fleet
 
 def test_some_clocks_are_wrong_and_sent_at_shows_by_how_much(fleets: list[Fleet]) -> None:
     collector = Collector()
-    fleet = a_fleet(collector, fleets, wrong_clock_share=0.5, offline_share=0.0)
+    fleet = a_fleet(collector, fleets, wrong_clock_share=0.5, offline_daily=0.0)
     live_a_day(fleet)
 
     skews = {body["context"]["install"]: body["sent_at"] for body in collector.bodies}
