@@ -72,7 +72,9 @@ def requests(key: str) -> Callable[[], tuple[str, bytes]]:
     now = datetime.now(UTC).isoformat()
 
     def make() -> tuple[str, bytes]:
-        number, tag = next(numbers), uuid.uuid4().hex
+        number = next(numbers)
+        # Time-ordered (UUIDv7), as phones are told to choose them.
+        tag = f"{time.time_ns() // 1_000_000:012x}7{uuid.uuid4().hex[13:]}"
         context = {
             "install": f"install-{number % 50_000}",
             "app.version": "5.4.1",

@@ -24,6 +24,17 @@ NAMING = {
 }
 
 
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=30000",
+    # Indexes of random keys touch many pages: 32 MiB of them, and 16 MiB of log between checkpoints, halve a commit.
+    "cache_size=-32768",
+    "wal_autocheckpoint=4000",
+)
+
+
 class UtcMoment(sa.types.TypeDecorator[datetime]):
     """An aware UTC datetime; SQLite keeps it as sortable text. A naive one is refused."""
 
@@ -74,12 +85,13 @@ def open_engine(url: str, *, pool_size: int = 20) -> sa.Engine:
     path = url.removeprefix("sqlite:///")
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, pool_size=pool_size, connect_args={"timeout": 30})
+    # Last in, first out: the connection that wrote last has the pages that the next write needs.
+    engine = sa.create_engine(url, pool_size=pool_size, pool_use_lifo=True, connect_args={"timeout": 30})
 
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")

@@ -10,11 +10,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core.db import insert
+from feedback.bulk import Bulk, NewRows
 from feedback.store_items import AnswerChange, Standing
 from feedback.tables import CELLS, MARKS
 from feedback.telemetry import CSAT, INSTALL_HOURS, LATENCY, LATENCY_P95, Summary, harms, hour_of, quantile_bucket
@@ -47,12 +48,8 @@ def _new_marks(session: Session, summaries: Iterable[Summary]) -> list[CellKey]:
     for summary in summaries:
         for key in _claims(summary):
             wanted[summary.sender.install, _digest(key)] = key
-    if not wanted:
-        return []
-    table = MARKS
     rows = [{"install": install, "mark": mark, "hour": wanted[install, mark][2]} for install, mark in sorted(wanted)]
-    statement = insert(session, table).on_conflict_do_nothing().returning(table.c.install, table.c.mark)
-    return [wanted[row[0], row[1]] for row in session.execute(statement, rows)]
+    return [wanted[install, mark] for install, mark in _MARKS.put(session, rows)]
 
 
 def _claims(summary: Summary) -> list[CellKey]:
@@ -95,12 +92,19 @@ def _upsert(session: Session, deltas: Mapping[CellKey, Sums]) -> None:
         dict(zip(KEY, key, strict=True)) | dict(zip(("n", "total", "total_sq"), changed[key], strict=True))
         for key in sorted(changed)
     ]
-    statement = insert(session, CELLS)
-    old, new = CELLS.c, statement.excluded
-    sums = {name: old[name] + new[name] for name in ("n", "total", "total_sq")}
-    session.execute(statement.on_conflict_do_update(index_elements=list(KEY), set_=sums), rows)
+    _CELLS.put(session, rows)
     if any(n < 0 for n, _, _ in changed.values()):
         # A cell that was emptied by a changed answer must look as if it had never been.
         gone = [key for key in changed if changed[key][0] < 0]
         is_one = sa.or_(*(sa.and_(*(CELLS.c[n] == v for n, v in zip(KEY, key, strict=True))) for key in sorted(gone)))
         session.execute(sa.delete(CELLS).where(is_one, CELLS.c.n == 0))
+
+
+def _sums(statement: Any) -> Any:
+    old, new = CELLS.c, statement.excluded
+    sums = {name: old[name] + new[name] for name in ("n", "total", "total_sq")}
+    return statement.on_conflict_do_update(index_elements=list(KEY), set_=sums)
+
+
+_CELLS = Bulk(CELLS, _sums)
+_MARKS = NewRows(MARKS)

@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core.db import insert
 from core.device import DeviceContext
+from feedback.bulk import Bulk, NewRows
 from feedback.responses import CONTEXT_FIELDS, Answer, AnswerKey, PollEvent, latest
 from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, POLL_EVENTS
 from feedback.telemetry import Summary, quantile_bucket
@@ -46,20 +46,18 @@ class AnswerChange:
 
 def add_events(session: Session, events: Iterable[PollEvent]) -> set[tuple[str, str]]:
     """Write events; return (app, uuid) of those that were new."""
-    return _add_new(session, POLL_EVENTS, [_event_row(event) for event in events])
+    return _add_new(session, _EVENTS, [_event_row(event) for event in events])
 
 
 def add_summaries(session: Session, summaries: Iterable[Summary]) -> set[tuple[str, str]]:
     """Write summaries; return (app, uuid) of those that were new."""
-    return _add_new(session, INFERENCES, [_summary_row(summary) for summary in summaries])
+    return _add_new(session, _SUMMARIES, [_summary_row(summary) for summary in summaries])
 
 
 def add_contexts(session: Session, items: Iterable[Item]) -> None:
     """Write the devices of `items` that are not there yet."""
     devices = {item.sender.context: item.sender.device for item in items}
-    rows = [_context_row(key, devices[key]) for key in sorted(devices)]
-    if rows:
-        session.execute(insert(session, CONTEXTS).on_conflict_do_nothing(), rows)
+    _CONTEXTS.put(session, [_context_row(key, devices[key]) for key in sorted(devices)])
 
 
 def add_installs(session: Session, items: Iterable[Item]) -> None:
@@ -70,31 +68,32 @@ def add_installs(session: Session, items: Iterable[Item]) -> None:
         first = rows[key]["first_seen"] if key in rows else moment(item)
         rows[key] = {"app": key[0], "install": key[1], "context": item.sender.context}
         rows[key] |= {"first_seen": first, "last_seen": moment(item)}
-    if not rows:
-        return
-    statement = insert(session, INSTALLS)
-    old, new = INSTALLS.c, statement.excluded
-    is_later = sa.tuple_(new.last_seen, new.context) > sa.tuple_(old.last_seen, old.context)
-    changes = {name: sa.case((is_later, new[name]), else_=old[name]) for name in ("context", "last_seen")}
-    changes["first_seen"] = sa.case((new.first_seen < old.first_seen, new.first_seen), else_=old.first_seen)
-    statement = statement.on_conflict_do_update(index_elements=["app", "install"], set_=changes)
-    session.execute(statement, [rows[key] for key in sorted(rows)])
+    _INSTALLS.put(session, [rows[key] for key in sorted(rows)])
 
 
 def add_answers(session: Session, events: Iterable[PollEvent]) -> list[AnswerChange]:
     """Write the answers of new events; return what changed. One that is older than what stands changes nothing."""
     rows = {key: _answer_row(key, event, answer) for key, (event, answer) in latest(events).items()}
-    if not rows:
-        return []
-    table = ANSWERS
-    keys = (table.c.app, table.c.install, table.c.submission, table.c.question)
-    ordered = [rows[key] for key in sorted(rows)]
-    added = session.execute(insert(session, table).on_conflict_do_nothing().returning(*keys), ordered)
-    new: set[AnswerKey] = {(row[0], row[1], row[2], row[3]) for row in added}
-    changes = [AnswerChange(before=None, after=_standing(rows[key])) for key in sorted(new)]
+    new = _ANSWERS.put(session, [rows[key] for key in sorted(rows)])
+    changes = [AnswerChange(before=None, after=_standing(rows[key])) for key in sorted(rows) if key in new]
     for key in sorted(rows.keys() - new):
         changes += _merge(session, key, rows[key])
     return changes
+
+
+def _latest_install(statement: Any) -> Any:
+    old, new = INSTALLS.c, statement.excluded
+    is_later = sa.tuple_(new.last_seen, new.context) > sa.tuple_(old.last_seen, old.context)
+    changes = {name: sa.case((is_later, new[name]), else_=old[name]) for name in ("context", "last_seen")}
+    changes["first_seen"] = sa.case((new.first_seen < old.first_seen, new.first_seen), else_=old.first_seen)
+    return statement.on_conflict_do_update(index_elements=["app", "install"], set_=changes)
+
+
+_CONTEXTS = Bulk(CONTEXTS, lambda statement: statement.on_conflict_do_nothing())
+_INSTALLS = Bulk(INSTALLS, _latest_install)
+_EVENTS = NewRows(POLL_EVENTS)
+_SUMMARIES = NewRows(INFERENCES)
+_ANSWERS = NewRows(ANSWERS)
 
 
 def moment(item: Item) -> datetime:
@@ -103,25 +102,21 @@ def moment(item: Item) -> datetime:
 
 
 def _merge(session: Session, key: AnswerKey, row: dict[str, Any]) -> list[AnswerChange]:
-    table = ANSWERS
     names = ("app", "install", "submission", "question")
-    is_it = sa.and_(*(table.c[name] == part for name, part in zip(names, key, strict=True)))
+    is_it = sa.and_(*(ANSWERS.c[name] == part for name, part in zip(names, key, strict=True)))
     # The row is committed; on PostgreSQL the lock keeps another process from changing it meanwhile.
-    before = dict(session.execute(sa.select(table).where(is_it).with_for_update()).mappings().one())
+    before = dict(session.execute(sa.select(ANSWERS).where(is_it).with_for_update()).mappings().one())
     if (before["at"], before["uuid"]) >= (row["at"], row["uuid"]):
         return []
-    session.execute(sa.update(table).where(is_it).values(**row))
+    session.execute(sa.update(ANSWERS).where(is_it).values(**row))
     return [AnswerChange(before=_standing(before), after=_standing(row))]
 
 
-def _add_new(session: Session, table: Any, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
-    if not rows:
-        return set()
+def _add_new(session: Session, table: NewRows, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
     first: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         first.setdefault((row["app"], row["uuid"]), row)
-    statement = insert(session, table).on_conflict_do_nothing().returning(table.c.app, table.c.uuid)
-    return {(row[0], row[1]) for row in session.execute(statement, [first[key] for key in sorted(first)])}
+    return {(app, uuid) for app, uuid in table.put(session, [first[key] for key in sorted(first)])}
 
 
 def _context_row(key: str, device: DeviceContext) -> dict[str, Any]:

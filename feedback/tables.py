@@ -79,7 +79,6 @@ class PollEventRow(Ingest):
     __table_args__ = (
         sa.Index("ix_poll_events_model", "app", "model", "at"),
         sa.Index("ix_poll_events_install", "install"),
-        {"sqlite_with_rowid": False},
     )
 
     app: Mapped[str] = mapped_column(primary_key=True)
@@ -113,7 +112,6 @@ class AnswerRow(Ingest):
     __tablename__ = "answers"
     __table_args__ = (
         sa.Index("ix_answers_model", "app", "model", "at"),
-        {"sqlite_with_rowid": False},
     )
 
     app: Mapped[str] = mapped_column(primary_key=True)
@@ -147,7 +145,6 @@ class InferenceRow(Ingest):
         sa.Index("ix_inferences_model", "app", "model", "window_start"),
         sa.Index("ix_inferences_release", "app", "release"),
         sa.Index("ix_inferences_install", "install"),
-        {"sqlite_with_rowid": False},
     )
 
     app: Mapped[str] = mapped_column(primary_key=True)

@@ -57,6 +57,7 @@ def test_the_week_is_told_by_model(collector: Collector, either: Databases) -> N
             inferences=200,
             crashes=2,
             timeouts=0,
+            crashed=1,
         ),
         store.Activity(
             model="scan",
