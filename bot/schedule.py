@@ -43,7 +43,7 @@ def tick(ctx: Context) -> None:
 def ask_for_digest(ctx: Context, now: datetime) -> None:
     """Ask for the digest that was due last, unless it is posted; weeks that were missed before it stay missed.
 
-    A house that did not stand yet when it was due has none.
+    A house that did not stand yet in that week has none.
     """
     schedule = parse_schedule(ctx.settings.digest_schedule)
     due = last_due(schedule, now)
@@ -53,7 +53,7 @@ def ask_for_digest(ctx: Context, now: datetime) -> None:
         since = session.scalar(sa.select(sa.func.min(ApiKeyRow.created_at)).where(ApiKeyRow.app == app))
         kept = digests.find_week(session, app=app, week=week.name)
         done = kept is not None and posts.find(session, kept.id, ctx.settings.slack_channel or "") is not None
-    if since is None or since > due or done:
+    if since is None or since >= week.ends or done:
         return
     with ctx.databases.control.begin() as session:
         enqueue(session, "post_digest", key=f"{app}/{week.name}", week=week.name)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bot.views import charts, figures
@@ -16,6 +17,7 @@ from bot.views.charts import Axis
 from feedback.digest import CohortLine, Digest, Number
 from feedback.scores import Change, Score
 
+TEMPLATES: Final = Path(__file__).parent / "templates"
 TONES: Final = {"Healthy": "good", "Watch": "watch", "Act": "bad"}
 MARKS: Final = {"Healthy": "✓", "Watch": "!", "Act": "✕"}
 STEPS: Final = {"share": 0.1, "points": 20.0, "mean": 1.0}
@@ -82,10 +84,10 @@ def notice(title: str, *lines: str) -> str:
     return _environment().get_template("notice.html").render(title=title, lines=lines)
 
 
+@cache
 def style() -> str:
-    """Return the one style sheet, which stands in every page."""
-    text, _, _ = _environment().loader.get_source(_environment(), "page.css")  # type: ignore[union-attr]
-    return text
+    """Return the one style sheet, which stands in every page to the letter."""
+    return (TEMPLATES / "page.css").read_text()
 
 
 def number_row(number: Number) -> Row:
@@ -205,5 +207,12 @@ def _bare(number: float, unit: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    loader = PackageLoader("bot.views", "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["style"] = Markup(style())  # noqa: S704 (our own file)
+    return made

@@ -18,6 +18,10 @@ def a_cohort(name: str, hits: int, n: int, before: tuple[int, int] | None = None
     return CohortLine(model="kws", attribute="chipset", cohort=name, score=score, change=moved)
 
 
+def a_number(name: str, now: Score, before: Score) -> Number:
+    return Number(model="kws", name=name, score=now, change=difference(now, before), is_small=False)
+
+
 def a_full_week() -> Digest:
     """kws was rolled back; next-word is quiet. Some words are hostile on purpose."""
     return Digest(
@@ -46,13 +50,13 @@ def a_full_week() -> Digest:
         moved=(
             ReleaseWeek(
                 release="R12", model="kws", state="rolling_back", at=T0 + timedelta(days=2), stopped=True,
-                sentence="1.3.2 → 1.4.0 went to 5 %, then to 25 %, and was rolled back: crash rate worse than allowed on "
+                sentence="1.3.2 → 1.4.0 went to 5 %, 25 %; was rolled back: crash rate worse than allowed on "
                 'chipset="Helio G35" and accelerator=nnapi.',
             ),
         ),
         numbers=(
-            Number(model="kws", name="CSAT", score=share(1637, 1904), change=difference(share(1637, 1904), share(1600, 1890)), is_small=False),
-            Number(model="kws", name="installs that crashed", score=share(41, 1480), change=difference(share(41, 1480), share(6, 1502)), is_small=False),
+            a_number("CSAT", share(1637, 1904), share(1600, 1890)),
+            a_number("installs with a crash", share(41, 1480), share(6, 1502)),
             Number(model="next-word", name="CSAT", score=share(31, 38), change=None, is_small=True),
         ),
         worst=(
@@ -70,7 +74,10 @@ def a_full_week() -> Digest:
                 model="kws", title='kws 1.4.0: crash_rate worse for chipset="Helio G35"', key="EDGE-91",
                 url="https://example.atlassian.net/browse/EDGE-91", state="opened", age_days=5,
             ),
-            TicketLine(model="wake", title="wake 0.9: timeout_rate worse for everyone", key=None, url=None, state="still open", age_days=1),
+            TicketLine(
+                model="wake", title="wake 0.9: timeout_rate worse for everyone", key=None, url=None,
+                state="still open", age_days=1,
+            ),
         ),
         health=Health(
             impressions=6120, responses=1942, response_rate=share(1942, 6120), reporting=1480, silent=23,
