@@ -47,7 +47,7 @@ def main() -> int:
         databases = open_databases(urls["MUSTER_DATABASE_URL"], urls["MUSTER_INGEST_URL"])
         stack.callback(databases.dispose)
         new_request = requests(_prepare(databases))
-        ports = {name: stack.enter_context(server(name, urls)) for name in NAMES}
+        ports = {name: stack.enter_context(server(name, urls, threads=options.threads)) for name in NAMES}
 
         def slot(name: str, seconds: float) -> Outcome:
             return run(("127.0.0.1", ports[name]), new_request, seconds=seconds, connections=options.connections)
@@ -100,7 +100,7 @@ def requests(key: str) -> Callable[[], tuple[str, bytes]]:
 
 
 @contextmanager
-def server(name: str, urls: dict[str, str]) -> Iterator[int]:
+def server(name: str, urls: dict[str, str], *, threads: int) -> Iterator[int]:
     """Run one of bench/ingest_servers.py under granian; give its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -117,7 +117,7 @@ def server(name: str, urls: dict[str, str]) -> Iterator[int]:
         "--port",
         str(port),
     ]
-    command += ["--blocking-threads", "16", "--no-ws", "--log-level", "error", f"bench.ingest_servers:{name}"]
+    command += ["--blocking-threads", str(threads), "--no-ws", "--log-level", "error", f"bench.ingest_servers:{name}"]
     secrets = {"MUSTER_SECRET_KEY": "x" * 32, "MUSTER_HASH_KEY": "y" * 32, "MUSTER_RATE_LIMIT_PER_S": "1000000"}
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **secrets, **urls})
     try:
@@ -133,6 +133,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each server")
     parser.add_argument("--connections", type=int, default=32, help="requests under way at once")
+    parser.add_argument("--threads", type=int, default=16, help="blocking threads of each server")
     parser.add_argument("--postgres", metavar="URL", help="postgresql+psycopg://…; SQLite without it")
     return parser.parse_args()
 
