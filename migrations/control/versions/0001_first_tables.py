@@ -1,6 +1,6 @@
 """First tables
 
-Revision: 0001, after: , on 2026-11-22 13:29:42.392128
+Revision: 0001, after: , on 2026-11-22 13:49:27.903636
 """
 
 import sqlalchemy as sa

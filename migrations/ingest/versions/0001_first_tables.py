@@ -1,6 +1,6 @@
 """First tables
 
-Revision: 0001, after: , on 2026-11-22 13:29:42.415253
+Revision: 0001, after: , on 2026-11-22 13:49:27.927298
 """
 
 import sqlalchemy as sa
@@ -35,8 +35,7 @@ def upgrade() -> None:
     sa.Column('arm', sa.String(), nullable=True),
     sa.Column('at', core.db.UtcMoment(timezone=True), nullable=False),
     sa.Column('uuid', sa.String(), nullable=False),
-    sa.PrimaryKeyConstraint('app', 'install', 'submission', 'question', name=op.f('pk_answers')),
-    sqlite_with_rowid=False
+    sa.PrimaryKeyConstraint('app', 'install', 'submission', 'question', name=op.f('pk_answers'))
     )
     with op.batch_alter_table('answers', schema=None) as batch_op:
         batch_op.create_index('ix_answers_model', ['app', 'model', 'at'], unique=False)
@@ -95,8 +94,7 @@ def upgrade() -> None:
     sa.Column('latency_p95', sa.Integer(), nullable=True),
     sa.Column('latency', sa.JSON(), nullable=True),
     sa.Column('extra', sa.JSON(), nullable=True),
-    sa.PrimaryKeyConstraint('app', 'uuid', name=op.f('pk_inferences')),
-    sqlite_with_rowid=False
+    sa.PrimaryKeyConstraint('app', 'uuid', name=op.f('pk_inferences'))
     )
     with op.batch_alter_table('inferences', schema=None) as batch_op:
         batch_op.create_index('ix_inferences_install', ['install'], unique=False)
@@ -143,8 +141,7 @@ def upgrade() -> None:
     sa.Column('consent_granted', sa.Boolean(), nullable=True),
     sa.Column('consent_text_version', sa.String(), nullable=True),
     sa.Column('consent_at', core.db.UtcMoment(timezone=True), nullable=True),
-    sa.PrimaryKeyConstraint('app', 'uuid', name=op.f('pk_poll_events')),
-    sqlite_with_rowid=False
+    sa.PrimaryKeyConstraint('app', 'uuid', name=op.f('pk_poll_events'))
     )
     with op.batch_alter_table('poll_events', schema=None) as batch_op:
         batch_op.create_index('ix_poll_events_install', ['install'], unique=False)
