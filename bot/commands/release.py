@@ -114,6 +114,6 @@ def _stage(text: str | None) -> int | None:
 
 
 def _line(event: Event) -> str:
-    reason = f": {escape(event.reason)}" if event.reason and event.reason not in views.UNSAID else ""
+    reason = f": {escape(event.reason)}" if event.reason and event.reason not in card_views.UNSAID else ""
     by = "" if event.who == views.MUSTER else f" by {card_views.who(event.who)}"
     return f"• {figures.moment(event.at)} – {event.what.replace('_', ' ')}{by}{reason}"

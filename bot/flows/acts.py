@@ -18,8 +18,7 @@ from bot.flows.measure import look
 from bot.flows.release import carry_out
 from bot.flows.release_card import approval_mark
 from bot.permissions import ANY_ROLE, Role
-from bot.views.release import who
-from bot.views.release_news import BY_HAND
+from bot.views.release import BY_HAND, who
 from core.db import reading
 from core.errors import ConflictError, NotAllowedError
 from releases import store

@@ -57,10 +57,12 @@ def tick(ctx: Context, release_id: str, now: datetime) -> Decision:
     """Look at one release once. A person who is faster wins: the next tick sees what they did."""
     with reading(ctx.databases.control) as session:
         release, rollout = store.load_release(session, release_id), store.load_rollout(session, release_id)
+    if rollout.state is State.COMPLETED and now >= rollout.since + release.plan.watch:
+        return Hold(reason="no longer watched")
     seen = look(ctx, release, rollout)
     decision = decide(rollout, release.plan, seen.findings, now, evidence=seen.evidence)
     if isinstance(decision, Hold):
-        refresh(ctx, release, now)
+        refresh(ctx, release, now, seen)
         return decision
     breach = investigate(ctx, release, rollout, decision, seen.findings, now)
     try:

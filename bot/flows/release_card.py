@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from bot import cards, permissions, posts, speech, tickets
 from bot.context import Context
-from bot.flows.measure import look
+from bot.flows.measure import Look, look
 from bot.views import figures
 from bot.views import release as views
 from bot.views import release_news as news_views
@@ -94,12 +94,12 @@ def announce(ctx: Context, release: str, revision: str, *, wall: Clock = system_
         posts.note(session, subject, channel, ts=ts, now=ctx.clock())
 
 
-def refresh(ctx: Context, release: Release, now: datetime) -> None:
+def refresh(ctx: Context, release: Release, now: datetime, seen: Look) -> None:
     """Ask for the card to be shown again if it would show something else."""
     channel = ctx.settings.slack_channel
     if channel is None:
         return
-    shown = hash_of(views.card(card_facts(ctx, release.id, now)))
+    shown = hash_of(views.card(card_facts(ctx, release.id, now, seen=seen)))
     with reading(ctx.databases.control) as session:
         card = cards.find(session, release.id, channel)
     if card is None or card.shown != shown:
@@ -107,14 +107,17 @@ def refresh(ctx: Context, release: Release, now: datetime) -> None:
             enqueue(session, "show_card", key=f"{release.id}/{now.isoformat()}", release=release.id)
 
 
-def card_facts(ctx: Context, release_id: str, now: datetime) -> views.Card:
-    """Return what the card shows of a release at this moment."""
+def card_facts(ctx: Context, release_id: str, now: datetime, *, seen: Look | None = None) -> views.Card:
+    """Return what the card shows of a release at this moment; `seen` is what was measured just now, if it was."""
     with reading(ctx.databases.control) as session:
         release, rollout = store.load_release(session, release_id), store.load_rollout(session, release_id)
         history = store.history(session, release_id)
         approved = store.approvers(session, release_id, release.plan_hash)
         lines = _ticket_lines(ctx, session, release_id)
-    seen = None if rollout.state in BEFORE_START else look(ctx, release, rollout)
+    if rollout.state in BEFORE_START:
+        seen = None
+    elif seen is None:
+        seen = look(ctx, release, rollout)
     outlook = _outlook(release, rollout, now)
     if seen is not None and outlook is None:
         decision = decide(rollout, release.plan, seen.findings, now, evidence=seen.evidence)
@@ -164,8 +167,7 @@ def _outlook(release: Release, rollout: Rollout, now: datetime) -> str | None:
         case State.PROGRESSING if now < (baked_at := rollout.stage_since + plan.stages[rollout.stage].bake):
             return f"Bakes until {figures.moment(baked_at)}"
         case State.ROLLING_BACK:
-            until = figures.moment(rollout.since + plan.way_back)
-            return f"{rollout.reason or 'Rolled back'} Installs have until {until} to return"
+            return f"Installs have until {figures.moment(rollout.since + plan.way_back)} to return"
         case _:
             return None
 

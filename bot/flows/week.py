@@ -29,6 +29,7 @@ BY = "chipset"
 QUOTES = 3
 TICKETS = 200
 STOPS = frozenset({"halted", "rolled_back", "killed"})
+BEFORE_START = frozenset({"proposed", "approved"})
 WANTS: dict[State, tuple[str, ...]] = {
     State.AWAITING_APPROVAL: ("approve", "reject"),
     State.PAUSED: ("resume", "rollback"),
@@ -137,9 +138,9 @@ def _quotes(ctx: Context, session: Session, model: str, report: CohortReport | N
         return ()
     found = store.quotes(
         session, app=ctx.settings.app, model=model, since=week.starts, until=week.ends, key=ctx.settings.secret_key,
-        limit=QUOTES,
+        limit=4 * QUOTES,
     )  # fmt: skip
-    return tuple(quote.text for quote in found)
+    return tuple(dict.fromkeys(quote.text for quote in found))[:QUOTES]
 
 
 def _health(session: Session, app: str, week: Week, ran: Sequence[Activity], models: Sequence[ModelWeek]) -> Health:
@@ -189,7 +190,10 @@ def _release(release: Release, rollout: Rollout, history: Sequence[Event], week:
 def _story(release: Release, events: Sequence[Event], rollout: Rollout) -> str:
     """Return what happened in the order in which it did: "was proposed, went to 5 % and 25 %, was rolled back: …"."""
     parts: list[str] = []
+    begun = any(event.what == "started" for event in events)
     for event in events:
+        if begun and event.what in BEFORE_START:
+            continue
         if event.what in ("started", "advanced"):
             to = percent(release.plan.stages[int(event.facts["stage"])].percent)
             if parts and parts[-1].startswith("went to"):

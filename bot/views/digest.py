@@ -50,7 +50,7 @@ def digest(facts: Digest, *, url: str | None) -> Message:
     blocks += _list("Releases that moved", [_release(each) for each in facts.moved[:RELEASES_SHOWN]])
     blocks += _numbers(facts)
     blocks += _cohorts(facts)
-    blocks += _list("What people said", [f"> {escape(_one_line(quote))}" for quote in facts.quotes])
+    blocks += _list("What people said", [f"&gt; {escape(_one_line(quote))}" for quote in facts.quotes])
     blocks += _list("Tickets", [_ticket(each) for each in facts.tickets[:TICKETS_SHOWN]])
     blocks.append(context_line(health_line(facts)))
     if url is not None:

@@ -41,6 +41,9 @@ STATES = {
     State.CANCELLED: ("⚪", "Cancelled"),
     State.REJECTED: ("⚪", "Rejected"),
 }
+BY_HAND = "by hand"
+UNSAID = frozenset({"proposed", "approved", BY_HAND})
+"""Reasons that say no more than the state or event itself."""
 SHOWN_COHORTS = 3
 CHART_COHORTS = 6
 
@@ -102,6 +105,7 @@ def title(release: Release) -> str:
 
 
 def state_line(facts: Card) -> str:
+    """Return the state, why it is in it (unless a finding says so below), and what is waited for."""
     release, rollout = facts.release, facts.rollout
     icon, word = STATES[rollout.state]
     parts = [f"{icon} *{word}*"]
@@ -109,9 +113,10 @@ def state_line(facts: Card) -> str:
         stages = release.plan.stages
         parts.append(f"stage {rollout.stage + 1} of {len(stages)}, {share(stages[rollout.stage].percent)}")
     parts.append(f"since {figures.moment(rollout.since)}")
-    line = " · ".join(parts)
-    reason = facts.outlook or (None if rollout.state is State.PROGRESSING else rollout.reason)
-    return f"{line}\n{escape(_sentence(reason))}" if reason else line
+    known = {*UNSAID, *(finding.sentence for finding in facts.findings)}
+    is_said = rollout.state is State.PROGRESSING or rollout.reason in known
+    reasons = [reason for reason in (None if is_said else rollout.reason, facts.outlook) if reason]
+    return "\n".join([" · ".join(parts), *(escape(_sentence(reason)) for reason in reasons)])
 
 
 def stages_line(release: Release, rollout: Rollout) -> str:

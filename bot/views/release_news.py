@@ -9,6 +9,7 @@ from bot.views import buttons, figures
 from bot.views.blocks import Block, Message, actions, context_line, escape, section, table
 from bot.views.release import (
     STATES,
+    UNSAID,
     Card,
     WorseCohort,
     card_buttons,
@@ -25,9 +26,6 @@ from releases.rollout import Rollout, State
 from releases.wording import duration, share
 
 MUSTER = "muster"
-BY_HAND = "by hand"
-UNSAID = frozenset({"proposed", "approved", BY_HAND})
-"""Reasons that say no more than the event itself."""
 BROADCAST = frozenset({"halted", "rolled_back", "killed", "completed"})
 """The news that the whole channel hears; the rest stays in the card's thread."""
 
