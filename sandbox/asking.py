@@ -34,8 +34,8 @@ def bucket(salt: str, install: str) -> int:
 def is_sampled(sampling: Mapping[str, Any] | None, install: str) -> bool:
     if not sampling:
         return True
-    share = float(sampling.get("percent", 100.0)) / 100.0
-    return bucket(str(sampling.get("salt", "")), install) < share * BUCKETS
+    threshold = round(float(sampling.get("percent", 100.0)) * BUCKETS / 100)
+    return bucket(str(sampling.get("salt", "")), install) < threshold
 
 
 def is_running(poll: Mapping[str, Any], now: datetime) -> bool:
@@ -87,6 +87,17 @@ def is_too_often(
     if answered is not None and (again is None or now < answered + timedelta(days=again)):
         return True
     return any_shown is not None and pause is not None and now < any_shown + timedelta(days=pause)
+
+
+def has_enough(poll: Mapping[str, Any], device: DeviceContext) -> bool:
+    """Return whether devices like this one have answered enough: the bundle names such groups by their facts."""
+    return any(
+        all(_same(device, name, value) for name, value in group.items()) for group in poll.get("full_groups", ())
+    )
+
+
+def _same(device: DeviceContext, name: str, value: object) -> bool:
+    return device.label(name) == (f"{value:g}" if isinstance(value, float) else value)
 
 
 def _moment(told: object) -> datetime | None:

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from sandbox import acting
+import requests
+
+from sandbox import acting, facts
 from sandbox.acting import Stage
 from sandbox.fleet import Fleet
-from sandbox.script import AnswersOnce, Condition, NothingRefused, ReleaseIs, RunningOn, Said, Tickets
+from sandbox.script import AnswersOnce, Condition, DigestIs, NothingRefused, ReleaseIs, RunningOn, Said, Tickets
 from sandbox.service import Service
+
+PAGE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,8 @@ def lacks(condition: Condition, view: View) -> str | None:
         case RunningOn(version=version, at_least=least, at_most=most):
             n = view.fleet.running(version)
             return None if n >= least and (most is None or n <= most) else f"{n} phones run {version}"
+        case DigestIs():
+            return _digest(condition, facts.digest(view.stage.state()))
         case _:
             assert_never(condition)
 
@@ -74,6 +80,15 @@ def _release(wanted: ReleaseIs, found: list[dict[str, Any]]) -> str | None:
     elif wanted.state in [newest["state"], *(event["state"] for event in newest["history"])]:
         return None
     return f"{newest['name']} is {newest['state']} at {newest['percent']:g} % ({newest.get('reason')})"
+
+
+def _digest(wanted: DigestIs, found: dict[str, Any] | None) -> str | None:
+    if found is None:
+        return "there is no digest"
+    if (found["week"], found["posts"]) != (wanted.week, wanted.posts):
+        return f"the digest of {found['week']} was posted {found['posts']} times"
+    status = requests.get(found["url"], timeout=PAGE_S).status_code
+    return None if status == 200 else f"the page {found['url']} answers {status}"
 
 
 def _answers(view: View) -> str | None:

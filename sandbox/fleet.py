@@ -47,6 +47,7 @@ class Fleet:
         start: datetime,
         faults: tuple[Fault, ...] = (),
         better_since: str | None = None,
+        bundle_key: str | None = None,
     ) -> None:
         self.manner = manner
         self.model = model
@@ -59,7 +60,8 @@ class Fleet:
         self._pool = ThreadPoolExecutor(manner.threads, thread_name_prefix="phones")
         edge = Edge(transport)
         self.members = [
-            draw(number, manner, app=app, key=key, transport=edge, start=start) for number in range(manner.phones)
+            draw(number, manner, app=app, key=key, transport=edge, start=start, bundle_key=bundle_key)
+            for number in range(manner.phones)
         ]
 
     def tally(self) -> Tally:

@@ -56,7 +56,6 @@ def settings(
         "TICK_S": "1",
         "RETRY_CAP_S": "3",
         "JOB_POLL_S": "0.1",
-        "RATE_LIMIT_PER_S": "100000",
     }
     return {f"MUSTER_{name}": value for name, value in own.items()}
 

@@ -81,7 +81,16 @@ class Member:
     answered: set[str] = field(default_factory=set)
 
 
-def draw(number: int, manner: Manner, *, app: str, key: str, transport: Transport, start: datetime) -> Member:
+def draw(
+    number: int,
+    manner: Manner,
+    *,
+    app: str,
+    key: str,
+    transport: Transport,
+    start: datetime,
+    bundle_key: str | None = None,
+) -> Member:
     """Return the phone of this number; it depends on the seed and the number alone."""
     rng = np.random.default_rng([manner.seed, number])
     handset = population.draw(rng)
@@ -95,6 +104,7 @@ def draw(number: int, manner: Manner, *, app: str, key: str, transport: Transpor
         transport=line,
         clock=watch,
         new_uuid=lambda: _uuid(rng, watch()),
+        bundle_key=bundle_key,
     )
     return Member(
         phone=phone,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -9,6 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from core.device import DeviceContext
 from sandbox import asking
@@ -42,7 +46,8 @@ class Offer:
 class Phone:
     """One install of the app: what it knows, what it still has to send, and when it may try again.
 
-    `clock` is the phone's own clock, which may be wrong; the server corrects by `sent_at`.
+    `clock` is the phone's own clock, which may be wrong; the server corrects by `sent_at`. `bundle_key` is the public
+    key (base64) that the app pins: a bundle of polls that is not signed by it is not used.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Phone:
         transport: Transport,
         clock: Callable[[], datetime],
         new_uuid: Callable[[], str],
+        bundle_key: str | None = None,
     ) -> None:
         self.install = install
         self.app = app
@@ -68,6 +74,7 @@ class Phone:
         self._transport = transport
         self._clock = clock
         self._new_uuid = new_uuid
+        self._bundle_key = Ed25519PublicKey.from_public_bytes(base64.b64decode(bundle_key)) if bundle_key else None
         self._events: list[Item] = []
         self._inferences: list[Item] = []
         self._polls_etag: str | None = None
@@ -91,6 +98,8 @@ class Phone:
         if reply is None or reply.status not in (200, 304):
             return False
         if reply.status == 200:
+            if not self._is_signed(reply):
+                return False
             bundle = reply.json()
             self.polls = tuple(bundle["polls"])
             self._polls_etag = reply.headers.get("etag")
@@ -221,6 +230,7 @@ class Phone:
         return uuid
 
     def _is_asked(self, poll: Mapping[str, Any], event: str, fields: Mapping[str, object], now: datetime) -> bool:
+        device = DeviceContext.from_wire(self.context)
         often = asking.is_too_often(
             poll,
             now,
@@ -234,8 +244,19 @@ class Phone:
             and asking.has_consent(poll, self.context)
             and asking.is_sampled(poll.get("sampling"), self.install)
             and not often
-            and asking.is_targeted(poll, DeviceContext.from_wire(self.context))
+            and asking.is_targeted(poll, device)
+            and not asking.has_enough(poll, device)
         )
+
+    def _is_signed(self, reply: Reply) -> bool:
+        if self._bundle_key is None:
+            return True
+        signature = reply.headers.get("muster-signature", "").removeprefix("ed25519=")
+        try:
+            self._bundle_key.verify(base64.b64decode(signature), reply.body)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
 
     def _plain_context(self) -> dict[str, Any]:
         return {name: value for name, value in self.context.items() if not isinstance(value, Mapping)}

@@ -76,6 +76,7 @@ class Player:
             start=scenario.start,
             faults=scenario.faults,
             better_since=scenario.better_since,
+            bundle_key=self.service.bundle_key(),
         )
         self._teller = teller
         self._heard: set[tuple[str, str, str]] = set()
@@ -104,6 +105,9 @@ class Player:
         self._teller = teller
 
     def live_an_hour(self) -> None:
+        """Let one more hour pass; hours that somebody skipped by turning the clock are not lived."""
+        world = self.stage.clock()
+        self.now = max(self.now, world.replace(minute=0, second=0, microsecond=0))
         self._slice(self.now + timedelta(hours=1))
 
     def play(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from core.errors import InvalidInputError, Problem
 from core.segments import EVERYONE, Segment, parse
 from feedback.poll_yaml import parse_yaml
 from feedback.reading import Fields
+from sandbox import tour
 from sandbox.habits import Fault
 from sandbox.member import Manner
 from sandbox.script import Act, ModelFile, Register, Scenario, Step
@@ -46,8 +47,6 @@ def read(text: str) -> Scenario:
 
 def main(path: Path, json_path: Path | None) -> int:
     """Play a scenario file; the exit status is 0 only if every expectation held."""
-    from sandbox import tour  # the tour reads scenarios too
-
     return tour.play_alone(load(path), json_path)
 
 

@@ -57,7 +57,15 @@ class RunningOn:
     at_most: int | None = None
 
 
-Condition = Said | ReleaseIs | Tickets | AnswersOnce | NothingRefused | RunningOn
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestIs:
+    """The newest digest is about a week, was posted so often, and its page opens."""
+
+    week: str
+    posts: int
+
+
+Condition = Said | ReleaseIs | Tickets | AnswersOnce | NothingRefused | RunningOn | DigestIs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from sandbox.script import (
     Click,
     Condition,
     Deliver,
+    DigestIs,
     Expect,
     Live,
     NothingRefused,
@@ -138,6 +139,7 @@ CONDITIONS: Mapping[str, Callable[[Fields], Condition]] = {
     "answers_once": lambda _: AnswersOnce(),
     "nothing_refused": lambda _: NothingRefused(),
     "running": _running,
+    "digest": lambda told: DigestIs(week=told.needed_text("week"), posts=told.needed_integer("posts", 0, 1000)),
 }
 
 

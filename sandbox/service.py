@@ -27,6 +27,10 @@ class Service:
         """Create the poll of a poll file and start it."""
         return self._ask("PUT", "/v1/polls", params={"start": "1"}, data=text.encode())
 
+    def bundle_key(self) -> str:
+        """Return the public key that poll bundles are signed with, for apps to pin."""
+        return str(self._ask("GET", "/openapi.json")["x-muster-bundle-key"]["public"])
+
     def releases(self, model: str) -> list[Json]:
         """Return the releases of a model with their history, newest first."""
         found: list[Json] = self._ask("GET", "/v1/releases", params={"model": model})["releases"]

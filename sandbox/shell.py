@@ -14,8 +14,10 @@ from core.errors import AppError
 from sandbox import acting, scenario
 from sandbox.acting import Stage
 from sandbox.play import Player
+from sandbox.running_world import open_world, stoppable
 from sandbox.script import Live
 from sandbox.teller import Quiet, Terminal, plain
+from sandbox.tour import HURRY
 
 QUIET_S = 0.8
 LONGEST_S = 8.0
@@ -138,13 +140,11 @@ class Shell:
 
 def main() -> int:
     """Start the demo's world and talk with it until end of input."""
-    from sandbox.demo import open_demo, stoppable
-
     story = scenario.load(scenario.FOLDER / "tour.yaml")
     print("Starting web, worker and bot …", flush=True)
     with stoppable():
         try:
-            with open_demo(at=story.start) as demo:
+            with open_world(at=story.start, env=HURRY) as demo:
                 player = Player(story, demo.place, Terminal())
                 player.furnish()
                 player.live(Live(length=timedelta(hours=24), every=timedelta(hours=24)))

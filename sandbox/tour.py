@@ -2,155 +2,50 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import requests
-
-from sandbox import acting
+from sandbox import facts
 from sandbox.play import Player
+from sandbox.running_world import RunningWorld, open_world, write_json
 from sandbox.script import Scenario
 from sandbox.teller import Terminal
 
-if TYPE_CHECKING:
-    from sandbox.demo import Demo
-
-WEEK = re.compile(r"\b\d{4}-W\d{2}\b")
-URL = re.compile(r"https?://[^\s|>\"]+")
-RANGE = re.compile(r"(\d+)–(\d+)")
 Json = dict[str, Any]
+# Phones of a scenario live days in seconds; no key of a real app is as busy.
+HURRY = {"MUSTER_RATE_LIMIT_PER_S": "100000"}
 
 
-def play(player: Player, demo: Demo, json_path: Path | None) -> tuple[str, ...]:
+def play(player: Player, demo: RunningWorld, json_path: Path | None) -> tuple[str, ...]:
     """Play a scenario to its end, write its facts, and tell what did not hold; return that."""
-    from sandbox.demo import write_json
-
     player.prepare()
     failures = player.play()
     demo.house.check()
-    facts = gather(player, demo.place.stored())
+    found = facts.gather(player, demo.place.stored())
     if json_path is not None:
-        write_json(json_path, facts | {"failures": list(failures)})
-    _summarize(facts, failures)
+        write_json(json_path, found | {"failures": list(failures)})
+    _summarize(found, failures)
     return failures
 
 
 def play_alone(scenario: Scenario, json_path: Path | None) -> int:
     """Play a scenario in a world started for it; the exit status is 0 only if every expectation held."""
-    from sandbox.demo import open_demo
-
-    with open_demo(at=scenario.start) as demo:
+    with open_world(at=scenario.start, env=HURRY) as demo:
         player = Player(scenario, demo.place, Terminal(demo.world.tell))
         return 1 if play(player, demo, json_path) else 0
 
 
-def gather(player: Player, stored: int) -> Json:
-    """Return the facts of a played scenario: what phones saw, Slack shows, Jira holds and the service answers."""
-    state = player.stage.state()
-    tally = player.fleet.tally()
-    releases = player.service.releases(player.scenario.model)
-    return {
-        "answers": {
-            "sent": tally.sent,
-            "accepted": tally.accepted,
-            "duplicate": tally.duplicate,
-            "stored": stored,
-        },
-        "cohorts": cohorts(state),
-        "release": _release(releases[0]) if releases else None,
-        "tickets": [{"key": ticket["key"], "fingerprint": fingerprint(ticket)} for ticket in state["jira"]],
-        "digest": digest(state),
-        "messages": {name: state["counts"][name] for name in ("posted", "updated", "rejected")},
-    }
-
-
-def cohorts(state: acting.State) -> list[Json]:
-    """Return the cohorts of the newest report that Slack shows, as its table says them: shares of 0 to 1."""
-    for message in reversed(state["messages"]):
-        for block in message["blocks"]:
-            if block.get("type") == "data_table":
-                head, *rows = [[_cell(cell) for cell in row] for row in block["rows"]]
-                if {"answers", "95 %"} <= set(head):
-                    return [_cohort(dict(zip(head, row, strict=True)), str(head[0]), str(head[1])) for row in rows]
-    return []
-
-
-def _cohort(row: dict[Any, Any], attribute: str, score: str) -> Json:
-    low, high = RANGE.findall(str(row["95 %"]))[0]
-    return {
-        "cohort": str(row[attribute]).removesuffix(" ▼"),
-        "n": int(row["answers"]),
-        "score": round(float(row[score]) / 100, 4),
-        "low": int(low) / 100,
-        "high": int(high) / 100,
-    }
-
-
-def _cell(cell: Json) -> object:
-    return cell["value"] if cell.get("type") == "raw_number" else cell.get("text", "")
-
-
-def _release(found: Json) -> Json:
-    return {
-        "id": found["id"],
-        "states": [{"state": event["state"], "at": event["at"]} for event in found["history"]],
-    }
-
-
-def fingerprint(ticket: Json) -> str | None:
-    """Return the fingerprint among a ticket's labels."""
-    marks = [label.removeprefix("muster-") for label in ticket["labels"] if label.startswith("muster-")]
-    return marks[0] if marks else None
-
-
-def digest(state: acting.State) -> Json | None:
-    """Return the newest digest that was posted: its week, its page's address and how often it was posted."""
-    posts = [(week, url) for message in state["messages"] for week, url in _digests(message)]
-    if not posts:
-        return None
-    week, url = posts[-1]
-    return {"week": week, "url": url, "posts": sum(1 for each, _ in posts if each == week)}
-
-
-def _digests(message: Json) -> Iterator[tuple[str, str]]:
-    """Yield week and page of a message that is a digest: it names the week and links to the page about it."""
-    if message["ephemeral_to"] is not None or message["thread_ts"] not in (None, message["ts"]):
-        return
-    said = acting.words(message)
-    week = WEEK.search(said)
-    pages = [url for url in (*URL.findall(said), *_urls(message["blocks"])) if "/digest" in url]
-    if week is not None and pages:
-        yield week.group(), pages[0].replace("&amp;", "&")
-
-
-def _urls(node: object) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("url"), str):
-            yield node["url"]
-        for value in node.values():
-            yield from _urls(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from _urls(item)
-
-
-def page_status(url: str) -> int:
-    return requests.get(url, timeout=10).status_code
-
-
-def _summarize(facts: Json, failures: tuple[str, ...]) -> None:
-    answers, messages = facts["answers"], facts["messages"]
+def _summarize(found: Json, failures: tuple[str, ...]) -> None:
+    answers, messages = found["answers"], found["messages"]
     print(
         f"\nAnswers: {answers['sent']} sent, {answers['accepted']} accepted, {answers['duplicate']} recognized as sent "
         f"again, {answers['stored']} stored."
     )
-    if facts["release"]:
-        print("Release: " + " → ".join(each["state"] for each in facts["release"]["states"]))
-    print("Tickets: " + (", ".join(f"{each['key']} ({each['fingerprint']})" for each in facts["tickets"]) or "none"))
-    if facts["digest"]:
-        print(f"Digest: {facts['digest']['week']}, posted {facts['digest']['posts']}×: {facts['digest']['url']}")
+    if found["release"]:
+        print("Release: " + " → ".join(each["state"] for each in found["release"]["states"]))
+    print("Tickets: " + (", ".join(f"{each['key']} ({each['fingerprint']})" for each in found["tickets"]) or "none"))
+    if found["digest"]:
+        print(f"Digest: {found['digest']['week']}, posted {found['digest']['posts']}×: {found['digest']['url']}")
     print(f"Slack: {messages['posted']} posted, {messages['updated']} updated, {messages['rejected']} rejected.")
     if failures:
         print(f"\n{len(failures)} expectation{'s' if len(failures) > 1 else ''} did not hold:")

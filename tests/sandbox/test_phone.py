@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sandbox.phone import Phone
 from sandbox.wire import Edge, Reply
@@ -36,9 +38,9 @@ def phone(collector: Collector, watch: Watch) -> Phone:
     return a_phone(collector, watch)
 
 
-def a_phone(collector: Collector, watch: Watch, install: str = "device-1", **context: object) -> Phone:
+def a_phone(collector: Collector, watch: Watch, install: str = "device-1", *, bundle_key: str | None = None) -> Phone:
     numbers = itertools.count(1)
-    told = {"os.name": "Android", "soc": "Helio G35", "ram_gb": 3, "locale": "de-DE", **context}
+    told = {"os.name": "Android", "soc": "Helio G35", "ram_gb": 3, "locale": "de-DE"}
     return Phone(
         install=install,
         app="demo",
@@ -47,6 +49,7 @@ def a_phone(collector: Collector, watch: Watch, install: str = "device-1", **con
         transport=collector,
         clock=watch,
         new_uuid=lambda: f"{install}-{next(numbers)}",
+        bundle_key=bundle_key,
     )
 
 
@@ -207,6 +210,20 @@ def test_the_bundle_is_kept_while_it_has_not_changed(phone: Phone, collector: Co
     assert ask(phone)
 
 
+def test_a_bundle_that_somebody_else_signed_is_not_used(collector: Collector, watch: Watch) -> None:
+    ours, theirs = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    pinned = base64.b64encode(ours.public_key().public_bytes_raw()).decode()
+    phone = a_phone(collector, watch, bundle_key=pinned)
+
+    assert not phone.fetch_polls()
+    collector.signs = theirs.sign
+    assert not phone.fetch_polls()
+    assert not ask(phone)
+    collector.signs = ours.sign
+    assert phone.fetch_polls()
+    assert ask(phone)
+
+
 def test_an_outdated_bundle_asks_nothing(phone: Phone, watch: Watch) -> None:
     phone.fetch_polls()
     watch.now += timedelta(days=7, seconds=1)
@@ -251,6 +268,8 @@ def test_an_outdated_bundle_asks_nothing(phone: Phone, watch: Watch) -> None:
             True,
             id="a targeted one is",
         ),
+        pytest.param({"full_groups": [{"soc": "Helio G35", "ram_gb": 3.0}]}, False, id="its kind has answered enough"),
+        pytest.param({"full_groups": [{"soc": "Helio G35", "ram_gb": 4.0}]}, True, id="another kind has"),
         pytest.param({"consent": {"required": True}}, False, id="without consent nobody is asked"),
         pytest.param({"sampling": {"percent": 97.2, "salt": "rel_01"}}, False, id="bucket 972713 is outside 97.2 %"),
         pytest.param({"sampling": {"percent": 97.3, "salt": "rel_01"}}, True, id="and inside 97.3 %"),

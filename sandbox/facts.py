@@ -1,0 +1,107 @@
+"""Facts of a played scenario, read from what is running: Slack's messages, Jira's tickets, the service's answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from sandbox import acting
+
+if TYPE_CHECKING:
+    from sandbox.play import Player
+
+WEEK = re.compile(r"\b\d{4}-W\d{2}\b")
+URL = re.compile(r"https?://[^\s|>\"]+")
+RANGE = re.compile(r"(\d+)–(\d+)")
+Json = dict[str, Any]
+
+
+def gather(player: Player, stored: int) -> Json:
+    """Return the facts of a played scenario: what phones saw, Slack shows, Jira holds and the service answers."""
+    state = player.stage.state()
+    tally = player.fleet.tally()
+    releases = player.service.releases(player.scenario.model)
+    return {
+        "answers": {
+            "sent": tally.sent,
+            "accepted": tally.accepted,
+            "duplicate": tally.duplicate,
+            "stored": stored,
+        },
+        "cohorts": cohorts(state),
+        "release": _release(releases[0]) if releases else None,
+        "tickets": [{"key": ticket["key"], "fingerprint": fingerprint(ticket)} for ticket in state["jira"]],
+        "digest": digest(state),
+        "messages": {name: state["counts"][name] for name in ("posted", "updated", "rejected")},
+    }
+
+
+def cohorts(state: acting.State) -> list[Json]:
+    """Return the cohorts of the newest report that Slack shows, as its table says them: shares of 0 to 1."""
+    for message in reversed(state["messages"]):
+        for block in message["blocks"]:
+            if block.get("type") == "data_table":
+                head, *rows = [[_cell(cell) for cell in row] for row in block["rows"]]
+                if {"answers", "95 %"} <= set(head):
+                    return [_cohort(dict(zip(head, row, strict=True)), str(head[0]), str(head[1])) for row in rows]
+    return []
+
+
+def _cohort(row: dict[Any, Any], attribute: str, score: str) -> Json:
+    low, high = RANGE.findall(str(row["95 %"]))[0]
+    return {
+        "cohort": str(row[attribute]).removesuffix(" ▼"),
+        "n": int(row["answers"]),
+        "score": round(float(row[score]) / 100, 4),
+        "low": int(low) / 100,
+        "high": int(high) / 100,
+    }
+
+
+def _cell(cell: Json) -> object:
+    return cell["value"] if cell.get("type") == "raw_number" else cell.get("text", "")
+
+
+def _release(found: Json) -> Json:
+    return {
+        "id": found["id"],
+        "states": [{"state": event["state"], "at": event["at"]} for event in found["history"]],
+    }
+
+
+def fingerprint(ticket: Json) -> str | None:
+    """Return the fingerprint among a ticket's labels."""
+    marks = [label.removeprefix("muster-") for label in ticket["labels"] if label.startswith("muster-")]
+    return marks[0] if marks else None
+
+
+def digest(state: acting.State) -> Json | None:
+    """Return the newest digest that was posted: its week, its page's address and how often it was posted."""
+    posts = [(week, url) for message in state["messages"] for week, url in _digests(message)]
+    if not posts:
+        return None
+    week, url = posts[-1]
+    return {"week": week, "url": url, "posts": sum(1 for each, _ in posts if each == week)}
+
+
+def _digests(message: Json) -> Iterator[tuple[str, str]]:
+    """Yield week and page of a message that is a digest: it names the week and links to the page about it."""
+    if message["ephemeral_to"] is not None or message["thread_ts"] not in (None, message["ts"]):
+        return
+    said = acting.words(message)
+    week = WEEK.search(said)
+    pages = [url for url in (*URL.findall(said), *_urls(message["blocks"])) if "/digest" in url]
+    if week is not None and pages:
+        yield week.group(), pages[0].replace("&amp;", "&")
+
+
+def _urls(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("url"), str):
+            yield node["url"]
+        for value in node.values():
+            yield from _urls(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _urls(item)
