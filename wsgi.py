@@ -11,6 +11,7 @@ import bot.pages_web
 import bot.web
 import feedback.fastpath
 import feedback.poll_push
+import feedback.reports_web
 import feedback.web
 import releases.history_web
 import releases.web
@@ -30,10 +31,8 @@ def create_app(ctx: Context) -> Wsgi:
     register_errors(app)
     keys = KeyRing(ctx.databases, ctx.clock)
     parts = (ctx.databases, ctx.settings, ctx.clock, keys)
-    app.register_blueprint(feedback.web.blueprint(*parts))
-    app.register_blueprint(feedback.poll_push.blueprint(*parts))
-    app.register_blueprint(releases.web.blueprint(*parts))
-    app.register_blueprint(releases.history_web.blueprint(*parts))
+    for room in (feedback.web, feedback.poll_push, feedback.reports_web, releases.web, releases.history_web):
+        app.register_blueprint(room.blueprint(*parts))
     app.register_blueprint(bot.web.blueprint(ctx))
     app.register_blueprint(bot.pages_web.blueprint(ctx.databases, ctx.settings, ctx.clock))
     app.register_blueprint(health.create_blueprint(ctx.databases, is_current))

@@ -18,10 +18,10 @@ from migrations.run import is_current
 
 MANIFEST = Path(__file__).parent.parent / "manifest.json"
 SLACK_SETTINGS = {
-    "slack_bot_token": "MUSTER_SLACK_BOT_TOKEN is not set: copy the xoxb-… token from OAuth & Permissions of your Slack app.",
+    "slack_bot_token": "MUSTER_SLACK_BOT_TOKEN is not set: copy the xoxb-… token from your app's OAuth & Permissions.",
     "slack_signing_secret": "MUSTER_SLACK_SIGNING_SECRET is not set: copy it from Basic Information of your Slack app.",
     "slack_channel": "MUSTER_SLACK_CHANNEL is not set: give the id of the channel for releases and digests.",
-    "slack_admins": "MUSTER_SLACK_ADMINS is not set: give the user id of the first admin, or nobody may change anything.",
+    "slack_admins": "MUSTER_SLACK_ADMINS is not set: without a first admin nobody may change anything.",
 }
 
 

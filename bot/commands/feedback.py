@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from bot.commands import grammar
 from bot.commands.request import Request
-from bot.commands.values import period, segment
 from bot.context import Context
 from bot.flows import cohort_report
 from bot.flows.cohort_report import Asked
 from bot.views import feedback as views
 from bot.views.blocks import Message
 from core.errors import InvalidInputError, Problem
+from core.values import period, segment
 
 WEEK = timedelta(days=7)
 BY = "chipset"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.commands.request import Request
-from bot.commands.values import period, segment
 from bot.context import Context
 from bot.flows import ticket as flow
 from bot.flows.ticket import Report
@@ -13,6 +12,7 @@ from bot.regression_form import METRICS
 from bot.views import ticket as views
 from bot.views.blocks import Message
 from core.errors import InvalidInputError, Problem
+from core.values import period, segment
 
 MONTH = timedelta(days=30)
 

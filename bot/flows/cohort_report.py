@@ -1,30 +1,19 @@
-"""A cohort report, from what is stored to facts that a view can show: load, split, score, withhold."""
+"""A cohort report as facts that a view can show, and what people wrote."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from bot.context import Context
 from core.db import reading
 from core.errors import NotFoundError
-from core.segments import Segment, suggestion
-from feedback import polls, store
-from feedback.reports import CohortReport, build_report
+from core.segments import suggestion
+from feedback import reporting, store
+from feedback.reporting import Asked, choose
+from feedback.reports import CohortReport
 from feedback.store import StoredPoll
 from releases.artifact_store import find_artifacts
 from releases.store import open_releases
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a person wants to know: `since` is how far back; `poll` a P-number or id when a model has several."""
-
-    model: str
-    attribute: str
-    since: timedelta
-    where: Segment
-    poll: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,34 +28,9 @@ class Words:
 def report(ctx: Context, asked: Asked) -> tuple[StoredPoll, CohortReport]:
     """Raises: NotFoundError: no poll asks about the model; InvalidInputError: no such attribute."""
     poll = poll_of(ctx, asked.model, asked.poll)
-    now = ctx.clock()
-    app, minimum = ctx.settings.app, ctx.settings.minimum_cohort
-    since, before = now - asked.since, now - 2 * asked.since
     with reading(ctx.databases.ingest) as session:
-        answers = store.answer_counts(
-            session, app=app, model=asked.model, attribute=asked.attribute, since=since, until=now, where=asked.where,
-            poll=poll.poll.id,
-        )  # fmt: skip
-        answers_before = store.answer_counts(
-            session, app=app, model=asked.model, attribute=asked.attribute, since=before, until=since,
-            where=asked.where, poll=poll.poll.id,
-        )  # fmt: skip
-        shown = store.impressions(
-            session, app=app, model=asked.model, attribute=asked.attribute, since=since, until=now, where=asked.where,
-            poll=poll.poll.id,
-        )  # fmt: skip
-    built = build_report(
-        model=asked.model,
-        question=polls.primary_question(poll.poll),
-        attribute=asked.attribute,
-        since=since,
-        until=now,
-        answers=answers,
-        answers_before=answers_before,
-        impressions=shown,
-        minimum=minimum,
-        where=asked.where,
-    )
+        minimum = ctx.settings.minimum_cohort
+        built = reporting.report(session, poll, asked, app=ctx.settings.app, minimum=minimum, now=ctx.clock())
     return poll, built
 
 
@@ -99,12 +63,12 @@ def poll_of(ctx: Context, model: str, ref: str | None) -> StoredPoll:
         if ref is not None:
             return store.find_poll(session, ref, app=app)
         known = store.list_polls(session, app)
-        mine = [poll for poll in known if poll.model == model]
-        if not mine:
+        chosen = choose(known, model)
+        if chosen is None:
             names = sorted({poll.model for poll in known})
             has_artifact = bool(find_artifacts(session, app=app, model=model))
             raise NotFoundError(_no_poll(model, names, has_artifact, ctx.settings.slack_command))
-    return next((poll for poll in mine if poll.poll.status == "running"), mine[0])
+    return chosen
 
 
 def version_in_question(ctx: Context, model: str) -> str | None:

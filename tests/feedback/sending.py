@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 from werkzeug.test import Client, TestResponse
 
+import feedback.reports_web
 import feedback.web
 from core.db import Databases
 from core.http_errors import register_errors
@@ -80,7 +81,8 @@ class Wire:
         flask = Flask(__name__)
         register_errors(flask)
         keys = KeyRing(databases, clock)
-        flask.register_blueprint(feedback.web.blueprint(databases, settings, clock, keys))
+        for room in (feedback.web, feedback.reports_web):
+            flask.register_blueprint(room.blueprint(databases, settings, clock, keys))
         self.client = Client(FastPath(flask.wsgi_app, databases, settings, clock, keys))
 
     def batch(self, body: Any, **headers: str) -> TestResponse:

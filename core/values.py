@@ -1,4 +1,4 @@
-"""Values that several commands take: a period, a segment. Pure."""
+"""Values that commands and routes take: a period, a segment. Pure."""
 
 from __future__ import annotations
 

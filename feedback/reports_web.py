@@ -1,0 +1,74 @@
+"""Reports over HTTP, with an sk_ key: the same cohorts, withheld by the same rule, as in Slack."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from core.clock import Clock
+from core.db import Databases, reading
+from core.errors import NotFoundError
+from core.keys import KeyRing
+from core.segments import text
+from core.settings import Settings
+from core.values import period, segment
+from feedback import store
+from feedback.reporting import Asked, choose, report
+from feedback.reports import CohortReport, CohortRow
+
+WEEK = timedelta(days=7)
+
+
+def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
+    part = Blueprint("reports", __name__)
+
+    @part.get("/v1/reports/<model>")
+    def _report(model: str) -> Response:
+        """`?by=chipset&since=7d&where=…&poll=P1`: scores by cohort, the lowest first."""
+        app = keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), "secret").app
+        asked = Asked(
+            model=model,
+            attribute=request.args.get("by", "chipset"),
+            since=period(request.args.get("since"), default=WEEK),
+            where=segment(request.args.get("where")),
+            poll=request.args.get("poll"),
+        )
+        with reading(databases.control) as session:
+            known = store.list_polls(session, app)
+            poll = store.find_poll(session, asked.poll, app=app) if asked.poll else choose(known, model)
+        if poll is None:
+            raise NotFoundError(f"No poll asks about {model}.")
+        with reading(databases.ingest) as session:
+            built = report(session, poll, asked, app=app, minimum=settings.minimum_cohort, now=clock())
+        return jsonify(poll=poll.ref, **_facts(built))
+
+    return part
+
+
+def _facts(report: CohortReport) -> dict[str, Any]:
+    return {
+        "model": report.model,
+        "question": report.question.id,
+        "by": report.attribute,
+        "since": report.since.isoformat(),
+        "until": report.until.isoformat(),
+        "where": text(report.where),
+        "minimum": report.minimum,
+        "hidden": report.hidden,
+        "overall": asdict(report.overall) if report.overall else None,
+        "change": asdict(report.change) if report.change else None,
+        "response_rate": asdict(report.response_rate) if report.response_rate else None,
+        "cohorts": [_row(row) for row in report.rows],
+    }
+
+
+def _row(row: CohortRow) -> dict[str, Any]:
+    return {
+        "cohort": row.cohort,
+        **asdict(row.score),
+        "change": asdict(row.change) if row.change else None,
+        "response_rate": asdict(row.response_rate) if row.response_rate else None,
+    }
