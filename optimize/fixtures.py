@@ -19,7 +19,8 @@ Floats = npt.NDArray[np.float32]
 Whole = npt.NDArray[np.int64]
 TRAINING_ROWS: Final = 717
 OPSET: Final = 17
-_SHIFTS: Final = ((0, 1), (0, -1), (1, 0), (-1, 0))
+_MOVED_COPIES: Final = 8
+_CALIBRATION_ROWS: Final = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ def mlp() -> Fixture:
         warnings.simplefilter("ignore")
         net.fit(train_x, train_y)
     model = _perceptron(net.coefs_, net.intercepts_, "mlp")
-    return _fixture("mlp", model, train_x, test_x, test_y)
+    return _fixture("mlp", model, _moved(train_x.reshape(-1, 1, 8, 8)).reshape(-1, 64), test_x, test_y)
 
 
 def cnn() -> Fixture:
@@ -50,20 +51,19 @@ def cnn() -> Fixture:
     from sklearn.neural_network import MLPClassifier
 
     train_x, train_y, test_x, test_y = digits()
-    images = _shifted(train_x.reshape(-1, 1, 8, 8))
-    labels = np.tile(train_y, len(_SHIFTS) + 1)
-    filters, layers = images, []
+    images = _moved(train_x.reshape(-1, 1, 8, 8))
+    flow, layers = images, []
     for width in (32, 64):
-        weight, bias = _kmeans_filters(filters[:TRAINING_ROWS], width)
-        filters = np.maximum(_convolve(filters, weight, bias), 0)
+        weight, bias = _kmeans_filters(flow[:TRAINING_ROWS], width)
+        flow = np.maximum(_convolve(flow, weight, bias), 0)
         layers.append((weight, bias))
-    pooled = filters.reshape(len(filters), 64, 4, 2, 4, 2).max(axis=(3, 5)).reshape(len(filters), -1)
-    net = MLPClassifier((56,), max_iter=25, random_state=0)
+    pooled = flow.reshape(len(flow), 64, 4, 2, 4, 2).mean(axis=(3, 5)).reshape(len(flow), -1)
+    net = MLPClassifier((56,), alpha=0.01, max_iter=15, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        net.fit(pooled, labels)
+        net.fit(pooled, np.tile(train_y, _MOVED_COPIES + 1))
     model = _convolutional(layers, net.coefs_, net.intercepts_)
-    return _fixture("cnn", model, train_x.reshape(-1, 1, 8, 8), test_x.reshape(-1, 1, 8, 8), test_y)
+    return _fixture("cnn", model, images, test_x.reshape(-1, 1, 8, 8), test_y)
 
 
 def digits() -> tuple[Floats, Whole, Floats, Whole]:
@@ -83,19 +83,26 @@ def npz(**arrays: npt.NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def _fixture(name: str, model: bytes, train_x: Floats, test_x: Floats, test_y: Whole) -> Fixture:
-    return Fixture(name=name, model=model, evaluation=npz(x=test_x, y=test_y), calibration=npz(x=train_x))
+def _fixture(name: str, model: bytes, inputs: Floats, test_x: Floats, test_y: Whole) -> Fixture:
+    calibration = inputs[np.random.default_rng(0).permutation(len(inputs))[:_CALIBRATION_ROWS]]
+    return Fixture(name=name, model=model, evaluation=npz(x=test_x, y=test_y), calibration=npz(x=calibration))
 
 
-def _shifted(images: Floats) -> Floats:
-    """Return the images and each of them moved by one pixel to four sides."""
-    moved = [np.roll(images, shift, axis=(2, 3)) for shift in _SHIFTS]
-    for copy, (down, right) in zip(moved, _SHIFTS, strict=True):
-        if down:
-            copy[:, :, 0 if down > 0 else -1, :] = 0
-        if right:
-            copy[:, :, :, 0 if right > 0 else -1] = 0
-    return np.concatenate([images, *moved])
+def _moved(images: Floats) -> Floats:
+    """Return the images, and copies of them a little turned, scaled and shifted."""
+    from scipy import ndimage
+
+    random, center = np.random.default_rng(0), np.array([3.5, 3.5])
+    copies = [images]
+    for _ in range(_MOVED_COPIES):
+        copy = np.empty_like(images)
+        for place, image in enumerate(images[:, 0]):
+            angle, scale = np.deg2rad(random.uniform(-12, 12)), 1 + random.uniform(-0.1, 0.1)
+            turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
+            offset = center - turn @ (center + random.uniform(-0.9, 0.9, 2))
+            copy[place, 0] = ndimage.affine_transform(image, turn, offset, order=1)
+        copies.append(copy)
+    return np.concatenate(copies)
 
 
 def _patches(images: Floats) -> Floats:
@@ -152,7 +159,7 @@ def _convolutional(layers: Sequence[tuple[Floats, Floats]], coefs: Sequence[Any]
         nodes.append(helper.make_node("Conv", names, [f"conv{place}"], f"conv{place}", pads=[1, 1, 1, 1]))
         nodes.append(helper.make_node("Relu", [f"conv{place}"], [f"act{place}"], f"act{place}"))
         flow = f"act{place}"
-    nodes.append(helper.make_node("MaxPool", [flow], ["pooled"], "pool", kernel_shape=[2, 2], strides=[2, 2]))
+    nodes.append(helper.make_node("AveragePool", [flow], ["pooled"], "pool", kernel_shape=[2, 2], strides=[2, 2]))
     nodes.append(helper.make_node("Flatten", ["pooled"], ["flat"], "flatten", axis=1))
     more_nodes, more_weights = _dense("flat", coefs, intercepts)
     graph = helper.make_graph(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
-RIDGE = 1e-3
+RIDGE: Final = 1e-2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,12 +94,11 @@ def refit(layer: Layer, channels: Index) -> tuple[Matrix, Matrix | None]:
     prior = layer.weight[columns]
     gram = xx[np.ix_(columns, columns)]
     gram[np.diag_indices_from(gram)] += ridge
-    weight = np.linalg.solve(gram, xy[columns] + ridge * prior)
+    weight = np.asarray(np.linalg.solve(gram, xy[columns] + ridge * prior), np.float64)
     if layer.bias is None:
         return weight, None
     rows = layer.fit.rows
-    bias = (layer.fit.xy[-1] - layer.fit.xx[-1, columns] @ weight) / rows
-    return weight, bias
+    return weight, np.asarray((layer.fit.xy[-1] - layer.fit.xx[-1, columns] @ weight) / rows, np.float64)
 
 
 def error(layer: Layer, channels: Index, weight: Matrix, bias: Matrix | None) -> float:

@@ -44,10 +44,15 @@ class Samples:
 
     def halves(self) -> tuple[Samples, Samples]:
         """Return two disjoint halves, each class split evenly; the same file gives the same halves."""
+        first, second = self.halves_places()
+        return self.part(first), self.part(second)
+
+    def halves_places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the rows of both halves, in order."""
         order = np.random.default_rng(int(self.sha256[:8], 16)).permutation(len(self))
         if self.y is not None:
             order = order[np.argsort(self.y[order], kind="stable")]
-        return self.part(np.sort(order[0::2])), self.part(np.sort(order[1::2]))
+        return np.sort(order[0::2]), np.sort(order[1::2])
 
 
 def read_samples(content: bytes, *, name: str = "eval", largest_bytes: int = LARGEST_BYTES) -> Samples:

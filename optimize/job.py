@@ -1,0 +1,379 @@
+"""A job: one model, one recipe or the search over recipes, one report card; resumable after each candidate.
+
+`plan` checks all that can be checked without running anything. `steps` yields Progress and ends with a Result; what a
+step finds out is on the shelf before the next begins, so another process may go on. Equal orders give equal variants.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.metadata
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from core.errors import InvalidInputError, Problem
+from optimize import report_card, runner, samples, search
+from optimize.backends import Backend, known
+from optimize.benchmark import Benchmark, Ratio, latency, ratio
+from optimize.budgets import DEFAULT, Budget, parse_budget
+from optimize.evaluate import Comparison
+from optimize.fixtures import npz
+from optimize.inspect import Needs, read_needs
+from optimize.recipes import Recipe
+from optimize.report_card import Evidence, Origin, ReportCard
+from optimize.runner import Failed, Finished, Limits
+from optimize.search import Tried
+from optimize.shelf import Shelf
+
+# Raised when a recipe makes other bytes of the same inputs than before: then earlier candidates are not reused.
+REVISION: Final = 1
+_TOOLS: Final = ("onnx", "onnxruntime", "numpy", "scikit-learn")
+_FLAGS: Final = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "asimd", "asimddp", "i8mm")
+_THOROUGH: Final = {"sittings": 10, "rounds": 100}
+_QUICK: Final = {"sittings": 6, "rounds": 30}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What was asked for. `evaluation`: npz with x and perhaps y; `calibration`: npz with x of other inputs. Without
+    calibration half of the evaluation's inputs serve for it and only the other half is judged.
+
+    `name`: of the file, for the command that repeats the job. `runtime`: what the app runs models with.
+    """
+
+    model: bytes
+    recipe: Recipe
+    budget: Budget = field(default_factory=lambda: parse_budget(DEFAULT))
+    evaluation: bytes | None = None
+    calibration: bytes | None = None
+    name: str = "model.onnx"
+    runtime: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    most_cpu_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Step `step` of about `of`; `tried` is the table so far."""
+
+    step: int
+    of: int
+    seconds: float
+    sentence: str
+    tried: tuple[Tried, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """`variant`: the SHA-256 of the file on the shelf. Without a card, `sentence` says why there is none."""
+
+    sentence: str
+    card: ReportCard | None
+    variant: str | None
+    recipe: str
+    tried: tuple[Tried, ...]
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The order, checked."""
+
+    order: Order
+    needs: Needs
+    evaluation: samples.Samples | None
+    inputs: Mapping[str, bytes]
+    part: str
+    about_steps: int
+
+
+def plan(order: Order) -> Plan:
+    """Check the files and the recipe.
+
+    Raises: InvalidInputError: with every problem.
+    """
+    problems: list[Problem] = []
+    needs = _read(lambda: read_needs(order.model), problems)
+    evaluation = _read(lambda: samples.read_samples(order.evaluation or b""), problems) if order.evaluation else None
+    if order.calibration:
+        _read(lambda: samples.read_samples(order.calibration or b"", name="calibration"), problems)
+    if needs and evaluation:
+        shape = needs.inputs[0].shape
+        problems += samples.check_fits(evaluation, shape, None)
+    if needs and not order.recipe.is_auto:
+        problems += _not_applicable(order.recipe, needs, has_inputs=bool(order.evaluation or order.calibration))
+    if order.recipe.is_auto and evaluation is None:
+        problems.append(Problem("eval", "auto judges what it tries: send an npz with x (and y)"))
+    if problems:
+        raise InvalidInputError(*problems)
+    assert needs is not None
+    inputs, part = _inputs(order, evaluation)
+    about = 22 if order.recipe.is_auto else 1
+    return Plan(order=order, needs=needs, evaluation=evaluation, inputs=inputs, part=part, about_steps=about + 4)
+
+
+def steps(
+    planned: Plan, shelf: Shelf, *, is_cancelled: Callable[[], bool] = lambda: False
+) -> Generator[Progress, None, Result]:
+    """Carry the plan out; candidates that the shelf knows are not made again. The generator returns the Result."""
+    return (yield from _Job(planned, shelf, is_cancelled).steps())
+
+
+def run(planned: Plan, shelf: Shelf, *, on_progress: Callable[[Progress], None] = lambda _progress: None) -> Result:
+    """Carry the plan out to its end."""
+    going = steps(planned, shelf)
+    while True:
+        try:
+            on_progress(next(going))
+        except StopIteration as ended:
+            result: Result = ended.value
+            return result
+
+
+class _Job:
+    def __init__(self, planned: Plan, shelf: Shelf, is_cancelled: Callable[[], bool]) -> None:
+        self.plan, self.shelf, self.is_cancelled = planned, shelf, is_cancelled
+        self.order = planned.order
+        self.tried: dict[str, Tried] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
+        self.cpu_s, self.done, self.started = 0.0, 0, time.monotonic()
+        self.inputs_sha = {name: hashlib.sha256(content).hexdigest() for name, content in planned.inputs.items()}
+
+    def steps(self) -> Generator[Progress, None, Result]:
+        yield self._progress("reading the model")
+        described = self._task("describe", {}, {})
+        if isinstance(described, Failed):
+            return self._end(f"the model {described.sentence}")
+        if self.order.recipe.is_auto:
+            chosen = yield from self._search()
+        else:
+            yield self._progress(f"trying {self.order.recipe}")
+            chosen = self._try(self.order.recipe)
+        if chosen is None or chosen.sentence:
+            return self._end(self._why_nothing(chosen))
+        yield self._progress(f"measuring {chosen.recipe}")
+        card = self._card(chosen)
+        if isinstance(card, Failed):
+            return self._end(f"{chosen.recipe} {card.sentence}")
+        return self._end(card.summary, card, self.facts[chosen.recipe]["variant"], chosen.recipe)
+
+    def _search(self) -> Generator[Progress, None, Tried | None]:
+        space = search.Space(
+            applies=lambda recipe: not _not_applicable(recipe, self.plan.needs, has_inputs=True),
+            has_inputs=True,
+            margin=self.order.budget.margin,
+        )
+        while self.cpu_s < self.order.most_cpu_s and not self.is_cancelled():
+            recipe = search.next_recipe(space, self.tried)
+            if recipe is None:
+                break
+            yield self._progress(f"trying {recipe}")
+            self._try(recipe)
+        return search.choose(list(self.tried.values()), self.order.budget)
+
+    def _try(self, recipe: Recipe) -> Tried:
+        """Make, judge and time one candidate, or recall it."""
+        name = str(recipe)
+        timing = _QUICK if self.order.recipe.is_auto else _THOROUGH
+        outcome = self._task("candidate", {"recipe": name, **timing}, {})
+        if isinstance(outcome, Failed):
+            tried = Tried(recipe=name, sentence=outcome.sentence)
+        else:
+            self.facts[name] = outcome
+            parts = (outcome["judged"] or {}).get("device", {})
+            tried = Tried(
+                recipe=name,
+                size_bytes=len(self.shelf.get(outcome["variant"])),
+                ratio=_ratio(outcome["times"]),
+                select=_comparison(parts, "select"),
+                confirm=_comparison(parts, "confirm"),
+            )
+        self.tried[name] = tried
+        return tried
+
+    def _card(self, chosen: Tried) -> ReportCard | Failed:
+        facts = self.facts[chosen.recipe]
+        variant = {"variant": self.shelf.get(facts["variant"])}
+        before = self._task("weigh", {"which": "model"}, {})
+        after = self._task("weigh", {"which": "variant"}, variant)
+        timed = self._task("clock", _THOROUGH, variant) if self.order.recipe.is_auto else facts
+        for outcome in (before, after, timed):
+            if isinstance(outcome, Failed):
+                return outcome
+        assert not isinstance(before, Failed)
+        assert not isinstance(after, Failed)
+        assert not isinstance(timed, Failed)
+        judged = facts["judged"] or {}
+        part = "confirm" if self.order.recipe.is_auto else self.plan.part
+        evidence = Evidence(
+            device=_comparison(judged.get("device", {}), part),
+            native=_comparison(judged.get("native", {}), part),
+            ratio=_ratio(timed["times"]),
+            coverage={"before": before["coverage"], "after": after["coverage"]},
+        )
+        return report_card.grade(
+            _benchmark(self.order.model, before, timed["times"]["before"]),
+            _benchmark(variant["variant"], after, timed["times"]["after"]),
+            self.order.budget,
+            evidence=evidence,
+            origin=self._origin(chosen.recipe, tuple(facts["notes"])),
+        )
+
+    def _task(self, task: str, params: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any] | Failed:
+        """Run a task in the limited child, or recall what it found; what is cancelled or ran out is not kept."""
+        shas = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        key = {"task": task, "params": dict(params), "files": self.inputs_sha | shas, "versions": versions()}
+        known_facts = self.shelf.recall(key | {"revision": REVISION})
+        if known_facts is not None:
+            self.cpu_s += known_facts["cpu_s"]
+            refused = known_facts.get("refused")
+            return Failed(why="refused", sentence=refused) if refused else known_facts
+        allowed = {**self.plan.inputs, **files}
+        outcome = runner.run(task, allowed, params, limits=self.order.limits, is_cancelled=self.is_cancelled)
+        self.cpu_s += outcome.cpu_s
+        if isinstance(outcome, Failed):
+            if outcome.why == "refused":
+                facts: dict[str, Any] = {"refused": outcome.sentence, "cpu_s": outcome.cpu_s}
+                self.shelf.note(key | {"revision": REVISION}, facts)
+            return outcome
+        facts = {**outcome.result, "cpu_s": outcome.cpu_s, **self._kept(outcome)}
+        self.shelf.note(key | {"revision": REVISION}, facts)
+        return facts
+
+    def _kept(self, outcome: Finished) -> dict[str, str]:
+        return {name: self.shelf.put(content) for name, content in outcome.files.items()}
+
+    def _origin(self, recipe: str, notes: tuple[str, ...]) -> Origin:
+        files = f" --eval {'eval.npz'}" if self.order.evaluation else ""
+        files += " --calib calib.npz" if self.order.calibration else ""
+        command = (
+            f'muster model optimize-local {self.order.name}{files} --recipe {recipe} --budget "{self.order.budget}"'
+        )
+        return Origin(
+            parent=self.plan.needs.sha256,
+            recipe=recipe,
+            command=command,
+            versions=versions(),
+            cpu=cpu(),
+            notes=notes,
+            runtime=self.order.runtime,
+        )
+
+    def _progress(self, sentence: str) -> Progress:
+        self.done += 1
+        return Progress(
+            step=self.done,
+            of=max(self.plan.about_steps, self.done),
+            seconds=time.monotonic() - self.started,
+            sentence=sentence,
+            tried=tuple(self.tried.values()),
+        )
+
+    def _why_nothing(self, chosen: Tried | None) -> str:
+        if self.is_cancelled():
+            return "cancelled"
+        if chosen is not None and chosen.sentence:
+            return f"{chosen.recipe} {chosen.sentence}"
+        return (
+            f"nothing among {len(self.tried)} recipes surely keeps the accuracy within {self.order.budget.margin:.1%}"
+        )
+
+    def _end(
+        self, sentence: str, card: ReportCard | None = None, variant: str | None = None, recipe: str | None = None
+    ) -> Result:
+        return Result(
+            sentence=sentence,
+            card=card,
+            variant=variant,
+            recipe=recipe or str(self.order.recipe),
+            tried=tuple(self.tried.values()),
+            cpu_s=round(self.cpu_s, 1),
+        )
+
+
+def versions() -> dict[str, str]:
+    """Return what was used, as installed; empty names are left out."""
+    found = {}
+    for name in _TOOLS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def cpu() -> str:
+    """Return the processor's name and the flags that matter to int8."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "unknown"
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    pairs = {key.strip(): value.strip() for key, value in facts.items()}
+    flags = (pairs.get("flags") or pairs.get("Features") or "").split()
+    return " ".join([pairs.get("model name", "unknown"), *(flag for flag in _FLAGS if flag in flags)])
+
+
+def _inputs(order: Order, evaluation: samples.Samples | None) -> tuple[dict[str, bytes], str]:
+    """Return the files each child gets, and the part of the evaluation that may be judged."""
+    files = {"model": order.model}
+    part = "whole"
+    if order.evaluation:
+        files["eval.npz"] = order.evaluation
+    if order.calibration:
+        files["calibration.npz"] = order.calibration
+    elif evaluation is not None:
+        files["calibration.npz"] = npz(x=evaluation.halves()[0].x)
+        part = "confirm" if order.recipe.needs_inputs else "whole"
+    return files, part
+
+
+def _not_applicable(recipe: Recipe, needs: Needs, *, has_inputs: bool) -> list[Problem]:
+    problems = []
+    if recipe.needs_inputs and not has_inputs:
+        problems.append(Problem("recipe", f"{recipe} needs inputs: send an npz with an array x"))
+    for step in recipe.steps:
+        backend = _backend(step.name)
+        missing = backend.probe() if backend else Problem("recipe", f"{step} has no back end")
+        if missing:
+            problems.append(missing)
+        elif backend and not (verdict := backend.applicable(step, needs)).applies:
+            problems.append(Problem("recipe", f"{step} does not apply: {verdict.reason}"))
+    return problems
+
+
+def _backend(step: str) -> Backend | None:
+    return next((backend for backend in known().values() if step in backend.recipes()), None)
+
+
+def _benchmark(content: bytes, weighed: Mapping[str, Any], times: list[list[int]]) -> Benchmark:
+    return Benchmark(
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        gzip_bytes=len(gzip.compress(content, 6, mtime=0)),
+        latency=latency([nanoseconds for sitting in times for nanoseconds in sitting]),
+        load_ms=weighed["load_ms"],
+        memory_bytes=weighed["memory_bytes"],
+        macs=weighed["macs"],
+        parameters=read_needs(content).parameters if content[4:8] != b"ORTM" else None,
+    )
+
+
+def _ratio(times: Mapping[str, list[list[int]]]) -> Ratio:
+    return ratio(times["before"], times["after"], times["copy"])
+
+
+def _comparison(parts: Mapping[str, Any], part: str) -> Comparison | None:
+    return Comparison.read(parts[part]) if part in parts else None
+
+
+def _read(reader: Callable[[], Any], problems: list[Problem]) -> Any:
+    try:
+        return reader()
+    except InvalidInputError as error:
+        problems += error.problems
+        return None
