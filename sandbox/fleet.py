@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from sandbox import habits
 from sandbox.habits import Fault
 from sandbox.member import Manner, Member, draw
@@ -107,7 +109,7 @@ class Fleet:
     # ------------------------------------------------------------------ one phone
 
     def _live(self, one: Member, hours: list[datetime], until: datetime) -> None:
-        used = [hour for hour in hours if habits.is_used(one.rng, hour, one.keenness)]
+        used = [hour for hour in hours if habits.is_used(self._chance(one, hour, 0), hour, one.keenness)]
         is_watched = _running(one.phone).get("arm") in ("baseline", "candidate")
         whole_days = len(hours) >= 24 and not is_watched
         for hour in used:
@@ -127,7 +129,12 @@ class Fleet:
 
     def _note_use(self, one: Member, window: datetime, hours: int) -> None:
         one.watch.world = window
-        one.phone.note_inferences(habits.summary(one.rng, one.handset, self._chances(one), one.watch(), hours=hours))
+        rng, chances = self._chance(one, window, 1), self._chances(one)
+        one.phone.note_inferences(habits.summary(rng, one.handset, chances, one.watch(), hours=hours))
+
+    def _chance(self, one: Member, hour: datetime, kind: int) -> np.random.Generator:
+        """Return what chance has in store for a phone's hour: always the same, whichever variant runs by then."""
+        return np.random.default_rng([self.manner.seed, one.number, int(hour.timestamp() // 3600), kind])
 
     def _meet_poll(self, one: Member, hour: datetime) -> None:
         one.watch.world = hour + HOUR * float(one.rng.random())

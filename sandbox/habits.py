@@ -45,7 +45,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 class Rates:
     """Chances of one phone under one model version: per hour of use, but for `satisfied`, which is per answer."""
 
-    crash: float = 0.004
+    crash: float = 0.001
     timeout: float = 0.010
     fallback: float = 0.020
     invalid: float = 0.006
@@ -99,15 +99,19 @@ def is_used(rng: np.random.Generator, hour: datetime, keenness: float) -> bool:
 def summary(
     rng: np.random.Generator, handset: Handset, chances: Rates, window_start: datetime, *, hours: int = 1
 ) -> dict[str, Any]:
-    """Return the roll-up of a window in which the app was used for `hours` hours, as a phone sends it."""
+    """Return the roll-up of a window in which the app was used for `hours` hours, as a phone sends it.
+
+    What goes wrong is drawn first, so with the same `rng` the same hours go wrong whatever else differs.
+    """
+    bad = [rng.random() for _ in range(4)]
     count = int(rng.poisson(14.0 * hours)) + 1
     errors = {
         "model_load": 0,
-        "input_invalid": int(rng.binomial(hours, chances.invalid)),
-        "timeout": int(rng.binomial(hours, chances.timeout)),
-        "crash": int(rng.binomial(hours, chances.crash)),
+        "input_invalid": int(bad[0] < _in_hours(chances.invalid, hours)),
+        "timeout": int(bad[1] < _in_hours(chances.timeout, hours)),
+        "crash": int(bad[2] < _in_hours(chances.crash, hours)),
     }
-    fell_back = handset.accelerator != "cpu" and rng.random() < 1 - (1 - chances.fallback) ** hours
+    fell_back = handset.accelerator != "cpu" and bad[3] < _in_hours(chances.fallback, hours)
     used: dict[str, Any] = {"requested": handset.accelerator, "used": "cpu" if fell_back else handset.accelerator}
     if fell_back:
         used["fallback_reason"] = "op_unsupported"
@@ -121,6 +125,11 @@ def summary(
         "latency_ms": _latencies(rng, median_ms, count),
         "confidence": {"edges": CONFIDENCE_EDGES, "counts": _confidences(rng, chances.satisfied, count)},
     }
+
+
+def _in_hours(chance: float, hours: int) -> float:
+    """Return the chance of at least once in some hours."""
+    return 1 - (1 - chance) ** hours
 
 
 def answers(rng: np.random.Generator, poll: Mapping[str, Any], chances: Rates) -> list[dict[str, Any]]:

@@ -68,6 +68,7 @@ class Watch:
 class Member:
     """A phone together with the person who owns it."""
 
+    number: int
     phone: Phone
     handset: Handset
     watch: Watch
@@ -107,6 +108,7 @@ def draw(
         bundle_key=bundle_key,
     )
     return Member(
+        number=number,
         phone=phone,
         handset=handset,
         watch=watch,
