@@ -108,6 +108,10 @@ class House:
             time.sleep(LOOK_EVERY_S)
         raise HouseError(f"the house is not ready after {START_S:g} s: {told}\n{self.tails()}")
 
+    def pid(self, name: str) -> int:
+        """Return the process (and process group) id of one that was started."""
+        return self._running[name].pid
+
     def check(self) -> None:
         """Raises: HouseError: a process has ended."""
         for name, process in self._running.items():
