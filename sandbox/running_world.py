@@ -81,16 +81,13 @@ def open_world(
     """
     _require_free(port)
     folder = Path(tempfile.mkdtemp(prefix="muster-demo-"))
-    web_port = free_port()
     credentials = Credentials()
-    world = World(
-        clock_file=folder / "clock.json",
-        at=at,
-        request_url=f"http://127.0.0.1:{web_port}/slack/events",
-        credentials=credentials,
-    )
+    world = World(clock_file=folder / "clock.json", at=at, credentials=credentials)
     world.jira.hang_s = JIRA_HANG_S
     server = serve(world, port)
+    # Only now, or the sandbox might be given the very port that was found for the web process.
+    web_port = free_port()
+    world.slack.request_url = f"http://127.0.0.1:{web_port}/slack/events"
     told = settings(
         folder,
         app=APP,
