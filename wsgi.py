@@ -9,14 +9,17 @@ from flask import Flask
 
 import bot.pages_web
 import bot.web
+import feedback.bundle
 import feedback.fastpath
+import feedback.openapi
 import feedback.poll_push
 import feedback.reports_web
 import feedback.web
 import releases.history_web
+import releases.openapi
 import releases.web
 from bot.context import Context, open_context
-from core import health, log
+from core import health, log, openapi
 from core.http_errors import register_errors
 from core.keys import KeyRing
 from core.settings import Settings
@@ -36,7 +39,15 @@ def create_app(ctx: Context) -> Wsgi:
     app.register_blueprint(bot.web.blueprint(ctx))
     app.register_blueprint(bot.pages_web.blueprint(ctx.databases, ctx.settings, ctx.clock))
     app.register_blueprint(health.create_blueprint(ctx.databases, is_current))
+    app.register_blueprint(openapi.blueprint(describe(ctx.settings)))
     return feedback.fastpath.FastPath(app.wsgi_app, *parts)
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """Return the OpenAPI document of all rooms; it also names the key by which phones check the bundle of polls."""
+    key = {"algorithm": "ed25519", "public": feedback.bundle.public_key(settings.secret_key)}
+    parts = (feedback.openapi.part(), releases.openapi.part(), openapi.HEALTH)
+    return openapi.compose(parts, public_url=settings.public_url, bundle_key=key)
 
 
 def serve() -> Wsgi:

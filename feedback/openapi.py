@@ -1,148 +1,200 @@
-"""The OpenAPI 3.1 document of the collector, generated from the structs that requests are read with. Pure."""
+"""What the collector serves, told in OpenAPI; schemas come from the structs that requests are read with. Pure."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Literal
 
 import msgspec
+from msgspec import Struct
 
 from core.device import FIELDS
+from core.openapi import KEY, Node, Part, json_reply, parameter, ref, refusals
 from feedback.bundle import SIGNATURE_HEADER
-from feedback.wire import Batch, Bundle, Refusal, Reply, Response
+from feedback.wire import Batch, Bundle, Reply, Response
 
 INSTALL_HEADER: Final = "X-Muster-Install"
-KEY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"apiKey": []}]
+Unit = Literal["share", "points", "mean"]
 
 
-def document(*, public_url: str, bundle_key: str) -> dict[str, Any]:
-    """Return the document. `bundle_key` is what apps pin to check the bundle's signature."""
+class PushedPoll(Struct, kw_only=True):
+    """A poll as it stands after its file was pushed."""
+
+    ref: str
+    id: str
+    version: int
+    status: str
+
+
+class GateFacts(Struct, kw_only=True):
+    """One condition. `passed` is null where only the phone can know."""
+
+    name: str
+    passed: bool | None
+    sentence: str
+
+
+class Explanation(Struct, kw_only=True):
+    poll: str
+    shown: bool
+    gates: list[GateFacts]
+
+
+class ScoreFacts(Struct, kw_only=True):
+    """A share in 0..1, points (NPS) in -100..100 or a mean on its scale, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: Unit
+
+
+class ChangeFacts(Struct, kw_only=True):
+    """How much it moved against the period of the same length before, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    unit: Unit
+
+
+class CohortFacts(ScoreFacts, kw_only=True):
+    cohort: str
+    change: ChangeFacts | None
+    response_rate: ScoreFacts | None
+
+
+class Report(Struct, kw_only=True):
+    """Cohorts, the lowest score first. `overall` is null when all people together are fewer than `minimum`."""
+
+    poll: str
+    model: str
+    question: str
+    by: str
+    since: datetime
+    until: datetime
+    where: str
+    minimum: int
+    hidden: int
+    overall: ScoreFacts | None
+    change: ChangeFacts | None
+    response_rate: ScoreFacts | None
+    cohorts: list[CohortFacts]
+
+
+def part() -> Part:
+    """Return what the collector serves."""
     _, schemas = msgspec.json.schema_components(
-        [Batch, Response, Reply, Refusal, Bundle], ref_template="#/components/schemas/{name}"
+        [Batch, Response, Reply, Bundle, PushedPoll, Explanation, Report], ref_template="#/components/schemas/{name}"
     )
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Muster collector",
-            "version": "1",
-            "description": "What phones send and fetch. Send again until answered: every uuid is stored once.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        },
-        "servers": [{"url": public_url}],
-        "x-muster-bundle-key": {"algorithm": "ed25519", "public": bundle_key},
-        "paths": _paths(),
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "pk_… in the app, sk_… elsewhere."},
-                "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-            },
-        },
-    }
+    return Part(paths=_paths(), schemas=schemas)
 
 
-def _paths() -> dict[str, Any]:
+def _paths() -> Node:
+    found = {"200": json_reply("The rows, by kind.", None)}
+    gone = {"204": {"description": "It is gone."}}
     return {
         "/v1/batch": {"post": _post("Batch", "Send a whole offline session", {})},
         "/v1/responses": {
-            "post": _post("Response", "Send one response", {"422": _json("It was rejected; says why.", "Reply")})
+            "post": _post("Response", "Send one response", {"422": json_reply("It was rejected; says why.", "Reply")})
         },
-        "/v1/polls": {"get": _polls()},
+        "/v1/polls": {"get": _polls(), "put": _push()},
         "/v1/polls/{id}/explain": {"get": _explain()},
+        "/v1/reports/{model}": {"get": _report()},
         "/v1/installs/me": {
-            "get": _install("Everything kept about this install", {"200": _json("The rows.", None)}),
-            "delete": _install("Erase everything kept about this install", {"204": {"description": "It is gone."}}),
+            "get": _install("Everything kept about this install", found),
+            "delete": _install("Erase everything kept about this install", gone),
         },
     }
 
 
-def _post(schema: str, summary: str, more: dict[str, Any]) -> dict[str, Any]:
-    later = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."}}
-    encoding = {
-        "name": "Content-Encoding",
-        "in": "header",
-        "schema": {"enum": ["gzip", "zstd", "identity"]},
+def _post(schema: str, summary: str, more: Node) -> Node:
+    why = {
+        400: "Not JSON, or not of this shape.",
+        413: "Too large, as sent or inflated.",
+        415: "An encoding that is not understood.",
+        429: "Too fast.",
+        503: "Not now; nothing was stored.",
     }
+    stored = json_reply("Stored durably. Every item has its own result.", "Reply")
     return {
         "summary": summary,
         "security": KEY,
-        "parameters": [encoding],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(schema)}}},
-        "responses": {
-            "200": _json("Stored durably. Every item has its own result.", "Reply"),
-            "400": _json("Not JSON, or not of this shape.", "Refusal"),
-            "413": _json("Too large, as sent or inflated.", "Refusal"),
-            "415": _json("An encoding that is not understood.", "Refusal"),
-            "429": _json("Too fast.", "Refusal") | {"headers": later},
-            "503": _json("Not now; nothing was stored.", "Refusal") | {"headers": later},
-            **_refused(),
-            **more,
-        },
+        "parameters": [parameter("header", "Content-Encoding", enum=["gzip", "zstd", "identity"])],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref(schema)}}},
+        "responses": {"200": stored, **refusals(why), **more},
     }
 
 
-def _polls() -> dict[str, Any]:
+def _polls() -> Node:
     signature = {"schema": {"type": "string"}, "description": "ed25519=<base64> over the bytes of the body."}
-    found = _json("The running polls, to be judged offline until `not_after`.", "Bundle")
+    found = json_reply("The running polls, to be judged offline until `not_after`.", "Bundle")
     return {
         "summary": "Fetch the running polls",
         "security": KEY,
-        "parameters": [
-            {"name": "app", "in": "query", "schema": {"type": "string"}, "description": "The key's own app."},
-            {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}},
-        ],
+        "parameters": [parameter("query", "app", "The key's own app."), parameter("header", "If-None-Match")],
         "responses": {
             "200": found | {"headers": {SIGNATURE_HEADER: signature, "ETag": {"schema": {"type": "string"}}}},
             "304": {"description": "Unchanged."},
-            **_refused(),
+            **refusals({}),
         },
     }
 
 
-def _explain() -> dict[str, Any]:
-    facts = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in FIELDS]
-    path = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+def _push() -> Node:
+    why = {409: "The id belongs to another poll.", 413: "Too large.", 422: "Every mistake, with its line."}
+    return {
+        "summary": "Create the poll of a YAML file, or its next version (sk_… key)",
+        "security": KEY,
+        "parameters": [parameter("query", "start", "Anything starts it as well.")],
+        "requestBody": {"required": True, "content": {"application/yaml": {"schema": {"type": "string"}}}},
+        "responses": {"200": json_reply("As it stands now; an unchanged file changes nothing.", "PushedPoll"),
+                      **refusals(why)},
+    }  # fmt: skip
+
+
+def _explain() -> Node:
+    facts = [parameter("query", name) for name in FIELDS]
     return {
         "summary": "Why an install does or does not see a poll, gate by gate (sk_… key)",
         "security": KEY,
-        "parameters": [path, _install_header(), *facts],
+        "parameters": [parameter("path", "id"), _install_header(), *facts],
         "responses": {
-            "200": _json("The gates.", None),
-            "404": _json("No such poll.", "Refusal"),
-            "422": _json("The install's id is missing.", "Refusal"),
-            **_refused(),
+            "200": json_reply("The gates, in order.", "Explanation"),
+            **refusals({404: "No such poll.", 422: "The install's id is missing."}),
         },
     }
 
 
-def _install(summary: str, responses: dict[str, Any]) -> dict[str, Any]:
-    missing = {"422": _json("The install's id is missing.", "Refusal")}
+def _report() -> Node:
+    asked = [
+        parameter("query", "by", "An attribute of devices.", default="chipset"),
+        parameter("query", "since", "How far back: 24h, 7d, 2w.", default="7d"),
+        parameter("query", "where", "A segment, such as tier=low."),
+        parameter("query", "poll", "A P-number or id, when a model has several."),
+    ]
+    return {
+        "summary": "What people say about a model, by cohort (sk_… key)",
+        "security": KEY,
+        "parameters": [parameter("path", "model"), *asked],
+        "responses": {
+            "200": json_reply("Cohorts under the minimum are withheld.", "Report"),
+            **refusals({404: "No poll asks about this model.", 422: "An attribute, period or segment is mistaken."}),
+        },
+    }
+
+
+def _install(summary: str, responses: Node) -> Node:
     return {
         "summary": summary,
         "security": KEY,
         "parameters": [_install_header()],
-        "responses": {**responses, **missing, **_refused()},
+        "responses": {**responses, **refusals({422: "The install's id is missing."})},
     }
 
 
-def _install_header() -> dict[str, Any]:
+def _install_header() -> Node:
     about = "The raw install id, which only the phone knows: it is the credential."
-    return {
-        "name": INSTALL_HEADER,
-        "in": "header",
-        "required": True,
-        "schema": {"type": "string", "minLength": 4, "maxLength": 200},
-        "description": about,
-    }
-
-
-def _refused() -> dict[str, Any]:
-    return {"401": _json("No valid API key.", "Refusal"), "403": _json("Not with this key.", "Refusal")}
-
-
-def _json(description: str, schema: str | None) -> dict[str, Any]:
-    kind = _ref(schema) if schema else {"type": "object"}
-    return {"description": description, "content": {"application/json": {"schema": kind}}}
-
-
-def _ref(schema: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{schema}"}
+    header: dict[str, Any] = parameter("header", INSTALL_HEADER, about, minLength=4, maxLength=200)
+    return header | {"required": True}

@@ -17,7 +17,7 @@ from core.keys import ApiKey, KeyRing, Scope
 from core.privacy import InstallHash, pseudonymize
 from core.settings import Settings
 from feedback import bundle, store
-from feedback.openapi import INSTALL_HEADER, document
+from feedback.openapi import INSTALL_HEADER
 from feedback.targeting import explain, is_shown
 
 BUNDLE_KEPT_S = 1.0
@@ -65,11 +65,6 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
         with databases.ingest.begin() as session:
             store.erase_install(session, app=key.app, install=install)
         return Response(status=204)
-
-    @part.get("/openapi.json")
-    def _openapi() -> Response:
-        bundle_key = bundle.public_key(settings.secret_key)
-        return jsonify(document(public_url=settings.public_url, bundle_key=bundle_key))
 
     return part
 

@@ -12,12 +12,14 @@ from werkzeug.test import Client, TestResponse
 
 import feedback.reports_web
 import feedback.web
+from core import openapi
 from core.db import Databases
 from core.http_errors import register_errors
 from core.keys import KeyRing, create_key
 from core.settings import Settings
-from feedback import polls, store
+from feedback import bundle, polls, store
 from feedback.fastpath import FastPath
+from feedback.openapi import part
 from feedback.polls import Poll
 from tests.builders import T0, ManualClock
 
@@ -83,6 +85,7 @@ class Wire:
         keys = KeyRing(databases, clock)
         for room in (feedback.web, feedback.reports_web):
             flask.register_blueprint(room.blueprint(databases, settings, clock, keys))
+        flask.register_blueprint(openapi.blueprint(described(settings)))
         self.client = Client(FastPath(flask.wsgi_app, databases, settings, clock, keys))
 
     def batch(self, body: Any, **headers: str) -> TestResponse:
@@ -101,6 +104,12 @@ class Wire:
     def _headers(self, more: dict[str, str]) -> dict[str, str]:
         told = {name.replace("_", "-"): value for name, value in more.items()}
         return {"Authorization": f"Bearer {self.public}"} | told
+
+
+def described(settings: Settings) -> dict[str, Any]:
+    """Return the document of the collector alone."""
+    key = {"algorithm": "ed25519", "public": bundle.public_key(settings.secret_key)}
+    return openapi.compose([part()], public_url=settings.public_url, bundle_key=key)
 
 
 def statuses(response: TestResponse) -> list[str]:

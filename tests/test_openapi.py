@@ -1,0 +1,61 @@
+"""The served OpenAPI document: valid, complete, and what the service answers to whatever is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from werkzeug.test import Client
+
+import wsgi
+from tests.serving import Served, open_served
+
+# What no client of ours calls by itself: Slack does, a browser does, and the document does not describe itself.
+NO_API = {"/slack/events", "/digests/<digest_id>", "/openapi.json", "/metrics", "/static/<path:filename>"}
+
+
+@pytest.fixture
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    with open_served(request) as one:
+        yield one
+
+
+@pytest.fixture
+def document(served: Served) -> dict[str, Any]:
+    reply = Client(served.app).get("/openapi.json").get_json()
+    assert isinstance(reply, dict)
+    return reply
+
+
+def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_every_route_is_in_the_document_and_nothing_else(document: dict[str, Any], served: Served) -> None:
+    described = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
+    routes = {(method, path) for method, path in served.routes() if path not in NO_API}
+
+    assert {(method, _unnamed(path)) for method, path in routes} == {(way, _unnamed(path)) for way, path in described}
+
+
+def test_the_document_names_the_key_that_phones_pin(document: dict[str, Any], served: Served) -> None:
+    assert document["x-muster-bundle-key"] == wsgi.describe(served.settings)["x-muster-bundle-key"]
+    assert document["servers"] == [{"url": served.settings.public_url}]
+
+
+@pytest.mark.slow
+def test_whatever_is_sent_is_answered_as_the_document_says(served: Served) -> None:
+    """Schemathesis makes up requests from the document, right and wrong ones, and looks at every answer."""
+    pytest.importorskip("schemathesis")
+    from tests.fuzzing import trouble
+
+    assert trouble(served) == []
+
+
+def _unnamed(path: str) -> str:
+    """Return a path with its parameters' names left out: rooms and OpenAPI name them differently."""
+    return re.sub(r"[<{][^>}]*[>}]", "{}", path)
