@@ -108,9 +108,11 @@ class House:
             time.sleep(LOOK_EVERY_S)
         raise HouseError(f"the house is not ready after {START_S:g} s: {told}\n{self.tails()}")
 
-    def pid(self, name: str) -> int:
-        """Return the process (and process group) id of one that was started."""
-        return self._running[name].pid
+    def kill(self, name: str) -> None:
+        """End a process as a power cut would; `start` brings it back."""
+        process = self._running.pop(name)
+        _signal(process, signal.SIGKILL)
+        process.wait()
 
     def check(self) -> None:
         """Raises: HouseError: a process has ended."""

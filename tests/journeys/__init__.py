@@ -1,0 +1,1 @@
+"""The journeys, through the real processes and protocols."""
