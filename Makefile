@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.set-up
 
-.PHONY: help setup demo serve test test-slow check format lock revision bench clean
+.PHONY: help setup demo serve test test-slow browser check format lock revision bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -26,11 +26,16 @@ serve: $(SETUP) ## run the Procfile (settings from the environment)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/muster db upgrade
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start web worker
 
-test: $(SETUP) ## all tests but the slow ones
+test: $(SETUP) browser ## all tests but the slow ones
 	$(BIN)/pytest
 
 test-slow: $(SETUP) ## the slow ones: kill -9 under load, the tour, a browser
 	$(BIN)/pytest -m slow
+
+browser: ## Chromium for the test of the page; that test is skipped where there is none
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-color-emoji >/dev/null; } \
+	  || echo "There is no chromium and it cannot be installed here: the test of the page will be skipped."
 
 check: $(SETUP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check --quiet .

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 WEEK = re.compile(r"\b\d{4}-W\d{2}\b")
 URL = re.compile(r"https?://[^\s|>\"]+")
-RANGE = re.compile(r"(\d+)–(\d+)")
 Json = dict[str, Any]
 
 
@@ -29,7 +28,7 @@ def gather(player: Player, stored: int) -> Json:
             "duplicate": tally.duplicate,
             "stored": stored,
         },
-        "cohorts": cohorts(state),
+        "cohorts": cohorts(player.service.report(player.scenario.model, by="chipset", since="7d")),
         "release": _release(releases[0]) if releases else None,
         "tickets": [{"key": ticket["key"], "fingerprint": fingerprint(ticket)} for ticket in state["jira"]],
         "digest": digest(state),
@@ -37,30 +36,12 @@ def gather(player: Player, stored: int) -> Json:
     }
 
 
-def cohorts(state: acting.State) -> list[Json]:
-    """Return the cohorts of the newest report that Slack shows, as its table says them: shares of 0 to 1."""
-    for message in reversed(state["messages"]):
-        for block in message["blocks"]:
-            if block.get("type") == "data_table":
-                head, *rows = [[_cell(cell) for cell in row] for row in block["rows"]]
-                if {"answers", "95 %"} <= set(head):
-                    return [_cohort(dict(zip(head, row, strict=True)), str(head[0]), str(head[1])) for row in rows]
-    return []
-
-
-def _cohort(row: dict[Any, Any], attribute: str, score: str) -> Json:
-    low, high = RANGE.findall(str(row["95 %"]))[0]
-    return {
-        "cohort": str(row[attribute]).removesuffix(" ▼"),
-        "n": int(row["answers"]),
-        "score": round(float(row[score]) / 100, 4),
-        "low": int(low) / 100,
-        "high": int(high) / 100,
-    }
-
-
-def _cell(cell: Json) -> object:
-    return cell["value"] if cell.get("type") == "raw_number" else cell.get("text", "")
+def cohorts(report: Json) -> list[Json]:
+    """Return the cohorts of a report as the service told them: shares of 0 to 1 with their 95 % intervals."""
+    return [
+        {"cohort": row["cohort"], "n": row["n"], "score": row["value"], "low": row["low"], "high": row["high"]}
+        for row in report["cohorts"]
+    ]
 
 
 def _release(found: Json) -> Json:

@@ -36,6 +36,15 @@ class Service:
         found: list[Json] = self._ask("GET", "/v1/releases", params={"model": model})["releases"]
         return found
 
+    def report(self, model: str, **asked: str) -> Json:
+        """Return the scores of a model's poll by cohort; `asked` are by, since, where, poll. No poll: no cohorts."""
+        try:
+            return self._ask("GET", f"/v1/reports/{model}", params=asked)
+        except UpstreamError as error:
+            if "404" not in str(error):
+                raise
+            return {"cohorts": []}
+
     def _ask(self, method: str, path: str, **options: Any) -> Json:
         try:
             reply = self._session.request(method, self.url + path, timeout=TIMEOUT_S, **options)

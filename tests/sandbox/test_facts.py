@@ -1,4 +1,4 @@
-"""Facts are read from what is shown: reports from Slack’s table, digests from messages, fingerprints from labels."""
+"""Facts are read from what runs: reports from the service, digests from messages, fingerprints from labels."""
 
 from __future__ import annotations
 
@@ -12,33 +12,12 @@ def a_message(text: str = "", blocks: list[dict[str, Any]] | None = None, **more
     return {**plain, "text": text, "blocks": blocks or [], **more}
 
 
-def a_table(*rows: list[dict[str, Any]]) -> dict[str, Any]:
-    head = [{"type": "raw_text", "text": name} for name in ("chipset", "CSAT", "95 %", "answers", "before")]
-    return {"type": "data_table", "caption": "kws by chipset", "rows": [head, *rows]}
+def test_cohorts_keep_the_precision_of_the_service() -> None:
+    row = {"cohort": "Helio G35", "n": 118, "value": 72 / 118, "low": 0.5199, "high": 0.6934, "unit": "share"}
 
-
-def a_row(cohort: str, score: float, interval: str, n: int) -> list[dict[str, Any]]:
-    return [
-        {"type": "raw_text", "text": cohort},
-        {"type": "raw_number", "value": score, "text": f"{score} %"},
-        {"type": "raw_text", "text": interval},
-        {"type": "raw_number", "value": n, "text": str(n)},
-        {"type": "raw_text", "text": "–"},
+    assert facts.cohorts({"cohorts": [row | {"change": None}]}) == [
+        {"cohort": "Helio G35", "n": 118, "score": 72 / 118, "low": 0.5199, "high": 0.6934}
     ]
-
-
-def test_cohorts_are_those_of_the_newest_report() -> None:
-    old = a_message(blocks=[a_table(a_row("A17 Pro", 95.0, "80–99", 40))])
-    new = a_message(blocks=[a_table(a_row("Helio G35 ▼", 61.2, "52–70", 118), a_row("A15 Bionic", 90.0, "85–94", 210))])
-
-    assert facts.cohorts({"messages": [old, new, a_message("later")]}) == [
-        {"cohort": "Helio G35", "n": 118, "score": 0.612, "low": 0.52, "high": 0.70},
-        {"cohort": "A15 Bionic", "n": 210, "score": 0.9, "low": 0.85, "high": 0.94},
-    ]
-
-
-def test_without_a_report_there_are_no_cohorts() -> None:
-    assert facts.cohorts({"messages": [a_message("hello")]}) == []
 
 
 def test_a_digest_is_counted_by_its_week() -> None:
