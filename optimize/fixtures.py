@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,10 +39,8 @@ def mlp() -> Fixture:
     from sklearn.neural_network import MLPClassifier
 
     train_x, train_y, test_x, test_y = digits()
-    net = MLPClassifier((1024, 512), max_iter=30, random_state=0, early_stopping=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        net.fit(train_x, train_y)
+    net = MLPClassifier((1024, 512), max_iter=30, random_state=0)
+    _fit(net, train_x, train_y)
     model = _perceptron(net.coefs_, net.intercepts_, "mlp")
     return _fixture("mlp", model, _moved(train_x.reshape(-1, 1, 8, 8)).reshape(-1, 64), test_x, test_y)
 
@@ -53,15 +52,14 @@ def cnn() -> Fixture:
     train_x, train_y, test_x, test_y = digits()
     images = _moved(train_x.reshape(-1, 1, 8, 8))
     flow, layers = images, []
-    for width in (32, 64):
-        weight, bias = _kmeans_filters(flow[:TRAINING_ROWS], width)
-        flow = np.maximum(_convolve(flow, weight, bias), 0)
-        layers.append((weight, bias))
+    with _one_core():
+        for width in (32, 64):
+            weight, bias = _kmeans_filters(flow[:TRAINING_ROWS], width)
+            flow = np.maximum(_convolve(flow, weight, bias), 0)
+            layers.append((weight, bias))
     pooled = flow.reshape(len(flow), 64, 4, 2, 4, 2).mean(axis=(3, 5)).reshape(len(flow), -1)
     net = MLPClassifier((56,), alpha=0.01, max_iter=15, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        net.fit(pooled, np.tile(train_y, _MOVED_COPIES + 1))
+    _fit(net, pooled, np.tile(train_y, _MOVED_COPIES + 1))
     model = _convolutional(layers, net.coefs_, net.intercepts_)
     return _fixture("cnn", model, images, test_x.reshape(-1, 1, 8, 8), test_y)
 
@@ -81,6 +79,20 @@ def npz(**arrays: npt.NDArray[Any]) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
     return file.getvalue()
+
+
+def _fit(net: Any, x: Floats, y: Whole) -> None:
+    with _one_core(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.fit(x, y)
+
+
+def _one_core() -> AbstractContextManager[Any]:
+    """Compute on one core: faster for nets this small, and the same numbers each time."""
+    from threadpoolctl import threadpool_limits
+
+    limited: AbstractContextManager[Any] = threadpool_limits(limits=1)
+    return limited
 
 
 def _fixture(name: str, model: bytes, inputs: Floats, test_x: Floats, test_y: Whole) -> Fixture:

@@ -112,7 +112,7 @@ def plan(order: Order) -> Plan:
         raise InvalidInputError(*problems)
     assert needs is not None
     inputs, part = _inputs(order, evaluation)
-    about = 22 if order.recipe.is_auto else 1
+    about = 36 if order.recipe.is_auto else 1
     return Plan(order=order, needs=needs, evaluation=evaluation, inputs=inputs, part=part, about_steps=about + 4)
 
 
@@ -188,9 +188,9 @@ class _Job:
             tried = Tried(
                 recipe=name,
                 size_bytes=len(self.shelf.get(outcome["variant"])),
-                ratio=_ratio(outcome["times"]),
-                select=_comparison(parts, "select"),
-                confirm=_comparison(parts, "confirm"),
+                ratio=pair_ratio(outcome["times"]),
+                select=part_of(parts, "select"),
+                confirm=part_of(parts, "confirm"),
             )
         self.tried[name] = tried
         return tried
@@ -210,14 +210,14 @@ class _Job:
         judged = facts["judged"] or {}
         part = "confirm" if self.order.recipe.is_auto else self.plan.part
         evidence = Evidence(
-            device=_comparison(judged.get("device", {}), part),
-            native=_comparison(judged.get("native", {}), part),
-            ratio=_ratio(timed["times"]),
+            device=part_of(judged.get("device", {}), part),
+            native=part_of(judged.get("native", {}), part),
+            ratio=pair_ratio(timed["times"]),
             coverage={"before": before["coverage"], "after": after["coverage"]},
         )
         return report_card.grade(
-            _benchmark(self.order.model, before, timed["times"]["before"]),
-            _benchmark(variant["variant"], after, timed["times"]["after"]),
+            measured(self.order.model, before, timed["times"]["before"]),
+            measured(variant["variant"], after, timed["times"]["after"]),
             self.order.budget,
             evidence=evidence,
             origin=self._origin(chosen.recipe, tuple(facts["notes"])),
@@ -350,7 +350,8 @@ def _backend(step: str) -> Backend | None:
     return next((backend for backend in known().values() if step in backend.recipes()), None)
 
 
-def _benchmark(content: bytes, weighed: Mapping[str, Any], times: list[list[int]]) -> Benchmark:
+def measured(content: bytes, weighed: Mapping[str, Any], times: list[list[int]]) -> Benchmark:
+    """Return the benchmark of a file from the tasks `weigh` and `clock`."""
     return Benchmark(
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
@@ -363,11 +364,13 @@ def _benchmark(content: bytes, weighed: Mapping[str, Any], times: list[list[int]
     )
 
 
-def _ratio(times: Mapping[str, list[list[int]]]) -> Ratio:
+def pair_ratio(times: Mapping[str, list[list[int]]]) -> Ratio:
+    """Return the ratio of what the task `clock` took."""
     return ratio(times["before"], times["after"], times["copy"])
 
 
-def _comparison(parts: Mapping[str, Any], part: str) -> Comparison | None:
+def part_of(parts: Mapping[str, Any], part: str) -> Comparison | None:
+    """Return one part of what the task `judge` found."""
     return Comparison.read(parts[part]) if part in parts else None
 
 

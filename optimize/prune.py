@@ -27,6 +27,10 @@ _MOST_ROWS: Final = 12_000
 _MOST_WORK: Final = 300_000_000_000  # multiply-accumulates spent on calibration
 _FEWEST_ROWS: Final = 128
 _BATCH: Final = 64
+_MOST_PROBES: Final = 12
+_PROBE_ERROR: Final = 0.03
+_LARGEST_ERROR: Final = 0.5
+_FURTHEST_SHARE: Final = 8.0
 _FEWEST_CHANNELS: Final = 2
 # Kernels of ONNX Runtime and XNNPACK work on blocks of channels; 25 of them take longer than 32.
 _BLOCK: Final = 8
@@ -62,16 +66,54 @@ def prune(
         raise ValueError("has no layers whose channels could be dropped")
     kept, skipped = [], []
     rows = max(_FEWEST_ROWS, _MOST_WORK // max(1, 2 * macs(content) * len(spaces)))
+    shares = _shares(content, spaces, x[:rows], run) if error is not None else [1.0] * len(spaces)
     for place, space in enumerate(spaces):
         on_layer(place, len(spaces))
         if any(space.channels * reader.width > MOST_COLUMNS for reader in space.readers):
             skipped.append(space.makers[0].name or space.makers[0].output[0])
             continue
         layers = _measure(graph, original, space, x[:rows], run)
-        left = _choose(layers, error, share)
+        left = _choose(layers, error and min(error * shares[place], _LARGEST_ERROR), share)
         _replace(graph, space, layers, left)
         kept.append((space.makers[0].name or space.makers[0].output[0], space.channels, len(left)))
     return Pruned(model=graph.bytes(), kept=tuple(kept), skipped=tuple(skipped))
+
+
+def _shares(content: bytes, spaces: list[Space], x: Array, run: Session) -> list[float]:
+    """Return by what each space's allowed error is multiplied: more where it saves much and the output feels little.
+
+    With bytes falling like the logarithm of the error, the least total harm for the bytes saved has each space's
+    error proportional to its weights and inverse to what the output feels of it. Geometric mean 1.
+    """
+    if not 1 < len(spaces) <= _MOST_PROBES:
+        return [1.0] * len(spaces)
+    probe = x[: max(_FEWEST_ROWS, len(x) // 2)]
+    wanted = _first(run(content), probe)
+    worth = []
+    for place in range(len(spaces)):
+        graph = Graph(content)
+        space = channels.find_spaces(graph)[place]
+        weights = sum(graph.arrays[cut.name].size for cut in space.cuts)
+        weights += sum(graph.arrays[reader.node.input[1]].size for reader in space.readers)
+        if any(space.channels * reader.width > MOST_COLUMNS for reader in space.readers):
+            worth.append(1.0)
+            continue
+        layers = _measure(graph, onnx.load_model_from_string(content), space, probe, run)
+        order = repair.elimination_order(layers)
+        left = repair.fewest(layers, order, _PROBE_ERROR, at_least=_FEWEST_CHANNELS)
+        _replace(graph, space, layers, left)
+        felt = float(((_first(run(graph.bytes()), probe) - wanted) ** 2).mean() / (wanted.var() + 1e-12))
+        worth.append(weights / (felt + 0.01 * _PROBE_ERROR))
+    logs = np.log(worth)
+    return [float(share) for share in np.clip(np.exp(logs - logs.mean()), 1 / _FURTHEST_SHARE, _FURTHEST_SHARE)]
+
+
+def _first(session: Any, x: Array) -> Array:
+    """Return the first output for all rows, in batches that the model takes."""
+    name, batch = session.get_inputs()[0].name, session.get_inputs()[0].shape[0]
+    size = batch if isinstance(batch, int) and batch > 0 else _BATCH
+    parts = [session.run(None, {name: x[start : start + size]})[0] for start in range(0, len(x) - size + 1, size)]
+    return np.concatenate(parts).astype(np.float64)
 
 
 def _choose(layers: list[Layer], error: float | None, share: float | None) -> repair.Index:

@@ -160,7 +160,7 @@ def _check_answers(limit: Limit, found: Comparison | None) -> tuple[Outcome, str
     if limit.metric == "flips":
         share = found.flips / found.n
         said = f"{share * 100:.2g} % of answers changed (at most {found.flips_high * 100:.2g} %), {limit.text}"
-        return ("breaks" if share >= limit.bound else "fits" if found.flips_high < limit.bound else "not proven"), said
+        return _against(-limit.bound, -found.flips_high, -share), said
     if limit.metric == "worst-class":
         value = found.worst_difference if limit.relative else found.worst_accuracy
         if value is None:
@@ -221,7 +221,7 @@ def _warnings(before: Benchmark, after: Benchmark, evidence: Evidence, origin: O
     if native and device and native.accuracy_after is not None and device.accuracy_after is not None:
         apart = device.accuracy_after - native.accuracy_after
         if abs(apart) > 0.005:
-            yield f"accuracy on this machine's own int8 kernels differs by {_points(-apart)}; the device-like one counts"
+            yield f"accuracy on this machine's own int8 kernels differs by {_points(-apart)}; device-like counts"
     for name in ("coreml", "nnapi", "xnnpack"):
         lost = _lost_delegate(evidence.coverage, name)
         if lost:

@@ -2,8 +2,8 @@
 
 Int8 recipes that apply, then bisection on the error of pruning alone, then pruning with each int8 that held. A variant
 holds when the paired 95 % lower bound of its accuracy lies above the margin on one half of the inputs. Those that hold
-and no other beats in bytes and time are confirmed on the other half, the safest first, until one fails: testing in a
-fixed order keeps the error rate of the whole at that of one test (Maurer, Hothorn and Lehmacher 1995).
+and that no other beats in safety and rank are confirmed on the other half, the safest first, until one fails: testing
+in a fixed order keeps the error rate of the whole at that of one test (Maurer, Hothorn and Lehmacher 1995).
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from optimize.budgets import Budget
 from optimize.evaluate import Comparison
 from optimize.recipes import Recipe, parse_recipe
 
-# Errors of pruning to bisect over, each about 1.6 times the one before.
-LADDER: Final = (0.0005, 0.0008, 0.0013, 0.002, 0.0033, 0.0053, 0.0085, 0.0135, 0.022, 0.035, 0.055, 0.09, 0.14, 0.22)
-_INT8: Final = ("int8-static", "int8-dynamic", "int8-weights")
-_EXTRA: Final = ("int8-static-skip1", "int4-weights")
+# Errors of pruning to bisect over, each 1.28 times the one before: 0.0004 to 0.19.
+LADDER: Final = tuple(float(f"{0.0004 * 1.28**rung:.2g}") for rung in range(26))
+_NUMBERS: Final = ("int8-static", "int8-dynamic", "int8-weights", "int4-weights")
+_EXTRA: Final = ("int8-static-skip1", "int8-static-skip2")
 _STUDENTS: Final = ("distil64", "distil32", "distil64,int8-weights")
-MOST_CONFIRMED: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,19 +69,23 @@ def lower_bound(found: Comparison) -> float:
 def choose(tried: Sequence[Tried], budget: Budget) -> Tried | None:
     """Return the best of the confirmed, None when nothing is."""
     margin = budget.margin
-    good = [each for each in tried if holds(each, margin)]
-    finalists = rank(pareto(good), budget)[: MOST_CONFIRMED - 1]
-    # The safest opens the sequence, so that one unlucky half does not leave the search with nothing.
-    finalists += [each for each in sorted(good, key=_safety)[:1] if each not in finalists]
-    places = {each.recipe: place for place, each in enumerate(rank(finalists, budget))}
-    safest_first = sorted(finalists, key=lambda each: (_safety(each), places[each.recipe]))
     confirmed = []
-    for each in safest_first:
+    for each in confirming_order([each for each in tried if holds(each, margin)], budget):
         if each.confirm is None or lower_bound(each.confirm) < -margin:
             break
         confirmed.append(each)
     ranked = rank(confirmed, budget)
     return ranked[0] if ranked else None
+
+
+def confirming_order(good: Sequence[Tried], budget: Budget) -> list[Tried]:
+    """Return the safest first; each next one is less safe and better by the budget, else it is not worth a test."""
+    places = {each.recipe: place for place, each in enumerate(rank(good, budget))}
+    order: list[Tried] = []
+    for each in sorted(good, key=lambda one: (_safety(one), places[one.recipe])):
+        if not order or places[each.recipe] < places[order[-1].recipe]:
+            order.append(each)
+    return order
 
 
 def pareto(tried: Sequence[Tried]) -> list[Tried]:
@@ -115,9 +118,9 @@ def rank(tried: Sequence[Tried], budget: Budget) -> list[Tried]:
 
 def _phases(space: Space, tried: Mapping[str, Tried]) -> list[str]:
     """Return what is due in order; a later phase depends on what an earlier one found."""
-    texts = [*_INT8, "int4-weights"]
+    texts = [*_NUMBERS]
     texts += _bisection("prune@{}", space, tried)
-    for numbers in _INT8:
+    for numbers in _NUMBERS:
         plain = tried.get(numbers)
         if plain is not None and holds(plain, space.margin):
             texts += _bisection(f"prune@{{}},{numbers}", space, tried)
