@@ -81,13 +81,14 @@ def models(session: Session, *, app: str | None = None) -> tuple[tuple[str, str]
 
 def current_baselines(session: Session, *, app: str, model: str) -> tuple[Artifact, ...]:
     """Return what phones run when no release is live: the files of the last completed release that still stands, or
-    those registered as baseline. All are of one version; nothing means that the model in the app stays."""
+    those registered as baseline. All are of one version; nothing means that the model in the app stays. A comparison
+    of two candidates (A/B) replaces nothing."""
     last = (
         sa.select(ReleaseRow.candidates)
         .join(RolloutRow, RolloutRow.release_id == ReleaseRow.id)
         .where(ReleaseRow.app == app, ReleaseRow.model == model)
-        .where(RolloutRow.state.in_([str(State.COMPLETED), str(State.SUPERSEDED)]))
-        .order_by(RolloutRow.completed_at.desc())
+        .where(RolloutRow.state.in_([str(State.COMPLETED), str(State.SUPERSEDED)]), ReleaseRow.rival_version.is_(None))
+        .order_by(RolloutRow.completed_at.desc(), ReleaseRow.number.desc())
         .limit(1)
     )
     digests = session.scalar(last)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import OperationalError
@@ -17,12 +17,16 @@ from sqlalchemy.orm import Session
 from core.clock import monotonic
 from core.db import Databases, reading
 from core.errors import NotFoundError
+from core.segments import EVERYONE
 from releases import counters
 from releases.artifact_store import current_baselines, find_artifacts, models
 from releases.artifacts import Artifact
-from releases.offers import Live, Slot
-from releases.states import LIVE
-from releases.store import live_releases
+from releases.offers import Live, Slot, Standing
+from releases.plan import Release
+from releases.states import LIVE, Rollout
+from releases.store import live_releases, stood_releases
+from releases.throttle_store import all_throttles
+from releases.throttles import Throttle
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5
@@ -93,19 +97,47 @@ def read_slots(session: Session) -> dict[str, tuple[Slot, ...]]:
         for release, rollout in live_releases(session)
         if rollout.state in LIVE
     }
+    stood = _stood(session)
+    throttled: dict[tuple[str, str], list[Throttle]] = {}
+    for app, model, throttle in all_throttles(session):
+        throttled.setdefault((app, model), []).append(throttle)
     found: dict[str, list[Slot]] = {}
     for app, model in models(session):
         artifacts = {artifact.sha256: artifact for artifact in find_artifacts(session, app=app, model=model)}
         running = live.get((app, model))
-        if running is None:
-            slot = Slot(model=model, baselines=current_baselines(session, app=app, model=model))
-        else:
-            release, rollout = running
-            candidates = _pick(artifacts, release.candidates)
-            slot = Slot(model=model, baselines=_pick(artifacts, release.baselines),
-                        live=Live(release=release, rollout=rollout, candidates=candidates))  # fmt: skip
+        slot = Slot(
+            model=model,
+            baselines=_pick(artifacts, running[0].baselines) if running
+            else current_baselines(session, app=app, model=model),
+            live=_live(artifacts, *running) if running else None,
+            standing=_standing(artifacts, stood.get((app, model), ())),
+            throttles=tuple(throttled.get((app, model), ())),
+        )  # fmt: skip
         found.setdefault(app, []).append(slot)
     return {app: tuple(slots) for app, slots in found.items()}
+
+
+def _live(artifacts: Mapping[str, Artifact], release: Release, rollout: Rollout) -> Live:
+    return Live(release=release, rollout=rollout, candidates=_pick(artifacts, release.candidates),
+                rivals=_pick(artifacts, release.rivals))  # fmt: skip
+
+
+def _stood(session: Session) -> dict[tuple[str, str], list[tuple[Release, Rollout]]]:
+    found: dict[tuple[str, str], list[tuple[Release, Rollout]]] = {}
+    for release, rollout in stood_releases(session):
+        found.setdefault((release.app, release.model), []).append((release, rollout))
+    return found
+
+
+def _standing(artifacts: Mapping[str, Artifact], stood: Sequence[tuple[Release, Rollout]]) -> tuple[Standing, ...]:
+    """Return the releases that left somebody out, the newest first, down to one that reached everybody."""
+    found = []
+    for release, rollout in stood:
+        if release.plan.segment == EVERYONE and not release.plan.holdback and not rollout.stopped:
+            break
+        live = _live(artifacts, release, rollout)
+        found.append(Standing(live=live, baselines=_pick(artifacts, release.baselines)))
+    return tuple(found)
 
 
 def _pick(artifacts: Mapping[str, Artifact], digests: tuple[str, ...]) -> tuple[Artifact, ...]:

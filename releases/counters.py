@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.db import insert
 from releases.tables import ReleaseCounterRow
 
-Name = Literal["number", "catalog"]
+Name = Literal["number", "catalog", "freeze", "throttle"]
 
 
 def bump(session: Session, name: Name) -> int:

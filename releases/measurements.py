@@ -53,15 +53,21 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What phones told in the current stage: installs of each arm and the newest hour of the candidate's."""
+    """What phones told in the current stage: installs of each arm and the newest hour of the candidate's.
+
+    `unequal` says that the arms do not have the sizes they should (srm.SampleRatio.sentence), None that they do.
+    """
 
     baseline_installs: int = 0
     candidate_installs: int = 0
     newest: datetime | None = None
     holders: int | None = None
+    unequal: str | None = None
 
 
-def evidence(measurements: Iterable[Measurement], *, since: datetime, holders: int | None = None) -> Evidence:
+def evidence(
+    measurements: Iterable[Measurement], *, since: datetime, holders: int | None = None, unequal: str | None = None
+) -> Evidence:
     """Return what was seen since a stage began, from cells alone.
 
     An install counts at most once in a cell, so the fullest hour is a number of distinct installs that were certainly
@@ -81,5 +87,6 @@ def evidence(measurements: Iterable[Measurement], *, since: datetime, holders: i
             if candidate:
                 newest = max(newest or hour, hour)
     return Evidence(
-        baseline_installs=most["baseline"], candidate_installs=most["candidate"], newest=newest, holders=holders
-    )
+        baseline_installs=most["baseline"], candidate_installs=most["candidate"], newest=newest, holders=holders,
+        unequal=unequal,
+    )  # fmt: skip

@@ -2,7 +2,9 @@
 
 A flag is a model, its variant an artifact's variant, its value an object with version, digest and address. What real
 clients need and the protocol only allows is always sent: `value`, `variant`, `errorDetails`. An empty value means that
-the app runs the model it was built with. Metadata is flat; phones echo `release` and `arm` in their telemetry.
+the app runs the model it was built with; `fallback` is what it tries when the file fails, in order, before that.
+`max_per_minute` and `runs` ("cloud", "bundled") throttle it. Metadata is flat; phones echo `release` and `arm` in their
+telemetry.
 https://github.com/open-feature/protocol
 """
 
@@ -29,6 +31,7 @@ from releases.offers import Offer, offer
 MAX_BODY_BYTES = 64 * 1024
 MAX_KEY_CHARS = 256
 BUILT_IN = "built-in"
+CLOUD = "cloud"
 ErrorCode = Literal["PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT", "FLAG_NOT_FOUND", "GENERAL"]
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -123,22 +126,27 @@ def read_context(body: bytes) -> tuple[str, DeviceContext]:
 
 def success(offered: Offer, public_url: str) -> dict[str, Any]:
     """Return the offer as OFREP's evaluation success."""
-    metadata: dict[str, str] = {"arm": offered.arm, "why": offered.why}
+    metadata: dict[str, str | int] = {"arm": offered.arm, "why": offered.why}
     if offered.release_id:
         metadata["release"] = offered.release_id
+    throttle = offered.throttle
     value: dict[str, Any] = {}
     if offered.artifact:
         value = _file(offered.artifact, public_url) | {
             "model": offered.model,
-            "version": offered.artifact.version,
             "fallback": [_file(artifact, public_url) for artifact in offered.fallback],
         }
-    variant = offered.artifact.variant if offered.artifact else BUILT_IN
+    if throttle.runs != "device":
+        metadata["runs"] = value["runs"] = throttle.runs
+    if throttle.per_minute is not None:
+        metadata["max_per_minute"] = value["max_per_minute"] = throttle.per_minute
+    variant = offered.artifact.variant if offered.artifact else CLOUD if throttle.runs == "cloud" else BUILT_IN
     return {"key": offered.model, "value": value, "variant": variant, "reason": offered.reason, "metadata": metadata}
 
 
 def _file(artifact: Artifact, public_url: str) -> dict[str, Any]:
     stated: dict[str, Any] = {
+        "version": artifact.version,
         "variant": artifact.variant,
         "sha256": artifact.sha256,
         "size": artifact.size_bytes,

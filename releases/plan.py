@@ -2,33 +2,34 @@
 
     to=0.1,1,5,25,100 bake=24h where="platform=android" guard="latency_p95<+10% crash_rate<+0.2pt csat>-5pt"
 
-Optional: `min=` least installs per arm, `approve=25,100` shares that need a person, `start=` a moment. All mistakes
-are told at once. Pure.
+Optional: `min=` least installs per arm, `approve=25,100` shares that need a person, `approvals=2` how many people that
+are, `holdback=5` percent that keep the baseline for good, `start=` a moment, `mode=aa` the baseline against itself.
+All mistakes are told at once. Pure.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from core import segments
 from core.errors import InvalidInputError, Problem
 from core.segments import EVERYONE, Segment
-from releases import guard_text
+from releases import guard_text, plan_words
 from releases.guardrails import Guardrail
+from releases.plan_words import parse_length
 from releases.wording import duration, share
 
-LEAST_PERCENT: Final = 0.0001
+__all__ = ["Plan", "Release", "Stage", "from_json", "parse_length", "parse_plan", "plan_hash", "text", "to_json"]
+
 DEFAULT_BAKE: Final = "24h"
 DEFAULT_GUARD: Final = "crash_rate<+0.2pt latency_p95<+10%"
-LONGEST_BAKE: Final = timedelta(days=90)
-_UNITS: Final = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d|w)")
+MOST_APPROVALS: Final = 10
+A_A: Final = "aa"
 _Read = TypeVar("_Read")
 
 
@@ -45,7 +46,9 @@ class Stage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """`patience`: how long past its bake a stage may lack data or clarity before it is paused for a person.
-    `watch`: how long a completed release is still judged. `way_back`: how long installs have to return."""
+    `watch`: how long a completed release is still judged. `way_back`: how long installs have to return.
+    `holdback`: percent that keep the baseline for good. `approvals`: how many people have to approve, each within
+    `approve_within` of being asked. `is_aa`: the candidate is the baseline itself, so nothing may alarm."""
 
     stages: tuple[Stage, ...]
     segment: Segment = EVERYONE
@@ -54,6 +57,10 @@ class Plan:
     patience: timedelta = timedelta(days=3)
     watch: timedelta = timedelta(days=7)
     way_back: timedelta = timedelta(days=1)
+    holdback: float = 0.0
+    approvals: int = 1
+    approve_within: timedelta = timedelta(days=3)
+    is_aa: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +68,8 @@ class Release:
     """The decision to replace the baseline by the candidate in a segment by a plan.
 
     `baselines` and `candidates` are the digests of the files that may be offered; whoever approves, approves these.
-    `salt` belongs to the lineage (model and candidate version) and survives a restart.
+    `salt` belongs to the lineage (model and candidate version) and survives a restart. `rivals` are the files of a
+    second candidate that is compared with the same baseline (A/B).
     """
 
     id: str
@@ -78,6 +86,13 @@ class Release:
     proposed_by: str
     reason: str | None
     created_at: datetime
+    rival_version: str | None = None
+    rivals: tuple[str, ...] = ()
+
+    @property
+    def holdback_salt(self) -> str:
+        """The salt of the quarter in which it was proposed: all releases of a quarter hold the same installs back."""
+        return f"holdback-{self.created_at.year}Q{(self.created_at.month + 2) // 3}"
 
     @property
     def name(self) -> str:
@@ -94,19 +109,28 @@ def parse_plan(
     min_installs: str | None = None,
     approve: str | None = None,
     start: str | None = None,
+    holdback: str | None = None,
+    approvals: str | None = None,
+    mode: str | None = None,
+    versus: str | None = None,
 ) -> Plan:
-    """Read a plan as people type it; None means not said. `guard="none"` goes without guardrails.
+    """Read a plan as people type it; None means not said. `guard="none"` goes without guardrails. `versus` names a
+    second version to compare as well; what it is, the store checks.
 
     Raises: InvalidInputError: with every mistake.
     """
     problems: list[Problem] = []
-    percents = _percents(to, problems)
-    bakes = _bakes(bake or DEFAULT_BAKE, len(percents), problems)
-    approved = _approvals(approve, percents, problems)
-    least = _least(min_installs, problems)
+    percents = plan_words.percents(to, problems, has_rival=bool(versus))
+    bakes = plan_words.bakes(bake or DEFAULT_BAKE, len(percents), problems)
+    approved = plan_words.approvals(approve, percents, problems)
+    least = plan_words.whole("min", min_installs, problems, most=999_999_999, of="installs")
+    people = plan_words.whole("approvals", approvals, problems, most=MOST_APPROVALS, of="people")
+    kept = plan_words.holdback(holdback, problems)
     segment = _gather("where", lambda: segments.parse(where or ""), problems) or EVERYONE
     guardrails = _gather("guard", lambda: guard_text.parse(guard or DEFAULT_GUARD), problems) or ()
-    starts_at = _moment(start, problems)
+    starts_at = plan_words.moment(start, problems)
+    if mode not in (None, A_A):
+        problems.append(Problem("mode", f"must be {A_A} (the baseline against itself), not {mode!r}"))
     if guardrails and percents == [100.0]:
         problems.append(Problem("to", "must have a stage below 100, or there is no baseline to compare with"))
     if problems:
@@ -115,20 +139,8 @@ def parse_plan(
         Stage(percent=percent, bake=length, min_installs=least, needs_approval=percent in approved)
         for percent, length in zip(percents, bakes, strict=True)
     )
-    return Plan(stages=tuple(stages), segment=segment, guardrails=guardrails, starts_at=starts_at)
-
-
-def parse_length(text: str) -> timedelta | None:
-    """Return "24h", "90min", "1d12h" as a length of time, None if it is not one."""
-    text = text.strip().lower()
-    if not text or _LENGTH.sub("", text):
-        return None
-    total = timedelta()
-    for number, unit in _LENGTH.findall(text):
-        if len(number) > 9:
-            return None
-        total += timedelta(**{_UNITS[unit]: float(number)})
-    return total
+    return Plan(stages=tuple(stages), segment=segment, guardrails=guardrails, starts_at=starts_at, holdback=kept,
+                approvals=people, is_aa=mode == A_A)  # fmt: skip
 
 
 def plan_hash(plan: Plan, digests: Iterable[str]) -> str:
@@ -150,8 +162,14 @@ def text(plan: Plan) -> str:
         parts.append("approve=" + ",".join(approved))
     if plan.stages[0].min_installs > 1:
         parts.append(f"min={plan.stages[0].min_installs}")
+    if plan.approvals > 1:
+        parts.append(f"approvals={plan.approvals}")
+    if plan.holdback:
+        parts.append("holdback=" + share(plan.holdback).removesuffix(" %"))
     if plan.starts_at:
         parts.append(f"start={plan.starts_at.isoformat()}")
+    if plan.is_aa:
+        parts.append(f"mode={A_A}")
     return " ".join(parts)
 
 
@@ -170,6 +188,10 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "patience_s": plan.patience.total_seconds(),
         "watch_s": plan.watch.total_seconds(),
         "way_back_s": plan.way_back.total_seconds(),
+        "holdback": plan.holdback,
+        "approvals": plan.approvals,
+        "approve_within_s": plan.approve_within.total_seconds(),
+        "is_aa": plan.is_aa,
     }  # fmt: skip
 
 
@@ -187,76 +209,11 @@ def from_json(facts: Mapping[str, Any]) -> Plan:
         patience=timedelta(seconds=facts["patience_s"]),
         watch=timedelta(seconds=facts["watch_s"]),
         way_back=timedelta(seconds=facts["way_back_s"]),
+        holdback=facts.get("holdback", 0.0),
+        approvals=facts.get("approvals", 1),
+        approve_within=timedelta(seconds=facts.get("approve_within_s", 3 * 86400)),
+        is_aa=facts.get("is_aa", False),
     )  # fmt: skip
-
-
-def _percents(text: str, problems: list[Problem]) -> list[float]:
-    """Return the shares, one for each that was typed, mistaken or not."""
-    found: list[float] = []
-    for i, word in enumerate(text.split(",")):
-        path, before = f"stages[{i}].percent", max(found, default=0.0)
-        percent = _number(word.strip().removesuffix("%"))
-        if percent is None or not LEAST_PERCENT <= percent <= 100:
-            problems.append(Problem(path, f"must be a percentage from 0.0001 to 100, not {word.strip()!r}"))
-        elif percent <= before:
-            problems.append(Problem(path, f"must be above {before:g}, the stage before"))
-        found.append(percent if percent is not None else before)
-    if max(found) < 100:
-        problems.append(Problem("to", "must end at 100; pause or halt keeps a release at a smaller share"))
-    return found
-
-
-def _bakes(text: str, stages: int, problems: list[Problem]) -> list[timedelta]:
-    words = text.split(",")
-    lengths = [parse_length(word) for word in words]
-    for i, (word, length) in enumerate(zip(words, lengths, strict=True)):
-        path = f"stages[{i}].bake" if len(words) > 1 else "bake"
-        if length is None:
-            problems.append(Problem(path, f"must be a length of time such as 30min, 24h or 2d, not {word.strip()!r}"))
-        elif not timedelta() < length <= LONGEST_BAKE:
-            problems.append(Problem(path, "must be above 0 and at most 90d"))
-    if len(words) not in (1, stages):
-        problems.append(Problem("bake", f"must be one length or one for each of the {stages} stages, not {len(words)}"))
-    known = [length or timedelta() for length in lengths]
-    return (known * stages)[:stages] if len(known) == 1 else (known + [timedelta()] * stages)[:stages]
-
-
-def _approvals(text: str | None, percents: list[float], problems: list[Problem]) -> set[float]:
-    asked: set[float] = set()
-    for word in (text or "").split(",") if text else ():
-        percent = _number(word.strip().removesuffix("%"))
-        if percent is None or percent not in percents:
-            problems.append(Problem("approve", f"must name shares of `to`, not {word.strip()!r}"))
-        else:
-            asked.add(percent)
-    return asked
-
-
-def _least(text: str | None, problems: list[Problem]) -> int:
-    if text is None:
-        return 1
-    if not re.fullmatch(r"[1-9]\d{0,8}", text.strip()):
-        problems.append(Problem("min", f"must be a whole number of installs from 1, not {text!r}"))
-        return 1
-    return int(text)
-
-
-def _moment(text: str | None, problems: list[Problem]) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        problems.append(Problem("start", f"must be a moment such as 2026-11-23T09:00+01:00, not {text!r}"))
-        return None
-    if moment.tzinfo is None:
-        problems.append(Problem("start", "must say its time zone, such as 2026-11-23T09:00+01:00 or …Z"))
-        return None
-    return moment.astimezone(UTC)
-
-
-def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"\d{1,3}(\.\d{1,9})?|\.\d{1,9}", text) else None
 
 
 def _gather(path: str, read: Callable[[], _Read], problems: list[Problem]) -> _Read | None:

@@ -11,10 +11,13 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from core.errors import ConflictError, NotAllowedError
-from releases.guardrails import Finding, Verdict, worst
+from releases.breach import CohortBreach
+from releases.freeze import Frozen
+from releases.guardrails import Finding, Guardrail, Verdict, worst
 from releases.measurements import Evidence
 from releases.plan import Plan
 from releases.states import (
+    COHORT_STATES,
     LIVE,
     TABLE,
     TERMINAL,
@@ -23,6 +26,7 @@ from releases.states import (
     Advance,
     Approve,
     Cancel,
+    CohortStop,
     Complete,
     Decision,
     Halt,
@@ -45,9 +49,10 @@ from releases.states import (
 from releases.wording import count, duration, share
 
 __all__ = [
-    "LIVE", "TABLE", "TERMINAL", "WATCHED", "Act", "Advance", "Approve", "Cancel", "Complete", "Decision", "Evidence",
-    "Halt", "Hold", "Kill", "Pause", "PausedFor", "Reject", "Resume", "RollBack", "Rollout", "State", "Submit",
-    "Supersede", "allowed_acts", "apply", "approval_subject", "decide", "draft", "next_step",
+    "COHORT_STATES", "LIVE", "TABLE", "TERMINAL", "WATCHED", "Act", "Advance", "Approve", "Cancel", "CohortBreach",
+    "CohortStop", "Complete", "Decision", "Evidence", "Frozen", "Halt", "Hold", "Kill", "Pause", "PausedFor", "Reject",
+    "Resume", "RollBack", "Rollout", "State", "Submit", "Supersede", "allowed_acts", "apply", "approval_subject",
+    "decide", "draft", "next_step",
 ]  # fmt: skip
 
 FRESH_WITHIN: Final = timedelta(hours=6)
@@ -55,26 +60,38 @@ NOTHING_SEEN: Final = Evidence()
 
 
 def decide(
-    rollout: Rollout, plan: Plan, findings: Sequence[Finding], now: datetime, *, evidence: Evidence = NOTHING_SEEN
+    rollout: Rollout,
+    plan: Plan,
+    findings: Sequence[Finding],
+    now: datetime,
+    *,
+    evidence: Evidence = NOTHING_SEEN,
+    frozen: Frozen | None = None,
+    cohort: CohortBreach | None = None,
 ) -> Decision:
     """Return what to do now. `evidence` is what was seen since the stage began; without it nothing advances.
 
-    A breach comes first, in every state in which installs have the candidate.
+    A breach comes first, in every state in which installs have the candidate; that of one `cohort`, when the others
+    are sound, stops that cohort only. While `frozen` nothing widens.
     """
     match rollout.state:
         case State.SCHEDULED:
             if plan.starts_at and now < plan.starts_at:
                 return Hold(reason=f"starts in {duration(plan.starts_at - now)}")
+            if frozen:
+                return Hold(reason=frozen.sentence)
             return Advance(stage=0, reason=f"started at {share(plan.stages[0].percent)}")
         case State.PROGRESSING:
-            return _breach(rollout, findings) or _go_on(rollout, plan, findings, now, evidence)
+            found = _breach(rollout, plan, findings, cohort) or _unequal(rollout, evidence)
+            return found or _go_on(rollout, plan, findings, now, evidence, frozen)
         case State.PAUSED:
-            return _breach(rollout, findings) or Hold(reason=rollout.reason or "paused")
+            return _breach(rollout, plan, findings, cohort) or _paused(rollout, frozen)
         case State.HALTED:
-            return _breach(rollout, findings) or Hold(reason=rollout.reason or "halted")
+            return _breach(rollout, plan, findings, cohort) or Hold(reason=rollout.reason or "halted")
         case State.COMPLETED:
             watched = now < rollout.since + plan.watch
-            return (_breach(rollout, findings) if watched else None) or Hold(reason="completed")
+            found = _breach(rollout, plan, findings, cohort) if watched else None
+            return found or Hold(reason="completed")
         case State.ROLLING_BACK:
             return _way_back(rollout, plan, now, evidence)
         case State.DRAFT | State.AWAITING_APPROVAL:
@@ -85,11 +102,13 @@ def decide(
             assert_never(rollout.state)
 
 
-def next_step(rollout: Rollout, plan: Plan, findings: Sequence[Finding], *, reason: str) -> Advance | Complete:
-    """Return what a person's "advance" does: on without waiting to bake, but past neither a breach nor an approval.
+def next_step(
+    rollout: Rollout, plan: Plan, findings: Sequence[Finding], *, reason: str, frozen: Frozen | None = None
+) -> Advance | Complete:
+    """Return what a person's "advance" does: on without waiting to bake, but past no breach, approval or freeze.
 
-    Raises: ConflictError: a guardrail is breached or the release does not progress; NotAllowedError: the next stage
-        needs an approval.
+    Raises: ConflictError: a guardrail is breached, the release does not progress, or nothing may widen now;
+        NotAllowedError: the next stage needs an approval.
     """
     if rollout.state is not State.PROGRESSING:
         raise ConflictError(f"The release is {rollout.state.replace('_', ' ')}; only a progressing one advances.")
@@ -100,28 +119,70 @@ def next_step(rollout: Rollout, plan: Plan, findings: Sequence[Finding], *, reas
         return Complete(reason=reason)
     if _waits_for_person(rollout, plan):
         raise NotAllowedError(f"The stage of {share(plan.stages[rollout.stage + 1].percent)} needs an approval first.")
+    if frozen:
+        raise ConflictError(f"Nothing widens now: {frozen.sentence}. Halt, roll back and kill still work.")
     return Advance(stage=rollout.stage + 1, reason=reason)
 
 
-def _breach(rollout: Rollout, findings: Sequence[Finding]) -> Pause | Halt | RollBack | None:
+def _breach(
+    rollout: Rollout, plan: Plan, findings: Sequence[Finding], cohort: CohortBreach | None
+) -> Pause | Halt | RollBack | None:
     """Return the strongest act of the breached guardrails, None if nothing new is to be done."""
+    if cohort is not None and not plan.is_aa:
+        return _stop_cohort(rollout, cohort)
     found = worst(findings)
     if found is None or found.verdict is not Verdict.FAIL:
         return None
-    match found.guardrail.on_fail:
+    if plan.is_aa:
+        return _pause_once(rollout, f"Both arms run the same file, so the measuring is at fault. {found.sentence}")
+    return _whole(rollout, found.guardrail, found.sentence)
+
+
+def _whole(rollout: Rollout, guardrail: Guardrail, sentence: str) -> Pause | Halt | RollBack | None:
+    match guardrail.on_fail:
         case "rollback":
-            return RollBack(reason=found.sentence)
+            return RollBack(reason=sentence)
         case "halt":
-            return None if rollout.state is State.HALTED else Halt(reason=found.sentence)
+            return None if rollout.state is State.HALTED else Halt(reason=sentence)
         case "pause":
-            waits = rollout.state is not State.PROGRESSING
-            return None if waits else Pause(reason=found.sentence, why=PausedFor.GUARDRAIL)
+            return _pause_once(rollout, sentence)
         case _:
-            assert_never(found.guardrail.on_fail)
+            assert_never(guardrail.on_fail)
+
+
+def _pause_once(rollout: Rollout, sentence: str) -> Pause | None:
+    waits = rollout.state is not State.PROGRESSING
+    return None if waits else Pause(reason=sentence, why=PausedFor.GUARDRAIL)
+
+
+def _stop_cohort(rollout: Rollout, breach: CohortBreach) -> Halt | RollBack | None:
+    stop = next((stop for stop in rollout.stopped if stop.segment == breach.cohort), None)
+    if breach.finding.guardrail.on_fail == "rollback":
+        back = RollBack(reason=breach.sentence, cohort=breach.cohort)
+        return None if stop is not None and stop.returns else back
+    return None if stop is not None else Halt(reason=breach.sentence, cohort=breach.cohort)
+
+
+def _unequal(rollout: Rollout, evidence: Evidence) -> Pause | None:
+    """Pause once a stage for a sample-ratio mismatch; a person who resumes knows of it."""
+    if evidence.unequal is None or rollout.unequal == rollout.stage:
+        return None
+    return Pause(reason=evidence.unequal, why=PausedFor.SRM)
+
+
+def _paused(rollout: Rollout, frozen: Frozen | None) -> Hold | Resume:
+    if rollout.paused_for is PausedFor.FREEZE and frozen is None:
+        return Resume(reason="the freeze is over")
+    return Hold(reason=rollout.reason or "paused")
 
 
 def _go_on(
-    rollout: Rollout, plan: Plan, findings: Sequence[Finding], now: datetime, evidence: Evidence
+    rollout: Rollout,
+    plan: Plan,
+    findings: Sequence[Finding],
+    now: datetime,
+    evidence: Evidence,
+    frozen: Frozen | None,
 ) -> Hold | Pause | Advance | Complete:
     stage = plan.stages[rollout.stage]
     baked_at = rollout.stage_since + stage.bake
@@ -137,6 +198,8 @@ def _go_on(
     following = plan.stages[rollout.stage + 1]
     if _waits_for_person(rollout, plan):
         return Pause(reason=f"{share(following.percent)} needs an approval", why=PausedFor.APPROVAL)
+    if frozen:
+        return Pause(reason=frozen.sentence, why=PausedFor.FREEZE)
     return Advance(
         stage=rollout.stage + 1,
         reason=f"{share(stage.percent)} baked for {duration(stage.bake)}, all guardrails hold; on to "

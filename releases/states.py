@@ -10,9 +10,37 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 
+from core.device import DeviceContext
 from core.errors import ConflictError, NotAllowedError
+from core.segments import EVERYONE, Segment, matches
+from core.segments import text as segment_text
+from releases.acts import (
+    WORDS,
+    Act,
+    Advance,
+    Approve,
+    Cancel,
+    Complete,
+    Decision,
+    Halt,
+    Hold,
+    Kill,
+    Pause,
+    PausedFor,
+    Reject,
+    Resume,
+    RollBack,
+    Submit,
+    Supersede,
+)
+
+__all__ = [
+    "COHORT_STATES", "LIVE", "TABLE", "TERMINAL", "WATCHED", "Act", "Advance", "Approve", "Cancel", "CohortStop",
+    "Complete", "Decision", "Halt", "Hold", "Kill", "Pause", "PausedFor", "Reject", "Resume", "RollBack", "Rollout",
+    "State", "Submit", "Supersede", "allowed_acts", "apply", "approval_subject", "draft",
+]  # fmt: skip
 
 
 class State(StrEnum):
@@ -37,12 +65,14 @@ WATCHED: Final = LIVE | {State.SCHEDULED, State.COMPLETED}
 TERMINAL: Final = frozenset({State.ROLLED_BACK, State.SUPERSEDED, State.CANCELLED, State.REJECTED})
 
 
-class PausedFor(StrEnum):
-    MANUAL = "manual"
-    INCONCLUSIVE = "inconclusive"
-    NO_DATA = "no_data"
-    APPROVAL = "approval"
-    GUARDRAIL = "guardrail"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortStop:
+    """A cohort that gets the candidate no more while the others do. `returns`: its holders return to the baseline."""
+
+    segment: Segment
+    since: datetime
+    reason: str
+    returns: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +80,8 @@ class Rollout:
     """`stage` counts from 0. `since`: in this state since; `stage_since`: at this share since.
 
     `cleared`: the highest stage that people allowed to begin. `reason` is why it is in this state, a sentence.
+    `stopped`: cohorts that are halted or rolled back alone. `unequal`: the stage at which a person went on although
+    the arms are unequal in size.
     """
 
     release_id: str
@@ -61,85 +93,14 @@ class Rollout:
     reason: str | None = None
     paused_for: PausedFor | None = None
     cleared: int = 0
+    stopped: tuple[CohortStop, ...] = ()
+    unequal: int | None = None
 
+    def stop_of(self, device: DeviceContext) -> CohortStop | None:
+        """Return what stops the device's cohort, a roll back before a halt."""
+        found = [stop for stop in self.stopped if matches(stop.segment, device)]
+        return next((stop for stop in found if stop.returns), found[0] if found else None)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advance:
-    """Start (from scheduled) or widen to `stage`."""
-
-    stage: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    reason: str
-    why: PausedFor = PausedFor.MANUAL
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Halt:
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollBack:
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Complete:
-    """The last stage was passed; or, while rolling back, the way back is done."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submit:
-    reason: str = "proposed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approve:
-    """Enough people approved: the start, the stage that waits for a person, or going on after a halt."""
-
-    reason: str = "approved"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reject:
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resume:
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kill:
-    """Roll back now, past every gate."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Supersede:
-    reason: str
-
-
-Decision: TypeAlias = Hold | Advance | Pause | Halt | RollBack | Complete
-Act: TypeAlias = Decision | Submit | Approve | Reject | Resume | Cancel | Kill | Supersede
 
 _S = State
 TABLE: Final[Mapping[tuple[State, type[Act]], State]] = MappingProxyType(
@@ -174,14 +135,8 @@ TABLE: Final[Mapping[tuple[State, type[Act]], State]] = MappingProxyType(
     }
 )
 """(state, act) → the state it leads to; what is not listed cannot be done."""
-
-_WORDS: Final[Mapping[type[Act], str]] = MappingProxyType(
-    {
-        Advance: "be advanced", Pause: "be paused", Halt: "be halted", RollBack: "be rolled back", Kill: "be killed",
-        Complete: "be completed", Submit: "be submitted", Approve: "be approved", Reject: "be rejected",
-        Resume: "be resumed", Cancel: "be cancelled", Supersede: "be superseded",
-    }
-)  # fmt: skip
+COHORT_STATES: Final = frozenset({State.PROGRESSING, State.PAUSED, State.HALTED, State.COMPLETED})
+"""States in which one cohort may be halted, rolled back or resumed; none of it changes the release's state."""
 
 
 def draft(release_id: str, *, now: datetime) -> Rollout:
@@ -216,6 +171,8 @@ def apply(rollout: Rollout, act: Act, now: datetime) -> Rollout:
     """
     if isinstance(act, Hold):
         return rollout
+    if isinstance(act, Halt | RollBack | Resume) and act.cohort is not None:
+        return _apply_to_cohort(rollout, act, act.cohort, now)
     target = TABLE.get((rollout.state, type(act)))
     if target is None:
         _refuse(rollout, act)
@@ -231,6 +188,8 @@ def apply(rollout: Rollout, act: Act, now: datetime) -> Rollout:
             return replace(after, paused_for=why)
         case Resume() if rollout.paused_for is PausedFor.APPROVAL:
             raise NotAllowedError("The next stage waits for an approval; resuming does not give it.")
+        case Resume() if rollout.paused_for is PausedFor.SRM:
+            return replace(after, unequal=rollout.stage)
         case Approve():
             return _approved(rollout, after, now)
         case Resume() | Halt() | RollBack() | Complete() | Submit() | Reject() | Cancel() | Kill() | Supersede():
@@ -255,8 +214,29 @@ def _approved(before: Rollout, after: Rollout, now: datetime) -> Rollout:
     return replace(after, stage_since=now) if before.state is State.HALTED else after
 
 
+def _apply_to_cohort(before: Rollout, act: Halt | RollBack | Resume, cohort: Segment, now: datetime) -> Rollout:
+    name = segment_text(cohort)
+    if before.state not in COHORT_STATES:
+        raise ConflictError(f"The release is {before.state.replace('_', ' ')}; no cohort of it can {WORDS[type(act)]}.")
+    if cohort == EVERYONE:
+        raise ConflictError("Everyone is no cohort; leave it out to mean the whole release.")
+    stop = next((stop for stop in before.stopped if stop.segment == cohort), None)
+    others = tuple(other for other in before.stopped if other is not stop)
+    if isinstance(act, Resume):
+        if stop is None:
+            raise ConflictError(f"The cohort {name} is not halted.")
+        if stop.returns:
+            raise NotAllowedError(f"The cohort {name} was rolled back; it is never offered this candidate again.")
+        return replace(before, revision=before.revision + 1, stopped=others)
+    returns = isinstance(act, RollBack)
+    if stop is not None and (stop.returns or not returns):
+        raise ConflictError(f"The cohort {name} is {'rolled back' if stop.returns else 'halted'} already.")
+    stopped = CohortStop(segment=cohort, since=now, reason=act.reason, returns=returns)
+    return replace(before, revision=before.revision + 1, stopped=(*others, stopped))
+
+
 def _refuse(rollout: Rollout, act: Act) -> None:
     if rollout.state is State.HALTED and isinstance(act, Resume):
         raise NotAllowedError("A halted release goes on only after an approval.")
     state = rollout.state.replace("_", " ")
-    raise ConflictError(f"The release is {state}; it cannot {_WORDS[type(act)]} now.")
+    raise ConflictError(f"The release is {state}; it cannot {WORDS[type(act)]} now.")

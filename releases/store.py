@@ -15,15 +15,23 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core.db import insert
-from core.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError, Problem
+from core.errors import ConflictError, InvalidInputError, NotFoundError, Problem
 from core.ids import new_id
 from releases import plan as plans
+from releases.approvals import Pending, approve, approvers, pending, require
 from releases.artifact_store import current_baselines, find_artifacts, quarantine
+from releases.artifacts import Artifact
 from releases.counters import bump
+from releases.freeze_store import frozen
 from releases.plan import Plan, Release
-from releases.states import LIVE, WATCHED, PausedFor, Rollout, State, approval_subject, draft
-from releases.tables import ApprovalRow, ReleaseEventRow, ReleaseRow, RolloutRow
+from releases.rows import columns, release_of, rollout_of
+from releases.states import LIVE, WATCHED, Rollout, State, draft
+from releases.tables import ReleaseEventRow, ReleaseRow, RolloutRow
+
+__all__ = [
+    "Event", "Pending", "add_event", "approve", "approvers", "create_release", "history", "live_releases",
+    "load_release", "load_rollout", "open_releases", "pending", "recent_releases", "save_rollout", "stood_releases",
+]  # fmt: skip
 
 REFERENCE = re.compile(r"[rR]?(\d{1,9})")
 
@@ -41,35 +49,43 @@ class Event:
 
 
 def create_release(
-    session: Session, *, app: str, model: str, version: str, plan: Plan, by: str, reason: str | None, now: datetime
-) -> tuple[Release, Rollout]:
+    session: Session, *, app: str, model: str, version: str, plan: Plan, by: str, reason: str | None, now: datetime,
+    rival: str | None = None,
+) -> tuple[Release, Rollout]:  # fmt: skip
     """Propose to replace the model's current baseline by `version`; the rollout is a draft.
 
-    A release of the same version keeps the salt of the earlier one, so the same installs come first again.
+    A release of the same version keeps the salt of the earlier one, so the same installs come first again. With a
+    `rival`, a second version, both are compared with the baseline and neither replaces it (A/B).
     Raises: InvalidInputError: with everything that keeps this release from starting; ConflictError: the model's slot
         is taken.
     """
     baselines = current_baselines(session, app=app, model=model)
     candidates = find_artifacts(session, app=app, model=model, version=version)
-    problems = _start_problems(model, version, [each.version for each in baselines], candidates)
+    rivals = find_artifacts(session, app=app, model=model, version=rival) if rival else ()
+    versions = [each.version for each in baselines]
+    problems = _start_problems(model, version, versions, candidates, is_aa=plan.is_aa)
+    problems += _rival_problems(model, version, rival, versions, rivals) if rival else []
     if problems:
         raise InvalidInputError(*problems)
     _require_free_slot(session, app=app, model=model)
+    if plan.is_aa:
+        candidates = baselines
     release_id, digests = new_id("rel", now), tuple(sorted(artifact.sha256 for artifact in candidates))
+    others = tuple(sorted(artifact.sha256 for artifact in rivals))
+    salt = None if plan.is_aa or rival else _lineage_salt(session, app=app, model=model, version=version)
     row = ReleaseRow(
         id=release_id, number=bump(session, "number"), app=app, model=model,
         baseline_version=baselines[0].version, candidate_version=version,
         baselines=sorted(artifact.sha256 for artifact in baselines), candidates=list(digests),
-        salt=_lineage_salt(session, app=app, model=model, version=version) or release_id,
-        plan=plans.to_json(plan), plan_hash=plans.plan_hash(plan, digests),
-        proposed_by=by, reason=reason, created_at=now,
+        salt=salt or release_id, plan=plans.to_json(plan), plan_hash=plans.plan_hash(plan, (*digests, *others)),
+        proposed_by=by, reason=reason, created_at=now, rival_version=rival, rivals=list(others) or None,
     )  # fmt: skip
     rollout = draft(release_id, now=now)
     session.add(row)
     session.flush()
-    session.add(RolloutRow(release_id=release_id, slot=None, started_at=None, completed_at=None, **_columns(rollout)))
+    session.add(RolloutRow(release_id=release_id, slot=None, started_at=None, completed_at=None, **columns(rollout)))
     session.flush()
-    return _release(row), rollout
+    return release_of(row), rollout
 
 
 def load_release(session: Session, ref: str) -> Release:
@@ -82,14 +98,14 @@ def load_release(session: Session, ref: str) -> Release:
     row = session.scalar(sa.select(ReleaseRow).where(named))
     if row is None:
         raise NotFoundError(f"There is no release {ref}; `/muster release list` shows them.")
-    return _release(row)
+    return release_of(row)
 
 
 def load_rollout(session: Session, release_id: str) -> Rollout:
     row = session.get(RolloutRow, release_id, populate_existing=True)
     if row is None:
         raise NotFoundError(f"There is no release {release_id}.")
-    return _rollout(row)
+    return rollout_of(row)
 
 
 def live_releases(session: Session, *, app: str | None = None) -> tuple[tuple[Release, Rollout], ...]:
@@ -104,6 +120,13 @@ def open_releases(session: Session, *, app: str, model: str | None = None) -> tu
     return tuple(pair for pair in found if model in (None, pair[0].model))
 
 
+def stood_releases(session: Session) -> tuple[tuple[Release, Rollout], ...]:
+    """Return the releases that completed and were not rolled back, the newest first. One that compared two candidates
+    or a baseline with itself replaced nothing and is left out."""
+    found = _with_rollouts(session, RolloutRow.state.in_(_words({State.COMPLETED, State.SUPERSEDED})), app=None)
+    return tuple(pair for pair in reversed(found) if not pair[0].rivals and not pair[0].plan.is_aa)
+
+
 def recent_releases(
     session: Session, *, app: str, since: datetime, limit: int = 50
 ) -> tuple[tuple[Release, Rollout], ...]:
@@ -115,19 +138,23 @@ def save_rollout(session: Session, before: Rollout, after: Rollout) -> None:
     """Write the rollout down if nobody else did in between; the same rollout twice is nothing to save.
 
     Rolling back quarantines the candidate's files for good; starting supersedes the release that completed before.
-    Raises: ConflictError: the revision moved on, or another release of the model runs.
+    Raises: ConflictError: the revision moved on, another release of the model runs, or it would widen in a freeze;
+        NotAllowedError: too few people have approved.
     """
     if after == before:
         return
     release = load_release(session, before.release_id)
     starts = before.state is State.SCHEDULED and after.state is State.PROGRESSING
+    if starts or after.stage > before.stage:
+        _require_thaw(session, release, now=after.stage_since)
+    require(session, release, before, after)
     changes: dict[str, Any] = {"slot": f"{release.app}/{release.model}" if after.state in LIVE else None}
     changes |= {"started_at": after.since} if starts else {}
     changes |= {"completed_at": after.since} if after.state is State.COMPLETED else {}
     statement = (
         sa.update(RolloutRow)
         .where(RolloutRow.release_id == before.release_id, RolloutRow.revision == before.revision)
-        .values(**_columns(after), **changes)
+        .values(**columns(after), **changes)
         .returning(RolloutRow.release_id)
     )
     try:
@@ -139,34 +166,10 @@ def save_rollout(session: Session, before: Rollout, after: Rollout) -> None:
     session.expire_all()
     if starts:
         _supersede(session, release, now=after.since)
-    if after.state in (State.ROLLING_BACK, State.ROLLED_BACK):
-        quarantine(session, app=release.app, digests=release.candidates, reason=after.reason or release.name,
-                   now=after.since)  # fmt: skip
+    if after.state in (State.ROLLING_BACK, State.ROLLED_BACK) and not release.plan.is_aa:
+        digests = (*release.candidates, *release.rivals)
+        quarantine(session, app=release.app, digests=digests, reason=after.reason or release.name, now=after.since)
     bump(session, "catalog")
-
-
-def approve(session: Session, release: Release, rollout: Rollout, *, by: str, subject: str, now: datetime) -> int:
-    """Record a person's approval of what was shown; return how many different people approved it.
-
-    Twice by the same person counts once. `subject` is `approval_subject` of what the person saw.
-    Raises: NotAllowedError: the proposer approves; ConflictError: it has changed since, or nothing waits for approval.
-    """
-    current = approval_subject(rollout, release.plan_hash)
-    if current is None:
-        raise ConflictError(f"{release.name} is {rollout.state.replace('_', ' ')}; nothing waits for an approval.")
-    if subject != current:
-        raise ConflictError(f"This approval is out of date: {release.name} has changed since. Look again.")
-    if by == release.proposed_by:
-        raise NotAllowedError(f"You proposed {release.name}; somebody else has to approve it.")
-    row = {"release_id": release.id, "subject": subject, "by": by, "at": now}
-    session.execute(insert(session, ApprovalRow).values(row).on_conflict_do_nothing())
-    return len(approvers(session, release.id, subject))
-
-
-def approvers(session: Session, release_id: str, subject: str) -> tuple[str, ...]:
-    """Return who approved it, in order."""
-    named = sa.select(ApprovalRow.by).where(ApprovalRow.release_id == release_id, ApprovalRow.subject == subject)
-    return tuple(session.scalars(named.order_by(ApprovalRow.at, ApprovalRow.by)))
 
 
 def add_event(
@@ -191,20 +194,45 @@ def history(session: Session, release_id: str) -> tuple[Event, ...]:
     )
 
 
-def _start_problems(model: str, version: str, baselines: Sequence[str], candidates: Sequence[Any]) -> list[Problem]:
+def _require_thaw(session: Session, release: Release, *, now: datetime) -> None:
+    found = frozen(session, app=release.app, now=now)
+    if found is not None:
+        raise ConflictError(f"{release.name} cannot widen: {found.sentence}. Halt, roll back and kill still work.")
+
+
+def _start_problems(
+    model: str, version: str, baselines: Sequence[str], candidates: Sequence[Artifact], *, is_aa: bool
+) -> list[Problem]:
     problems = []
     if not candidates:
         problems.append(Problem("model", f"{model}@{version} has no registered file; `muster model register` adds one"))
     if not baselines:
         problems.append(Problem("model", f"{model} has no baseline to return to; register one with baseline=true"))
-    elif version in baselines:
+    elif is_aa and version not in baselines:
+        problems.append(Problem("mode", f"aa compares the baseline with itself: say {model}@{baselines[0]}"))
+    elif version in baselines and not is_aa:
         problems.append(Problem("model", f"{model}@{version} is the baseline already"))
-    problems += [
-        Problem("model", f"{artifact.name} was rolled back and is quarantined; it can never be offered again")
-        for artifact in candidates
+    return problems + _quarantined("model", candidates)
+
+
+def _rival_problems(
+    model: str, version: str, rival: str, baselines: Sequence[str], rivals: Sequence[Artifact]
+) -> list[Problem]:
+    problems = []
+    if not rivals:
+        problems.append(Problem("versus", f"{model}@{rival} has no registered file; `muster model register` adds one"))
+    if rival == version or rival in baselines:
+        taken = "the candidate itself" if rival == version else "the baseline already"
+        problems.append(Problem("versus", f"{model}@{rival} is {taken}; name another version"))
+    return problems + _quarantined("versus", rivals)
+
+
+def _quarantined(path: str, artifacts: Iterable[Artifact]) -> list[Problem]:
+    return [
+        Problem(path, f"{artifact.name} was rolled back and is quarantined; it can never be offered again")
+        for artifact in artifacts
         if artifact.quarantined
     ]
-    return problems
 
 
 def _require_free_slot(session: Session, *, app: str, model: str) -> None:
@@ -239,32 +267,7 @@ def _with_rollouts(
     if app is not None:
         query = query.where(ReleaseRow.app == app)
     rows = session.execute(query.order_by(ReleaseRow.number).execution_options(populate_existing=True))
-    return tuple((_release(release), _rollout(rollout)) for release, rollout in rows)
-
-
-def _columns(rollout: Rollout) -> dict[str, Any]:
-    return {
-        "state": str(rollout.state), "stage": rollout.stage, "since": rollout.since,
-        "stage_since": rollout.stage_since, "revision": rollout.revision, "reason": rollout.reason,
-        "paused_for": str(rollout.paused_for) if rollout.paused_for else None, "cleared": rollout.cleared,
-    }  # fmt: skip
-
-
-def _rollout(row: RolloutRow) -> Rollout:
-    return Rollout(
-        release_id=row.release_id, state=State(row.state), stage=row.stage, since=row.since,
-        stage_since=row.stage_since, revision=row.revision, reason=row.reason,
-        paused_for=PausedFor(row.paused_for) if row.paused_for else None, cleared=row.cleared,
-    )  # fmt: skip
-
-
-def _release(row: ReleaseRow) -> Release:
-    return Release(
-        id=row.id, number=row.number, app=row.app, model=row.model, baseline_version=row.baseline_version,
-        candidate_version=row.candidate_version, baselines=tuple(row.baselines), candidates=tuple(row.candidates),
-        salt=row.salt, plan=plans.from_json(row.plan), plan_hash=row.plan_hash, proposed_by=row.proposed_by,
-        reason=row.reason, created_at=row.created_at,
-    )  # fmt: skip
+    return tuple((release_of(release), rollout_of(rollout)) for release, rollout in rows)
 
 
 def _words(states: Iterable[State]) -> list[str]:

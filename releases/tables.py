@@ -54,6 +54,8 @@ class ReleaseRow(Control):
     proposed_by: Mapped[str]
     reason: Mapped[str | None]
     created_at: Mapped[datetime]
+    rival_version: Mapped[str | None]
+    rivals: Mapped[list[str] | None] = mapped_column(sa.JSON(none_as_null=True))
 
 
 class RolloutRow(Control):
@@ -70,6 +72,8 @@ class RolloutRow(Control):
     reason: Mapped[str | None]
     paused_for: Mapped[str | None]
     cleared: Mapped[int]
+    stopped: Mapped[list[dict[str, Any]] | None] = mapped_column(sa.JSON(none_as_null=True))
+    unequal: Mapped[int | None]
     slot: Mapped[str | None] = mapped_column(unique=True)
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
@@ -100,8 +104,50 @@ class ApprovalRow(Control):
     at: Mapped[datetime]
 
 
+class FreezeRow(Control):
+    """A time of the week, or between two moments, in which nothing widens: F1."""
+
+    __tablename__ = "freezes"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    app: Mapped[str] = mapped_column(index=True)
+    rule: Mapped[str]
+    reason: Mapped[str | None]
+    added_by: Mapped[str]
+    added_at: Mapped[datetime]
+    removed_by: Mapped[str | None]
+    removed_at: Mapped[datetime | None]
+
+
+class ThrottleRow(Control):
+    """How a cohort may use a model: at most so often, or not on the device at all: T1."""
+
+    __tablename__ = "throttles"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    app: Mapped[str] = mapped_column(index=True)
+    model: Mapped[str]
+    segment: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    per_minute: Mapped[int | None]
+    runs: Mapped[str]
+    reason: Mapped[str | None]
+    set_by: Mapped[str]
+    set_at: Mapped[datetime]
+    lifted_by: Mapped[str | None]
+    lifted_at: Mapped[datetime | None]
+
+
+class PushKeyRow(Control):
+    """An API key whose phones may keep a stream open and be told of changes."""
+
+    __tablename__ = "push_keys"
+
+    key_id: Mapped[str] = mapped_column(primary_key=True)
+    allowed_at: Mapped[datetime]
+
+
 class ReleaseCounterRow(Control):
-    """Counters: "number" gives R12, "catalog" grows with whatever changes an offer."""
+    """Counters: "number" gives R12, "freeze" F1, "throttle" T1; "catalog" grows with whatever changes an offer."""
 
     __tablename__ = "release_counters"
 

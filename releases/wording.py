@@ -1,8 +1,12 @@
-"""How numbers read in sentences: 1 904, 0.5 %, +2.6 pt. Pure."""
+"""How numbers and moments read in sentences: 1 904, 0.5 %, +2.6 pt, Mon 23 Nov 07:00 UTC. Pure."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def count(n: int) -> str:
@@ -34,6 +38,20 @@ def duration(length: timedelta) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if n]
     return " ".join(parts[:2]) or f"{int(length.total_seconds())} s"
+
+
+def moment(at: datetime) -> str:
+    at = at.astimezone(UTC)
+    return f"{DAYS[at.weekday()]} {at.day} {MONTHS[at.month - 1]} {at:%H:%M} UTC"
+
+
+def size(n_bytes: float) -> str:
+    """Return 1500000 as "1.5 MB"."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{_short(n_bytes) if n_bytes else '0'} {unit}"
+        n_bytes /= 1000
+    return f"{_short(n_bytes)} TB"
 
 
 def _short(number: float) -> str:

@@ -109,7 +109,7 @@ def test_where_nothing_runs_the_app_keeps_its_own_model() -> None:
     assert (none_there.artifact, none_there.why) == (None, "the model has no baseline yet")
 
 
-def test_the_next_best_files_are_the_fallback() -> None:
+def test_the_fallback_is_the_next_best_file_and_then_the_baseline() -> None:
     small = replace(CANDIDATE, sha256="0" * 64, variant="small", size_bytes=10)
     slot = a_slot()
     assert slot.live is not None
@@ -117,7 +117,7 @@ def test_the_next_best_files_are_the_fallback() -> None:
 
     found = offer(IN_CANDIDATE, PIXEL, slot)
 
-    assert (found.artifact, found.fallback) == (CANDIDATE, (small,))
+    assert (found.artifact, found.fallback) == (CANDIDATE, (small, BASELINE))
 
 
 @given(st.text(max_size=40))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ConflictError, NotAllowedError
+from releases.freeze import parse as parse_freeze
 from releases.guardrails import Finding, Verdict
 from releases.plan import parse_plan
 from releases.rollout import (
@@ -17,10 +18,12 @@ from releases.rollout import (
     Complete,
     Decision,
     Evidence,
+    Frozen,
     Halt,
     Hold,
     Pause,
     PausedFor,
+    Resume,
     RollBack,
     Rollout,
     State,
@@ -192,3 +195,49 @@ def test_whatever_is_found_the_decision_is_possible_and_data_comes_before_advanc
         assert age <= 7
     if verdict is Verdict.FAIL and state in (State.PROGRESSING, State.PAUSED, State.HALTED):
         assert isinstance(decision, RollBack)
+
+
+FROZEN = Frozen(freeze=parse_freeze("Mon 08:00 – Wed 18:00 UTC"), until=at(57))
+UNEQUAL = some_evidence(unequal="The arms do not have the sizes they should.")
+
+
+def test_a_stage_that_is_due_in_a_freeze_waits_and_goes_on_by_itself() -> None:
+    pause = decide(a_rollout(), PLAN, [PASS], at(24), evidence=some_evidence(), frozen=FROZEN)
+    assert isinstance(pause, Pause)
+    assert (pause.why, pause.reason) == (
+        PausedFor.FREEZE,
+        "frozen until Wed 18 Nov 18:00 UTC (Mon 08:00 – Wed 18:00 UTC)",
+    )
+    paused = apply(a_rollout(), pause, at(24))
+
+    assert isinstance(decide(paused, PLAN, [PASS], at(56), frozen=FROZEN), Hold)
+    assert isinstance(decide(paused, PLAN, [FAIL], at(56), frozen=FROZEN), RollBack)
+    thawed = decide(paused, PLAN, [PASS], at(57))
+    assert isinstance(thawed, Resume)
+    running = apply(paused, thawed, at(57))
+    assert isinstance(decide(running, PLAN, [PASS], at(57), evidence=some_evidence(57)), Advance)
+
+
+def test_nothing_starts_in_a_freeze_and_nobody_advances_by_hand() -> None:
+    assert isinstance(decide(a_rollout(State.SCHEDULED), PLAN, [], at(1), frozen=FROZEN), Hold)
+    with pytest.raises(ConflictError, match="Nothing widens now: frozen until Wed 18 Nov 18:00 UTC"):
+        next_step(a_rollout(), PLAN, [PASS], reason="Mia", frozen=FROZEN)
+
+
+def test_a_freeze_keeps_nothing_from_being_completed() -> None:
+    assert isinstance(decide(LAST, PLAN, [PASS], at(24), evidence=some_evidence(), frozen=FROZEN), Complete)
+
+
+def test_arms_of_unequal_size_pause_a_release_until_a_person_goes_on() -> None:
+    pause = decide(a_rollout(), PLAN, [PASS], at(1), evidence=UNEQUAL)
+    assert isinstance(pause, Pause)
+    assert pause.why is PausedFor.SRM
+
+    paused = apply(a_rollout(), pause, at(1))
+    assert isinstance(decide(paused, PLAN, [PASS], at(2), evidence=UNEQUAL), Hold)
+    resumed = apply(paused, Resume(reason="known: the old app sends no arm"), at(3))
+
+    assert resumed.unequal == 0
+    assert isinstance(decide(resumed, PLAN, [PASS], at(4), evidence=UNEQUAL), Hold)
+    assert isinstance(decide(replace(resumed, stage=1), PLAN, [PASS], at(4), evidence=UNEQUAL), Pause)
+    assert isinstance(decide(resumed, PLAN, [FAIL], at(4), evidence=UNEQUAL), RollBack)

@@ -61,7 +61,7 @@ def test_each_line_of_the_table_happens(before: str, word: str, after: str) -> N
 def test_what_is_not_in_the_table_is_refused(state: State, word: str) -> None:
     if any((before, listed) == (state, word) for before, listed, _ in ROWS):
         return
-    with pytest.raises((ConflictError, NotAllowedError), match="cannot be|only after an approval"):
+    with pytest.raises((ConflictError, NotAllowedError), match=r"cannot be|only after an approval"):
         apply(standing(state, ACTS[word]), ACTS[word], at(1))
 
 

@@ -1,0 +1,170 @@
+"""Guardrails of cohorts: which one breaks a margin while the others are sound, with errors controlled over all pairs of
+cohort and guardrail.
+
+Every pair has its own e-process, so it may be looked at every minute; e-BH says which are alarms, whatever the
+dependence between overlapping cohorts (Wang and Ramdas 2022, doi:10.1111/rssb.12489). When nothing is wrong anywhere,
+an alarm ever is as rare as `alpha`. The strongest alarm is stopped alone only if everybody outside it is sound. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from core.device import DeviceContext
+from core.segments import Is, Segment, all_of, comparison
+from releases.breach import CohortBreach
+from releases.cohort_evidence import evidence_of
+from releases.guardrails import LEAST_PER_ARM, Finding, Guardrail, Verdict, judge, judge_all
+from releases.leaves import Flags, Leaf, N, Table, tabulate
+from releases.measurements import Measurement
+from releases.states import CohortStop
+
+ALPHA: Final = 0.01
+BY: Final = (("chipset",), ("accelerator",), ("tier",), ("device",), ("platform", "os"), ("app_version",),
+             ("chipset", "accelerator"), ("chipset", "os"))  # fmt: skip
+COHORTS_AT_MOST: Final = 200
+AT_ONCE: Final = 3
+"""So many cohorts may be bad at the same time before the release itself is the matter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Alarm:
+    cohort: Segment
+    rows: Flags
+    guardrail: Guardrail
+    log_e: float
+
+
+def find_breach(
+    guardrails: Sequence[Guardrail],
+    leaves: Iterable[Leaf] | Table,
+    *,
+    stopped: Sequence[CohortStop] = (),
+    alpha: float = ALPHA,
+    by: Sequence[tuple[str, ...]] = BY,
+) -> CohortBreach | None:
+    """Return the cohort to stop now, None when none breaks a guardrail or the matter is not one cohort's.
+
+    A cohort that was halted is judged on, because a guardrail may want its holders back; one that was rolled back is
+    left out, as are both of them from everybody else's numbers.
+    """
+    table = leaves if isinstance(leaves, Table) else tabulate(leaves)
+    sound = table.rows(without=[stop.segment for stop in stopped])
+    halted = [(stop.segment, table.rows(where=stop.segment)) for stop in stopped if not stop.returns]
+    cohorts = [*cohorts_of(table, sound, by=by), *halted]
+    alarms, hypotheses, threshold = _alarms(guardrails, table, cohorts, alpha)
+    already = {stop.segment for stop in stopped}
+    for alarm in alarms:
+        if alarm.cohort in already and alarm.guardrail.on_fail != "rollback":
+            continue
+        rest = _rest(guardrails, table, sound, alarm, alarms)
+        if rest is None:
+            continue
+        measurement = _of(table.measure(alarm.rows), alarm.guardrail.metric)
+        found = judge(alarm.guardrail, measurement, alpha=min(1.0, 1 / threshold))
+        if found.verdict is Verdict.FAIL:
+            return CohortBreach(cohort=alarm.cohort, finding=found, rest=rest, hypotheses=hypotheses)
+    return None
+
+
+def findings_without(
+    guardrails: Sequence[Guardrail], table: Table, stopped: Sequence[CohortStop]
+) -> tuple[tuple[Finding, ...], tuple[Measurement, ...]]:
+    """Judge the release on everybody but the cohorts that are stopped; return what was measured as well."""
+    measured = table.measure(table.rows(without=[stop.segment for stop in stopped]))
+    return judge_all(guardrails, measured), measured
+
+
+def cohorts_of(table: Table, rows: Flags, *, by: Sequence[tuple[str, ...]] = BY) -> list[tuple[Segment, Flags]]:
+    """Return the cohorts that the attributes pick out among the devices, the most installs first, with their rows.
+
+    Those too small to be judged are left out, and so is what makes up more than half: that is no cohort of its own.
+    """
+    heard = _heard(table)
+    members: dict[Segment, list[int]] = {}
+    for i in np.flatnonzero(rows):
+        for attributes in by:
+            segment = _cohort(table.devices[i], attributes)
+            if segment is not None:
+                members.setdefault(segment, []).append(int(i))
+    whole = heard[:, rows].sum()
+    found: list[tuple[float, Segment, Flags]] = []
+    for segment, indices in members.items():
+        sizes = heard[:, indices].sum(axis=1)
+        if sizes.min() >= LEAST_PER_ARM and sizes.sum() <= whole / 2:
+            flags = np.zeros(len(rows), dtype=bool)
+            flags[indices] = True
+            found.append((float(sizes.sum()), segment, flags))
+    found.sort(key=lambda each: -each[0])
+    return [(segment, flags) for _, segment, flags in found[:COHORTS_AT_MOST]]
+
+
+def _alarms(
+    guardrails: Sequence[Guardrail], table: Table, cohorts: Sequence[tuple[Segment, Flags]], alpha: float
+) -> tuple[list[_Alarm], int, float]:
+    """Return the alarms of e-BH, the strongest first, how many pairs were looked at, and the e-value it took."""
+    judged = [guardrail for guardrail in guardrails if guardrail.metric in table.sums]
+    if not cohorts or not judged:
+        return [], 0, 1 / alpha
+    matrix = np.array([flags for _, flags in cohorts], dtype=float)
+    found = [
+        _Alarm(cohort=segment, rows=flags, guardrail=guardrail, log_e=float(log_e))
+        for guardrail in judged
+        for (segment, flags), log_e in zip(cohorts, evidence_of(guardrail, table, matrix), strict=True)
+    ]
+    found.sort(key=lambda alarm: (-alarm.log_e, _conditions(alarm.cohort)))
+    hypotheses = len(found)
+    needed = [np.log(hypotheses / (alpha * k)) for k in range(1, hypotheses + 1)]
+    rejected = max((k for k, alarm in enumerate(found, start=1) if alarm.log_e >= needed[k - 1]), default=0)
+    threshold = hypotheses / (alpha * max(1, rejected))
+    return found[:rejected], hypotheses, threshold
+
+
+def _rest(
+    guardrails: Sequence[Guardrail], table: Table, sound: Flags, alarm: _Alarm, alarms: Sequence[_Alarm]
+) -> tuple[Finding, ...] | None:
+    """Return what is found of everybody else if that is sound, leaving out a few more bad cohorts where it must be."""
+    left_out = alarm.rows.copy()
+    others = [other for other in alarms if other is not alarm]
+    for _ in range(AT_ONCE):
+        rest = sound & ~left_out
+        if _heard(table)[:, rest].sum() * 2 < _heard(table)[:, sound].sum():
+            return None
+        found = judge_all(guardrails, table.measure(rest))
+        if not any(finding.verdict is Verdict.FAIL for finding in found):
+            judged = next(finding for finding in found if finding.guardrail == alarm.guardrail)
+            return None if judged.verdict is Verdict.NO_DATA else found
+        following = next((other for other in others if (other.rows & ~left_out).any()), None)
+        if following is None:
+            return None
+        left_out |= following.rows
+    return None
+
+
+def _heard(table: Table) -> np.ndarray:
+    """Return how much was heard of each arm and device, by the metric of which most was."""
+    sums = [each[:, N].sum(axis=2) for each in table.sums.values()]
+    return np.max(sums, axis=0) if sums else np.zeros((2, len(table.devices)))
+
+
+def _cohort(device: DeviceContext, attributes: Sequence[str]) -> Segment | None:
+    parts: list[Segment] = []
+    for attribute in attributes:
+        value = device.label(attribute)
+        rule = comparison(attribute, "eq", [value]) if value is not None else None
+        if not isinstance(rule, Is):
+            return None
+        parts.append(rule)
+    return all_of(parts)
+
+
+def _conditions(cohort: Segment) -> int:
+    return 1 if isinstance(cohort, Is) else 2
+
+
+def _of(measured: Sequence[Measurement], metric: str) -> Measurement:
+    return next(measurement for measurement in measured if measurement.metric == metric)

@@ -1,0 +1,111 @@
+"""The words of a plan: shares, lengths of time, whole numbers and moments, with every mistake told. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from core.errors import Problem
+
+LEAST_PERCENT: Final = 0.0001
+LONGEST_BAKE: Final = timedelta(days=90)
+MOST_WITH_RIVAL: Final = 33.3
+_UNITS: Final = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d|w)")
+
+
+def parse_length(text: str) -> timedelta | None:
+    """Return "24h", "90min", "1d12h" as a length of time, None if it is not one."""
+    text = text.strip().lower()
+    if not text or _LENGTH.sub("", text):
+        return None
+    total = timedelta()
+    for number, unit in _LENGTH.findall(text):
+        if len(number) > 9:
+            return None
+        total += timedelta(**{_UNITS[unit]: float(number)})
+    return total
+
+
+def percents(text: str, problems: list[Problem], *, has_rival: bool = False) -> list[float]:
+    """Return the shares, one for each that was typed, mistaken or not.
+
+    With a rival there are three arms of one size, so no share may be above a third.
+    """
+    found: list[float] = []
+    for i, word in enumerate(text.split(",")):
+        path, before = f"stages[{i}].percent", max(found, default=0.0)
+        percent = number(word.strip().removesuffix("%"))
+        if percent is None or not LEAST_PERCENT <= percent <= 100:
+            problems.append(Problem(path, f"must be a percentage from 0.0001 to 100, not {word.strip()!r}"))
+        elif percent <= before:
+            problems.append(Problem(path, f"must be above {before:g}, the stage before"))
+        found.append(percent if percent is not None else before)
+    if has_rival and max(found) > MOST_WITH_RIVAL:
+        problems.append(Problem("to", f"must stay at or below {MOST_WITH_RIVAL}: two candidates and a baseline share"))
+    if not has_rival and max(found) < 100:
+        problems.append(Problem("to", "must end at 100; pause or halt keeps a release at a smaller share"))
+    return found
+
+
+def bakes(text: str, stages: int, problems: list[Problem]) -> list[timedelta]:
+    words = text.split(",")
+    lengths = [parse_length(word) for word in words]
+    for i, (word, length) in enumerate(zip(words, lengths, strict=True)):
+        path = f"stages[{i}].bake" if len(words) > 1 else "bake"
+        if length is None:
+            problems.append(Problem(path, f"must be a length of time such as 30min, 24h or 2d, not {word.strip()!r}"))
+        elif not timedelta() < length <= LONGEST_BAKE:
+            problems.append(Problem(path, "must be above 0 and at most 90d"))
+    if len(words) not in (1, stages):
+        problems.append(Problem("bake", f"must be one length or one for each of the {stages} stages, not {len(words)}"))
+    known = [length or timedelta() for length in lengths]
+    return (known * stages)[:stages] if len(known) == 1 else (known + [timedelta()] * stages)[:stages]
+
+
+def approvals(text: str | None, percents: list[float], problems: list[Problem]) -> set[float]:
+    asked: set[float] = set()
+    for word in (text or "").split(",") if text else ():
+        percent = number(word.strip().removesuffix("%"))
+        if percent is None or percent not in percents:
+            problems.append(Problem("approve", f"must name shares of `to`, not {word.strip()!r}"))
+        else:
+            asked.add(percent)
+    return asked
+
+
+def whole(path: str, text: str | None, problems: list[Problem], *, most: int, of: str) -> int:
+    """Return a whole number from 1, 1 when nothing was said."""
+    if text is None:
+        return 1
+    if not re.fullmatch(r"[1-9]\d{0,8}", text.strip()) or int(text) > most:
+        problems.append(Problem(path, f"must be a whole number of {of} from 1 to {most}, not {text!r}"))
+        return 1
+    return int(text)
+
+
+def holdback(text: str | None, problems: list[Problem]) -> float:
+    percent = number(text.strip().removesuffix("%").strip()) if text else 0.0
+    if percent is None or percent > 50:
+        problems.append(Problem("holdback", f"must be a percentage from 0 to 50, not {text!r}"))
+        return 0.0
+    return percent
+
+
+def moment(text: str | None, problems: list[Problem]) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        problems.append(Problem("start", f"must be a moment such as 2026-11-23T09:00+01:00, not {text!r}"))
+        return None
+    if moment.tzinfo is None:
+        problems.append(Problem("start", "must say its time zone, such as 2026-11-23T09:00+01:00 or …Z"))
+        return None
+    return moment.astimezone(UTC)
+
+
+def number(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"\d{1,3}(\.\d{1,9})?|\.\d{1,9}", text) else None
