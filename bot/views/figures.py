@@ -58,8 +58,8 @@ def day(at: datetime) -> str:
 
 
 def _short(value: float) -> str:
-    """At most two decimals and three significant digits, no trailing zeros; never a 0 that is not one."""
-    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    """One decimal from 1 to 100, two below, no trailing zeros; never a 0 that is not one."""
+    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 1 else 2
     text = f"{value + 0.0:.{decimals}f}"  # + 0.0: no "-0"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     if value and not float(text):

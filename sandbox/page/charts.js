@@ -3,7 +3,7 @@
 import { h, svg } from "./dom.js";
 
 const COLORS = ["#1f6feb", "#d9822b", "#2b9a66", "#8e4ec6", "#c2314f", "#6b7280"];
-const WIDTH = 560, HEIGHT = 260, LEFT = 48, BOTTOM = 92, TOP = 12;
+const WIDTH = 560, PLOT = 156, LEFT = 48, TOP = 12, LETTER = 6.2;
 
 export function chart(block) {
   const { type, series = [], segments, axis_config: axis = {} } = block.chart;
@@ -16,15 +16,18 @@ function plot(type, series, axis) {
   const labels = axis.categories || (series[0]?.data || []).map((point) => point.label);
   const values = series.flatMap((one) => one.data.map((point) => point.value));
   const top = nice(Math.max(...values, 0)), low = Math.min(0, ...values);
-  const y = (value) => TOP + (HEIGHT - BOTTOM - TOP) * (1 - (value - low) / (top - low || 1));
+  const y = (value) => TOP + PLOT * (1 - (value - low) / (top - low || 1));
   const step = (WIDTH - LEFT) / Math.max(labels.length, 1);
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": say(labels, series) });
+  const longest = Math.max(...labels.map((label) => label.length), 0) * LETTER;
+  const tilt = longest > step;
+  const height = TOP + PLOT + (tilt ? 14 + Math.min(longest, 130) * 0.6 : 24);
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": say(labels, series) });
   for (let tick = 0; tick <= 4; tick += 1) {
     const value = low + ((top - low) * tick) / 4;
     picture.append(svg("line", { x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value), class: "grid" }));
     picture.append(svg("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, short(value)));
   }
-  labels.forEach((label, index) => picture.append(tilted(label, LEFT + step * (index + 0.5), labels.length)));
+  labels.forEach((label, index) => picture.append(named(label, LEFT + step * (index + 0.5), tilt)));
   series.forEach((one, index) => (type === "bar" ? bars : line)(picture, one, index, series.length, step, y, low));
   return picture;
 }
@@ -49,10 +52,9 @@ function pie(segments) {
   return h("ul", {}, ...segments.map((each, index) => h("li", {}, swatch(index), `${each.label}: ${Math.round((100 * each.value) / total)} %`)));
 }
 
-function tilted(label, x, count) {
-  const place = HEIGHT - BOTTOM + 14;
-  const attributes = count > 6 ? { x, y: place, "text-anchor": "end", transform: `rotate(-35 ${x} ${place})` } : { x, y: place, "text-anchor": "middle" };
-  return svg("text", attributes, label);
+function named(label, x, tilt) {
+  const y = TOP + PLOT + 14;
+  return svg("text", tilt ? { x, y, "text-anchor": "end", transform: `rotate(-35 ${x} ${y})` } : { x, y, "text-anchor": "middle" }, label);
 }
 
 function swatch(index) {

@@ -37,6 +37,7 @@ export function showModal(open, world, send) {
   });
   dialog.replaceChildren(form);
   if (!dialog.open) dialog.showModal();
+  form.querySelector(".input input, .input textarea, .input select")?.focus();
 }
 
 dialog.addEventListener("cancel", (event) => {
