@@ -110,9 +110,7 @@ class AnswerRow(Ingest):
     """
 
     __tablename__ = "answers"
-    __table_args__ = (
-        sa.Index("ix_answers_model", "app", "model", "at"),
-    )
+    __table_args__ = (sa.Index("ix_answers_model", "app", "model", "at"),)
 
     app: Mapped[str] = mapped_column(primary_key=True)
     install: Mapped[str] = mapped_column(primary_key=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.commands import grammar
-from bot.commands.request import Request
+from bot.commands.request import Request, all_of
 from bot.context import Context
 from bot.flows import cohort_report
-from bot.flows.cohort_report import Asked
 from bot.views import feedback as views
 from bot.views.blocks import Message
 from core.errors import InvalidInputError, Problem
+from core.segments import Segment
 from core.values import period, segment
+from feedback.reporting import Asked
 
 WEEK = timedelta(days=7)
 BY = "chipset"
@@ -30,7 +31,8 @@ def run(ctx: Context, request: Request) -> Message:
 
 
 def _report(ctx: Context, request: Request, *, by: str) -> Message:
-    request.only("by", "since", "where", "poll")
+    known = ("by", "since", "where", "poll")
+    all_of(lambda: request.only(*known), lambda: _since(request), lambda: _where(request))
     asked = _asked(ctx, request, by=by)
     poll, report = cohort_report.report(ctx, asked)
     version = cohort_report.version_in_question(ctx, asked.model)
@@ -40,7 +42,8 @@ def _report(ctx: Context, request: Request, *, by: str) -> Message:
 
 
 def _quotes(ctx: Context, request: Request) -> Message:
-    request.only("by", "since", "where", "poll", "limit")
+    known = ("by", "since", "where", "poll", "limit")
+    all_of(lambda: request.only(*known), lambda: _since(request), lambda: _where(request))
     asked = _asked(ctx, request, by=BY)
     found = cohort_report.verbatims(ctx, asked, limit=_limit(request.options.get("limit")))
     options = dict(request.options)
@@ -56,10 +59,18 @@ def _asked(ctx: Context, request: Request, *, by: str) -> Asked:
     return Asked(
         model=request.needed_target(f"{ctx.settings.slack_command} feedback kws by=chipset since=7d"),
         attribute=request.options.get("by", by),
-        since=period(request.options.get("since"), default=WEEK),
-        where=segment(request.options.get("where")),
+        since=_since(request),
+        where=_where(request),
         poll=request.options.get("poll"),
     )
+
+
+def _since(request: Request) -> timedelta:
+    return period(request.options.get("since"), default=WEEK)
+
+
+def _where(request: Request) -> Segment:
+    return segment(request.options.get("where"))
 
 
 def _limit(text: str | None) -> int:
