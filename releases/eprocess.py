@@ -141,6 +141,17 @@ def _variance(cells: list[Stratum], *, shift: float) -> float:
     return weighed / pairs if pairs else 0.0
 
 
+def standardized(cells: Iterable[Stratum]) -> tuple[float, float]:
+    """Return both arms' means with the same weights over the strata, baseline first.
+
+    Their difference is the stratified difference and their ratio the Mantel-Haenszel ratio: what is shown adds up.
+    """
+    used = [cell for cell in cells if cell.pairs]
+    pairs = sum(cell.pairs for cell in used)
+    baseline = sum(cell.pairs * _mean(cell.baseline) for cell in used) / pairs
+    return baseline, sum(cell.pairs * _mean(cell.candidate) for cell in used) / pairs
+
+
 def _mean(arm: Arm) -> float:
     return arm.total / arm.n
 

@@ -22,6 +22,7 @@ from releases.eprocess import (
     log_e_of_means,
     log_e_of_rates,
     ratio_of_rates,
+    standardized,
 )
 from releases.measurements import Arm, Evidence, Kind, Measurement, Stratum, evidence
 from releases.wording import count, percent, points, signed
@@ -211,8 +212,7 @@ def _effect(guardrail: Guardrail, measurement: Measurement) -> tuple[Effect, boo
     effect = difference_of_means(measurement.strata)
     if measurement.kind == "log_mean":
         return Effect(value=math.expm1(effect.value), low=math.expm1(effect.low), high=math.expm1(effect.high)), True
-    baseline = measurement.arm("baseline")
-    mean = abs(baseline.total / baseline.n)
+    mean = abs(standardized(measurement.strata)[0])
     if not guardrail.relative or not mean:
         return effect, False
     return Effect(value=effect.value / mean, low=effect.low / mean, high=effect.high / mean), True
@@ -239,10 +239,8 @@ def _finding(
     guardrail: Guardrail, measurement: Measurement, verdict: Verdict, effect: Effect, *, relative: bool, log_e: float
 ) -> Finding:
     baseline, candidate = measurement.arm("baseline"), measurement.arm("candidate")
-    values = tuple(
-        math.exp(arm.total / arm.n) if measurement.kind == "log_mean" else arm.total / arm.n
-        for arm in (baseline, candidate)
-    )
+    means = standardized(measurement.strata)
+    values = tuple(math.exp(mean) if measurement.kind == "log_mean" else mean for mean in means)
     return Finding(
         guardrail=guardrail, verdict=verdict,
         sentence=_sentence(guardrail, measurement.kind, verdict, values, effect, relative=relative),

@@ -170,3 +170,18 @@ def _latencies(random: np.random.Generator, *, installs: int, slower: float) -> 
 
 def _arm(values: np.ndarray) -> Arm:
     return Arm(n=len(values), total=float(values.sum()), total_sq=float((values**2).sum()))
+
+
+def test_what_is_shown_of_both_arms_adds_up_to_the_effect() -> None:
+    def arm(n: int, harms: int) -> Arm:
+        return Arm(n=n, total=harms, total_sq=harms)
+
+    quiet = Stratum(hour=at(0), name="low", baseline=arm(1000, 2), candidate=arm(50, 1))
+    busy = Stratum(hour=at(1), name="low", baseline=arm(200, 1), candidate=arm(400, 12))
+    guardrail = Guardrail(metric="crash_rate", margin=0.002, relative=False)
+
+    finding = judge(guardrail, Measurement(metric="crash_rate", kind="rate", strata=(quiet, busy)))
+
+    assert finding.candidate is not None
+    assert finding.baseline is not None
+    assert finding.effect == pytest.approx(finding.candidate - finding.baseline)
