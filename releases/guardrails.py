@@ -90,7 +90,8 @@ class Guardrail:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A guardrail, its verdict and why. `baseline` and `candidate` are the arms' values; `effect` with its 95 %
-    interval is a fraction: of the baseline when `relative`, else of one. `e_value` is the evidence of harm."""
+    interval is a fraction: of the baseline when `relative`, else of one. `e_value` is the evidence of harm. `unseen`:
+    what so little cannot show yet (releases.outlook)."""
 
     guardrail: Guardrail
     verdict: Verdict
@@ -104,6 +105,7 @@ class Finding:
     high: float | None = None
     relative: bool = False
     e_value: float = 1.0
+    unseen: str | None = None
 
 
 def judge(guardrail: Guardrail, measurement: Measurement, *, alpha: float = ALPHA) -> Finding:

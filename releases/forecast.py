@@ -1,0 +1,195 @@
+"""Forecast: a plan replayed on last week's installs, without doing anything: who gets what, when, and what can be seen.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from core import segments
+from core.device import DeviceContext
+from core.errors import Problem
+from core.segments import matches
+from releases.artifacts import Artifact
+from releases.buckets import BUCKETS, arm_sizes
+from releases.compatibility import gaps, runnable
+from releases.freeze import Freeze, covering
+from releases.guardrails import ALPHA, Guardrail
+from releases.outlook import Usual, smallest
+from releases.plan import Plan
+from releases.wording import count
+
+DAY: Final = timedelta(days=1)
+COHORTS_BY: Final = ("platform", "tier", "chipset", "accelerator")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A kind of device and how many installs of it were heard of last week."""
+
+    device: DeviceContext
+    installs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visible:
+    """The smallest regression a guardrail would show by the end of a stage, in the unit of its margin; None: none."""
+
+    guardrail: Guardrail
+    smallest: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageForecast:
+    """`new_bytes`: what the installs that join at this stage download."""
+
+    percent: float
+    begins: datetime
+    ends: datetime
+    candidate_installs: int
+    baseline_installs: int
+    new_bytes: int
+    visible: tuple[Visible, ...]
+
+    @property
+    def days(self) -> float:
+        return (self.ends - self.begins) / DAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortForecast:
+    """One cohort: its installs, how many can run the candidate, and how many get it at each stage."""
+
+    cohort: str
+    installs: int
+    runnable: int
+    by_stage: tuple[int, ...]
+    bytes_by_stage: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """`problems` keep the release from starting: it is for nobody, or a targeted kind of device can run no file."""
+
+    targeted: int
+    eligible: int
+    stages: tuple[StageForecast, ...]
+    cohorts: tuple[CohortForecast, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def days(self) -> float:
+        return (self.stages[-1].ends - self.stages[0].begins) / DAY
+
+
+def forecast(
+    plan: Plan,
+    candidates: Sequence[Artifact],
+    seen: Sequence[Seen],
+    now: datetime,
+    *,
+    usual: Mapping[str, Usual] | None = None,
+    hours_a_day: float = 1.0,
+    freezes: Sequence[Freeze] = (),
+) -> Forecast:
+    """Return what the plan would do if installs stay as they were.
+
+    `usual`: what the baseline does, by metric. `hours_a_day`: in how many hours of a day an install reports.
+    """
+    targeted = [each for each in seen if matches(plan.segment, each.device)]
+    sizes = [(each, _size(candidates, each.device)) for each in targeted]
+    eligible = [(each, size) for each, size in sizes if size is not None]
+    installs = round(sum(each.installs for each, _ in eligible) * (1 - plan.holdback / 100))
+    n_bytes = sum(each.installs * size for each, size in eligible) * (1 - plan.holdback / 100)
+    stages: list[StageForecast] = []
+    begins, hours_per_arm = max(now, plan.starts_at or now), 0.0
+    for i, stage in enumerate(plan.stages):
+        begins = _thawed(freezes, begins)
+        sizes_of_arms = [round(installs * size / BUCKETS) for size in arm_sizes(stage.percent)]
+        before = plan.stages[i - 1].percent if i else 0.0
+        ends = begins + stage.bake
+        hours_per_arm += min(sizes_of_arms) * hours_a_day * (stage.bake / DAY)
+        stages.append(
+            StageForecast(
+                percent=stage.percent, begins=begins, ends=ends, candidate_installs=sizes_of_arms[0],
+                baseline_installs=sizes_of_arms[1], new_bytes=round(n_bytes * (stage.percent - before) / 100),
+                visible=_visible(plan.guardrails, usual or {}, hours_per_arm, max(map(_smaller, [*stages]), default=0),
+                                 min(sizes_of_arms)),
+            )
+        )  # fmt: skip
+        begins = ends
+    return Forecast(targeted=sum(each.installs for each in targeted), eligible=installs, stages=tuple(stages),
+                    cohorts=_cohorts(plan, sizes), problems=_problems(plan, candidates, seen, targeted))  # fmt: skip
+
+
+def _smaller(stage: StageForecast) -> int:
+    return min(stage.candidate_installs, stage.baseline_installs)
+
+
+def _visible(
+    guardrails: Sequence[Guardrail], usual: Mapping[str, Usual], hours: float, earlier: int, installs: int
+) -> tuple[Visible, ...]:
+    """Rates gather evidence in every hour of an install; a mean does once for each install."""
+    found = []
+    for guardrail in guardrails:
+        known = usual.get(guardrail.metric)
+        n = hours if known is not None and known.kind == "rate" else max(earlier, installs)
+        least = smallest(guardrail, known, n, alpha=ALPHA / len(guardrails)) if known is not None else None
+        found.append(Visible(guardrail=guardrail, smallest=least))
+    return tuple(found)
+
+
+def _thawed(freezes: Sequence[Freeze], at: datetime) -> datetime:
+    found = covering(freezes, at)
+    return found.until if found else at
+
+
+def _size(candidates: Sequence[Artifact], device: DeviceContext) -> int | None:
+    fitting = runnable(candidates, device)
+    return fitting[0].size_bytes if fitting else None
+
+
+def _cohorts(plan: Plan, sizes: Sequence[tuple[Seen, int | None]]) -> tuple[CohortForecast, ...]:
+    """Return the cohorts of each attribute that is told, the most installs first."""
+    found: dict[str, list[tuple[Seen, int | None]]] = {}
+    for each, size in sizes:
+        for attribute in COHORTS_BY:
+            value = each.device.label(attribute)
+            rule = segments.comparison(attribute, "eq", [value]) if value is not None else None
+            if isinstance(rule, segments.Is):
+                found.setdefault(segments.text(rule), []).append((each, size))
+    cohorts = [_cohort(plan, name, members) for name, members in found.items()]
+    return tuple(sorted(cohorts, key=lambda cohort: (-cohort.installs, cohort.cohort)))
+
+
+def _cohort(plan: Plan, name: str, members: Sequence[tuple[Seen, int | None]]) -> CohortForecast:
+    kept = 1 - plan.holdback / 100
+    able = sum(each.installs for each, size in members if size is not None)
+    n_bytes = sum(each.installs * size for each, size in members if size is not None)
+    shares = [stage.percent / 100 * kept for stage in plan.stages]
+    return CohortForecast(
+        cohort=name, installs=sum(each.installs for each, _ in members), runnable=able,
+        by_stage=tuple(round(able * share) for share in shares),
+        bytes_by_stage=tuple(round(n_bytes * share) for share in shares),
+    )  # fmt: skip
+
+
+def _problems(
+    plan: Plan, candidates: Sequence[Artifact], seen: Sequence[Seen], targeted: Sequence[Seen]
+) -> tuple[Problem, ...]:
+    if not seen:
+        return ()  # Nothing was heard of yet, so nothing speaks against it either.
+    if not targeted:
+        rule = segments.text(plan.segment)
+        return (Problem("where", f"{rule} matches none of last week's {count(sum(each.installs for each in seen))} "
+                                 "installs; widen it"),)  # fmt: skip
+    missing = gaps(tuple(candidates), ((each.device, each.installs) for each in targeted))
+    return tuple(
+        Problem("where", f"{count(gap.installs)} of last week's installs can run no file of it ({gap.reason}); "
+                         "leave them out or register a variant for them")
+        for gap in missing
+    )  # fmt: skip
