@@ -22,6 +22,7 @@ from optimize import job
 from optimize.budgets import DEFAULT, parse_budget
 from optimize.check import check as check_model
 from optimize.inspect import LARGEST_BYTES
+from optimize.order import Order, plan
 from optimize.recipes import parse_recipe
 from optimize.report_card import ReportCard, to_json
 from optimize.runner import Limits
@@ -83,8 +84,8 @@ def optimize_local(
 ) -> None:  # fmt: skip
     """Make a model file smaller and faster on this machine, and prove it."""
     try:
-        planned = job.plan(
-            job.Order(
+        planned = plan(
+            Order(
                 model=_read(model),
                 recipe=parse_recipe(recipe),
                 budget=parse_budget(budget),

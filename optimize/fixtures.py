@@ -1,7 +1,7 @@
-"""Three small models with real held-out inputs, made on the spot without a download, for the demo, tests and bench.
+"""Small models with real held-out inputs, made on the spot without a download, for the demo, tests and bench.
 
 `mlp`: 1024-512 on scikit-learn's digits. `cnn`: convolution filters found by k-means (Coates and Ng 2012,
-doi:10.1007/978-3-642-35289-8_30) under a small perceptron. `mobilenet`: MobileNetV3-small, needs the extra [train].
+doi:10.1007/978-3-642-35289-8_30) under a small perceptron.
 """
 
 from __future__ import annotations

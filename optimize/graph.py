@@ -27,6 +27,7 @@ class Graph:
         }
         self._known = set(self.arrays)
         self._drop_weight_inputs()
+        sort(self.proto)
         self.index()
 
     def index(self) -> None:
@@ -121,10 +122,13 @@ def serialized(model: onnx.ModelProto) -> bytes:
 def sort(model: onnx.ModelProto) -> None:
     """Put the nodes in an order in which each comes after those that feed it. The fp16 converter leaves them unsorted.
 
+    A graph that is in order is not touched, so that its nodes stay the objects they are.
     Raises: ValueError: the graph has a cycle.
     """
     graph = model.graph
     ready = {port.name for port in graph.input} | {item.name for item in graph.initializer} | {""}
+    if _is_sorted(graph, set(ready)):
+        return
     waiting, ordered = list(graph.node), []
     while waiting:
         later = []
@@ -139,6 +143,14 @@ def sort(model: onnx.ModelProto) -> None:
         waiting = later
     del graph.node[:]
     graph.node.extend(ordered)
+
+
+def _is_sorted(graph: onnx.GraphProto, ready: set[str]) -> bool:
+    for node in graph.node:
+        if not ready.issuperset(_reads(node)):
+            return False
+        ready.update(node.output)
+    return True
 
 
 def with_outputs(model: onnx.ModelProto, names: Iterable[str]) -> bytes:

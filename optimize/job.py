@@ -1,59 +1,30 @@
 """A job: one model, one recipe or the search over recipes, one report card; resumable after each candidate.
 
-`plan` checks all that can be checked without running anything. `steps` yields Progress and ends with a Result; what a
+`order.plan` checks what can be checked without running anything. `steps` yields Progress and ends with a Result; what a
 step finds out is on the shelf before the next begins, so another process may go on. Equal orders give equal variants.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import importlib.metadata
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
-from core.errors import InvalidInputError, Problem
-from optimize import report_card, runner, samples, search
-from optimize.backends import Backend, known
-from optimize.benchmark import Benchmark, Ratio, latency, ratio
-from optimize.budgets import DEFAULT, Budget, parse_budget
-from optimize.evaluate import Comparison
-from optimize.fixtures import npz
-from optimize.inspect import Needs, read_needs
+from optimize import report_card, runner, search
+from optimize.order import Plan, why_not
+from optimize.readings import cpu, measured, pair_ratio, part_of, versions
 from optimize.recipes import Recipe
 from optimize.report_card import Evidence, Origin, ReportCard
-from optimize.runner import Failed, Finished, Limits
+from optimize.runner import Failed, Finished
 from optimize.search import Tried
 from optimize.shelf import Shelf
 
 # Raised when a recipe makes other bytes of the same inputs than before: then earlier candidates are not reused.
 REVISION: Final = 1
-_TOOLS: Final = ("onnx", "onnxruntime", "numpy", "scikit-learn")
-_FLAGS: Final = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "asimd", "asimddp", "i8mm")
 _THOROUGH: Final = {"sittings": 10, "rounds": 100}
 _QUICK: Final = {"sittings": 6, "rounds": 30}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What was asked for. `evaluation`: npz with x and perhaps y; `calibration`: npz with x of other inputs. Without
-    calibration half of the evaluation's inputs serve for it and only the other half is judged.
-
-    `name`: of the file, for the command that repeats the job. `runtime`: what the app runs models with.
-    """
-
-    model: bytes
-    recipe: Recipe
-    budget: Budget = field(default_factory=lambda: parse_budget(DEFAULT))
-    evaluation: bytes | None = None
-    calibration: bytes | None = None
-    name: str = "model.onnx"
-    runtime: str | None = None
-    limits: Limits = field(default_factory=Limits)
-    most_cpu_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,43 +48,6 @@ class Result:
     recipe: str
     tried: tuple[Tried, ...]
     cpu_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """The order, checked."""
-
-    order: Order
-    needs: Needs
-    evaluation: samples.Samples | None
-    inputs: Mapping[str, bytes]
-    part: str
-    about_steps: int
-
-
-def plan(order: Order) -> Plan:
-    """Check the files and the recipe.
-
-    Raises: InvalidInputError: with every problem.
-    """
-    problems: list[Problem] = []
-    needs = _read(lambda: read_needs(order.model), problems)
-    evaluation = _read(lambda: samples.read_samples(order.evaluation or b""), problems) if order.evaluation else None
-    if order.calibration:
-        _read(lambda: samples.read_samples(order.calibration or b"", name="calibration"), problems)
-    if needs and evaluation:
-        shape = needs.inputs[0].shape
-        problems += samples.check_fits(evaluation, shape, None)
-    if needs and not order.recipe.is_auto:
-        problems += _not_applicable(order.recipe, needs, has_inputs=bool(order.evaluation or order.calibration))
-    if order.recipe.is_auto and evaluation is None:
-        problems.append(Problem("eval", "auto judges what it tries: send an npz with x (and y)"))
-    if problems:
-        raise InvalidInputError(*problems)
-    assert needs is not None
-    inputs, part = _inputs(order, evaluation)
-    about = 36 if order.recipe.is_auto else 1
-    return Plan(order=order, needs=needs, evaluation=evaluation, inputs=inputs, part=part, about_steps=about + 4)
 
 
 def steps(
@@ -163,7 +97,7 @@ class _Job:
 
     def _search(self) -> Generator[Progress, None, Tried | None]:
         space = search.Space(
-            applies=lambda recipe: not _not_applicable(recipe, self.plan.needs, has_inputs=True),
+            applies=lambda recipe: not why_not(recipe, self.plan.needs, has_inputs=True),
             has_inputs=True,
             margin=self.order.budget.margin,
         )
@@ -293,90 +227,3 @@ class _Job:
             tried=tuple(self.tried.values()),
             cpu_s=round(self.cpu_s, 1),
         )
-
-
-def versions() -> dict[str, str]:
-    """Return what was used, as installed; empty names are left out."""
-    found = {}
-    for name in _TOOLS:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def cpu() -> str:
-    """Return the processor's name and the flags that matter to int8."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return "unknown"
-    facts = dict(line.split(":", 1) for line in lines if ":" in line)
-    pairs = {key.strip(): value.strip() for key, value in facts.items()}
-    flags = (pairs.get("flags") or pairs.get("Features") or "").split()
-    return " ".join([pairs.get("model name", "unknown"), *(flag for flag in _FLAGS if flag in flags)])
-
-
-def _inputs(order: Order, evaluation: samples.Samples | None) -> tuple[dict[str, bytes], str]:
-    """Return the files each child gets, and the part of the evaluation that may be judged."""
-    files = {"model": order.model}
-    part = "whole"
-    if order.evaluation:
-        files["eval.npz"] = order.evaluation
-    if order.calibration:
-        files["calibration.npz"] = order.calibration
-    elif evaluation is not None:
-        files["calibration.npz"] = npz(x=evaluation.halves()[0].x)
-        part = "confirm" if order.recipe.needs_inputs else "whole"
-    return files, part
-
-
-def _not_applicable(recipe: Recipe, needs: Needs, *, has_inputs: bool) -> list[Problem]:
-    problems = []
-    if recipe.needs_inputs and not has_inputs:
-        problems.append(Problem("recipe", f"{recipe} needs inputs: send an npz with an array x"))
-    for step in recipe.steps:
-        backend = _backend(step.name)
-        missing = backend.probe() if backend else Problem("recipe", f"{step} has no back end")
-        if missing:
-            problems.append(missing)
-        elif backend and not (verdict := backend.applicable(step, needs)).applies:
-            problems.append(Problem("recipe", f"{step} does not apply: {verdict.reason}"))
-    return problems
-
-
-def _backend(step: str) -> Backend | None:
-    return next((backend for backend in known().values() if step in backend.recipes()), None)
-
-
-def measured(content: bytes, weighed: Mapping[str, Any], times: list[list[int]]) -> Benchmark:
-    """Return the benchmark of a file from the tasks `weigh` and `clock`."""
-    return Benchmark(
-        sha256=hashlib.sha256(content).hexdigest(),
-        size_bytes=len(content),
-        gzip_bytes=len(gzip.compress(content, 6, mtime=0)),
-        latency=latency([nanoseconds for sitting in times for nanoseconds in sitting]),
-        load_ms=weighed["load_ms"],
-        memory_bytes=weighed["memory_bytes"],
-        macs=weighed["macs"],
-        parameters=read_needs(content).parameters if content[4:8] != b"ORTM" else None,
-    )
-
-
-def pair_ratio(times: Mapping[str, list[list[int]]]) -> Ratio:
-    """Return the ratio of what the task `clock` took."""
-    return ratio(times["before"], times["after"], times["copy"])
-
-
-def part_of(parts: Mapping[str, Any], part: str) -> Comparison | None:
-    """Return one part of what the task `judge` found."""
-    return Comparison.read(parts[part]) if part in parts else None
-
-
-def _read(reader: Callable[[], Any], problems: list[Problem]) -> Any:
-    try:
-        return reader()
-    except InvalidInputError as error:
-        problems += error.problems
-        return None

@@ -22,6 +22,7 @@ from optimize.repair import Layer, Moments
 
 Array = npt.NDArray[Any]
 Session = Callable[[bytes], Any]
+Outputs = dict[str, repair.Index]
 MOST_COLUMNS: Final = 6000
 _MOST_ROWS: Final = 12_000
 _MOST_WORK: Final = 300_000_000_000  # multiply-accumulates spent on calibration
@@ -59,12 +60,13 @@ def prune(
     `x`: unlabelled inputs; `run` loads a model from bytes and gives something with ONNX Runtime's `run`.
     Raises: ValueError: nothing in this model can be pruned.
     """
-    graph = Graph(content)
+    graph = _with_biases(content)
     original = onnx.load_model_from_string(content)
     spaces = channels.find_spaces(graph)
     if not spaces:
         raise ValueError("has no layers whose channels could be dropped")
     kept, skipped = [], []
+    left_of: Outputs = {}
     rows = max(_FEWEST_ROWS, _MOST_WORK // max(1, 2 * macs(content) * len(spaces)))
     shares = _shares(content, spaces, x[:rows], run) if error is not None else [1.0] * len(spaces)
     for place, space in enumerate(spaces):
@@ -72,9 +74,10 @@ def prune(
         if any(space.channels * reader.width > MOST_COLUMNS for reader in space.readers):
             skipped.append(space.makers[0].name or space.makers[0].output[0])
             continue
-        layers = _measure(graph, original, space, x[:rows], run)
+        layers = _measure(graph, original, space, x[:rows], run, left_of)
         left = _choose(layers, error and min(error * shares[place], _LARGEST_ERROR), share)
         _replace(graph, space, layers, left)
+        left_of |= {maker.output[0]: left for maker in space.makers}
         kept.append((space.makers[0].name or space.makers[0].output[0], space.channels, len(left)))
     return Pruned(model=graph.bytes(), kept=tuple(kept), skipped=tuple(skipped))
 
@@ -91,14 +94,14 @@ def _shares(content: bytes, spaces: list[Space], x: Array, run: Session) -> list
     wanted = _first(run(content), probe)
     worth = []
     for place in range(len(spaces)):
-        graph = Graph(content)
+        graph = _with_biases(content)
         space = channels.find_spaces(graph)[place]
         weights = sum(graph.arrays[cut.name].size for cut in space.cuts)
         weights += sum(graph.arrays[reader.node.input[1]].size for reader in space.readers)
         if any(space.channels * reader.width > MOST_COLUMNS for reader in space.readers):
             worth.append(1.0)
             continue
-        layers = _measure(graph, onnx.load_model_from_string(content), space, probe, run)
+        layers = _measure(graph, onnx.load_model_from_string(content), space, probe, run, {})
         order = repair.elimination_order(layers)
         left = repair.fewest(layers, order, _PROBE_ERROR, at_least=_FEWEST_CHANNELS)
         _replace(graph, space, layers, left)
@@ -114,6 +117,21 @@ def _first(session: Any, x: Array) -> Array:
     size = batch if isinstance(batch, int) and batch > 0 else _BATCH
     parts = [session.run(None, {name: x[start : start + size]})[0] for start in range(0, len(x) - size + 1, size)]
     return np.concatenate(parts).astype(np.float64)
+
+
+def _with_biases(content: bytes) -> Graph:
+    """Return the graph with a bias, if only of zeros, for every Conv and Gemm: repair needs a place for the mean."""
+    graph = Graph(content)
+    for node in graph.nodes:
+        weight = graph.arrays.get(node.input[1]) if len(node.input) > 1 else None
+        if node.op_type not in ("Conv", "Gemm") or weight is None or (len(node.input) > 2 and node.input[2]):
+            continue
+        outputs = weight.shape[0 if node.op_type == "Conv" or attribute(node, "transB", 0) else 1]
+        graph.arrays[f"{node.output[0]}.bias"] = np.zeros(outputs, weight.dtype)
+        del node.input[2:]
+        node.input.append(f"{node.output[0]}.bias")
+    graph.index()
+    return graph
 
 
 def _choose(layers: list[Layer], error: float | None, share: float | None) -> repair.Index:
@@ -134,8 +152,13 @@ def _replace(graph: Graph, space: Space, layers: list[Layer], left: repair.Index
     graph.index()
 
 
-def _measure(graph: Graph, original: onnx.ModelProto, space: Space, x: Array, run: Session) -> list[Layer]:
-    """Gather the moments of each reader: inputs as they are now, outputs as they were originally."""
+def _measure(
+    graph: Graph, original: onnx.ModelProto, space: Space, x: Array, run: Session, left_of: Outputs
+) -> list[Layer]:
+    """Gather the moments of each reader: inputs as they are now, outputs as they were originally.
+
+    `left_of`: which outputs a reader still has, when its own channels were cut before those it reads.
+    """
     layers = [_layer(graph, reader) for reader in space.readers]
     inputs = [reader.node.input[0] for reader in space.readers]
     outputs = [reader.node.output[0] for reader in space.readers]
@@ -147,6 +170,8 @@ def _measure(graph: Graph, original: onnx.ModelProto, space: Space, x: Array, ru
         for reader, layer, out, name in zip(space.readers, layers, wanted, inputs, strict=True):
             per_chunk = max(1, _MOST_ROWS * len(rows) // max(len(x), 1))
             columns, targets = _rows(reader.node, graph, given[places[name]], out, per_chunk, chunk)
+            left = left_of.get(reader.node.output[0])
+            targets = targets if left is None else targets[:, left]
             (layer.held_out if chunk % 4 == 3 else layer.fit).add(columns, targets)
     return layers
 
@@ -171,7 +196,7 @@ def _layer(graph: Graph, reader: Reader) -> Layer:
     has_bias = node.op_type != "MatMul"
     bias = None
     if has_bias:
-        given = graph.arrays[node.input[2]].astype(np.float64) if len(node.input) > 2 and node.input[2] else 0.0
+        given = graph.arrays[node.input[2]].astype(np.float64)
         bias = np.broadcast_to(np.ravel(given), (matrix.shape[1],)).copy()
     columns, outputs = matrix.shape
     empty = Moments.empty(columns, outputs)
@@ -228,10 +253,4 @@ def _write(graph: Graph, reader: Reader, weight: repair.Matrix, bias: repair.Mat
         graph.arrays[node.input[1]] = np.ascontiguousarray(turned).astype(old.dtype)
     if bias is None:
         return
-    if len(node.input) > 2 and node.input[2]:
-        graph.arrays[node.input[2]] = bias.astype(old.dtype)
-        return
-    name = f"{node.input[1]}.repair"
-    graph.arrays[name] = bias.astype(old.dtype)
-    del node.input[2:]
-    node.input.append(name)
+    graph.arrays[node.input[2]] = bias.astype(old.dtype)

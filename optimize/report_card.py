@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from optimize.benchmark import Benchmark, Ratio
 from optimize.budgets import Budget, Limit
 from optimize.evaluate import Comparison
+from optimize.wording import accuracy, amount_text, faster, percent, points, smaller
 
 Outcome = Literal["fits", "breaks", "not proven", "not measured"]
 _WORST_FIRST: Final[tuple[Outcome, ...]] = ("breaks", "not proven", "not measured", "fits")
@@ -109,10 +110,10 @@ def grade(
 
 def changes(before: Benchmark, after: Benchmark, evidence: Evidence) -> str:
     """Return what changed: "10.0× smaller, 21 % faster (18–22), accuracy −0.2 pp (−0.6…+0.2)"."""
-    parts = [_smaller(before.size_bytes / after.size_bytes)]
+    parts = [smaller(before.size_bytes / after.size_bytes)]
     if evidence.ratio:
-        parts.append(_faster(evidence.ratio))
-    parts.append(_accuracy(evidence.device))
+        parts.append(faster(evidence.ratio))
+    parts.append(accuracy(evidence.device))
     return ", ".join(parts)
 
 
@@ -165,18 +166,18 @@ def _check_answers(limit: Limit, found: Comparison | None) -> tuple[Outcome, str
         value = found.worst_difference if limit.relative else found.worst_accuracy
         if value is None:
             return "not measured", "worst class not measured (too few inputs of each class)"
-        said = f"class {found.worst_class} at {_points(value) if limit.relative else _percent(value)}, {limit.text}"
+        said = f"class {found.worst_class} at {points(value) if limit.relative else percent(value)}, {limit.text}"
         return ("fits" if value > limit.bound or math.isclose(value, limit.bound) else "breaks"), said
     assert found.difference is not None
     assert found.low is not None
     assert found.accuracy_after is not None
     if limit.relative:
-        said = f"{_accuracy(found)}, {limit.text}"
+        said = f"{accuracy(found)}, {limit.text}"
         return (
             "fits" if found.low >= limit.bound else "breaks" if found.difference < limit.bound else "not proven"
         ), said
     low = _wilson_low(found.accuracy_after, found.n)
-    said = f"accuracy {_percent(found.accuracy_after)} (at least {_percent(low)}), {limit.text}"
+    said = f"accuracy {percent(found.accuracy_after)} (at least {percent(low)}), {limit.text}"
     return _against(limit.bound, low, found.accuracy_after), said
 
 
@@ -188,7 +189,7 @@ def _check_ratio(limit: Limit, ratio: Ratio | None) -> tuple[Outcome, str]:
     if ratio is None:
         return "not measured", "latency not measured"
     bound = 1 + limit.bound
-    said = f"{_faster(ratio)}, {limit.text}"
+    said = f"{faster(ratio)}, {limit.text}"
     return ("fits" if ratio.high <= bound else "breaks" if ratio.value > bound else "not proven"), said
 
 
@@ -196,7 +197,7 @@ def _check_amount(limit: Limit, before: float | None, after: float | None) -> tu
     if after is None or (limit.relative and before is None):
         return "not measured", f"{limit.metric} not measured"
     bound = limit.bound if not limit.relative else (before or 0.0) * (1 + limit.bound)
-    said = f"{limit.metric} {_amount_text(limit.metric, after)}, {limit.text}"
+    said = f"{limit.metric} {amount_text(limit.metric, after)}, {limit.text}"
     return ("fits" if after <= bound else "breaks"), said
 
 
@@ -221,13 +222,13 @@ def _warnings(before: Benchmark, after: Benchmark, evidence: Evidence, origin: O
     if native and device and native.accuracy_after is not None and device.accuracy_after is not None:
         apart = device.accuracy_after - native.accuracy_after
         if abs(apart) > 0.005:
-            yield f"accuracy on this machine's own int8 kernels differs by {_points(-apart)}; device-like counts"
+            yield f"accuracy on this machine's own int8 kernels differs by {points(-apart)}; device-like counts"
     for name in ("coreml", "nnapi", "xnnpack"):
         lost = _lost_delegate(evidence.coverage, name)
         if lost:
             yield lost
     if evidence.ratio and evidence.ratio.is_slower:
-        yield f"slower on this machine: {_faster(evidence.ratio)}"
+        yield f"slower on this machine: {faster(evidence.ratio)}"
     if after.size_bytes >= before.size_bytes:
         yield "not smaller than its parent"
 
@@ -253,53 +254,6 @@ def _phones_home(runtime: str) -> bool:
     name, _, version = runtime.strip().lower().replace("==", " ").replace("-", " ").partition(" ")
     numbers = [int(part) for part in version.strip().split(".")[:2] if part.isdecimal()]
     return name in _LOUD_RUNTIMES and (not numbers or tuple(numbers) >= _QUIET_BEFORE)
-
-
-def _smaller(times: float) -> str:
-    if times >= 1:
-        return f"{times:.1f}× smaller" if times < 100 else f"{times:.0f}× smaller"
-    return f"{1 / times:.1f}× larger"
-
-
-def _faster(ratio: Ratio) -> str:
-    """Return "21 % faster (18–22)", "12 % slower (8–15)", or that no difference was seen."""
-    near, far = (1 - ratio.high) * 100, (1 - ratio.low) * 100
-    if ratio.is_faster:
-        return f"{(1 - ratio.value) * 100:.0f} % faster ({near:.0f}–{far:.0f})"
-    if ratio.is_slower:
-        return f"{(ratio.value - 1) * 100:.0f} % slower ({-far:.0f}–{-near:.0f})"
-    return f"as fast (×{ratio.low:.2f}–{ratio.high:.2f})"
-
-
-def _accuracy(found: Comparison | None) -> str:
-    if found is None:
-        return "accuracy not measured"
-    if found.difference is None or found.low is None or found.high is None:
-        return f"accuracy not measured, {found.flips} of {found.n} answers changed"
-    return f"accuracy {_points(found.difference)} ({_number(found.low)}…{_number(found.high)})"
-
-
-def _points(fraction: float) -> str:
-    return f"{_number(fraction)} pp"
-
-
-def _number(fraction: float) -> str:
-    """Return points with sign and one decimal; zero has none."""
-    text = f"{abs(fraction) * 100:.1f}"
-    return text if text == "0.0" else f"{'−' if fraction < 0 else '+'}{text}"
-
-
-def _percent(fraction: float) -> str:
-    return f"{fraction * 100:.1f} %"
-
-
-def _amount_text(metric: str, amount: float) -> str:
-    if metric in ("latency", "load"):
-        return f"{amount:.3g} ms"
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
-        if amount >= size:
-            return f"{amount / size:.3g} {unit}"
-    return f"{amount:.0f} B"
 
 
 def _wilson_low(share: float, n: int) -> float:

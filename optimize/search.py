@@ -79,10 +79,10 @@ def choose(tried: Sequence[Tried], budget: Budget) -> Tried | None:
 
 
 def confirming_order(good: Sequence[Tried], budget: Budget) -> list[Tried]:
-    """Return the safest first; each next one is less safe and better by the budget, else it is not worth a test."""
+    """Return the safest first, of equals the most modest; each next is better by the budget, else not worth a test."""
     places = {each.recipe: place for place, each in enumerate(rank(good, budget))}
     order: list[Tried] = []
-    for each in sorted(good, key=lambda one: (_safety(one), places[one.recipe])):
+    for each in sorted(good, key=lambda one: (_safety(one), -places[one.recipe])):
         if not order or places[each.recipe] < places[order[-1].recipe]:
             order.append(each)
     return order

@@ -17,7 +17,8 @@ def times(scale: float, *, seed: int, noise: float = 0.05, sittings: int = 8) ->
     """Return 8 sittings of 30 rounds; each sitting has an offset of its own, as memory layout gives."""
     random = np.random.default_rng(seed)
     offsets = np.exp(0.01 * random.standard_normal((sittings, 1)))
-    return (100_000 * scale * offsets * np.exp(noise * random.standard_normal((sittings, 30)))).astype(int).tolist()
+    taken = 100_000 * scale * offsets * np.exp(noise * random.standard_normal((sittings, 30)))
+    return [[int(nanoseconds) for nanoseconds in sitting] for sitting in taken]
 
 
 def test_the_ratio_lies_in_its_interval() -> None:

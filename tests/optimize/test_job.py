@@ -12,7 +12,8 @@ from core.errors import InvalidInputError
 from optimize import job
 from optimize.budgets import parse_budget
 from optimize.fixtures import Fixture, npz
-from optimize.job import Order, Progress, Result
+from optimize.job import Progress, Result
+from optimize.order import Order, plan
 from optimize.recipes import parse_recipe
 from optimize.shelf import Shelf
 from tests.optimize.builders import a_gemm, a_pickle, scores_of
@@ -39,9 +40,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 def test_one_recipe_ends_in_a_report_card_and_a_file_on_the_shelf(tiny: Fixture, shelf: Shelf) -> None:
     said: list[Progress] = []
 
-    result = job.run(
-        job.plan(an_order(tiny, "prune30,int8", runtime="onnxruntime 1.32")), shelf, on_progress=said.append
-    )
+    result = job.run(plan(an_order(tiny, "prune30,int8", runtime="onnxruntime 1.32")), shelf, on_progress=said.append)
 
     assert result.card is not None
     assert result.variant is not None
@@ -57,7 +56,7 @@ def test_one_recipe_ends_in_a_report_card_and_a_file_on_the_shelf(tiny: Fixture,
 
 
 def test_the_same_order_gives_the_same_bytes(tiny: Fixture, tmp_path_factory: pytest.TempPathFactory) -> None:
-    planned = job.plan(an_order(tiny, "prune@0.02,int8-static"))
+    planned = plan(an_order(tiny, "prune@0.02,int8-static"))
 
     results = [job.run(planned, Shelf(tmp_path_factory.mktemp("shelf"))) for _ in range(2)]
 
@@ -66,7 +65,7 @@ def test_the_same_order_gives_the_same_bytes(tiny: Fixture, tmp_path_factory: py
 
 def test_a_job_whose_worker_was_killed_goes_on_without_repeating_a_candidate(tiny: Fixture, shelf: Shelf) -> None:
     """The generator is dropped after three steps, as a killed process drops it; another one starts on the shelf."""
-    planned = job.plan(an_order(tiny, "auto", most_cpu_s=9.0))
+    planned = plan(an_order(tiny, "auto", most_cpu_s=9.0))
     going = job.steps(planned, shelf)
     seen = [next(going) for _ in range(4)]
     done = {each.recipe for each in seen[-1].tried}
@@ -83,7 +82,7 @@ def test_a_job_whose_worker_was_killed_goes_on_without_repeating_a_candidate(tin
 
 
 def test_a_cancelled_job_says_so(tiny: Fixture, shelf: Shelf) -> None:
-    going = job.steps(job.plan(an_order(tiny, "int8-weights")), shelf, is_cancelled=lambda: True)
+    going = job.steps(plan(an_order(tiny, "int8-weights")), shelf, is_cancelled=lambda: True)
 
     result = _end(going)
 
@@ -95,7 +94,7 @@ def test_a_cancelled_job_says_so(tiny: Fixture, shelf: Shelf) -> None:
 def test_a_recipe_that_fails_says_why_and_the_worker_lives(tiny: Fixture, shelf: Shelf) -> None:
     no_channels = Order(model=a_gemm(), recipe=parse_recipe("prune"), evaluation=npz(x=np.ones((40, 4), np.float32)))
 
-    result = job.run(job.plan(no_channels), shelf)
+    result = job.run(plan(no_channels), shelf)
 
     assert (result.card, result.variant) == (None, None)
     assert result.sentence == "prune has no layers whose channels could be dropped"
@@ -104,7 +103,7 @@ def test_a_recipe_that_fails_says_why_and_the_worker_lives(tiny: Fixture, shelf:
 def test_only_an_artifact_gives_size_and_latency_but_no_accuracy(tiny: Fixture, shelf: Shelf) -> None:
     order = Order(model=tiny.model, recipe=parse_recipe("int8-weights"), budget=parse_budget("size<1MB"))
 
-    result = job.run(job.plan(order), shelf)
+    result = job.run(plan(order), shelf)
 
     assert result.card is not None
     assert result.card.passed
@@ -117,7 +116,7 @@ def test_without_calibration_half_of_the_inputs_calibrate_and_only_the_other_hal
 ) -> None:
     order = Order(model=tiny.model, recipe=parse_recipe("prune30"), evaluation=tiny.evaluation)
 
-    result = job.run(job.plan(order), shelf)
+    result = job.run(plan(order), shelf)
 
     assert result.card is not None
     assert result.card.evidence.device is not None
@@ -130,14 +129,14 @@ def test_a_plan_tells_every_problem_before_anything_runs() -> None:
     )
 
     with pytest.raises(InvalidInputError) as caught:
-        job.plan(order)
+        plan(order)
 
     assert [problem.path for problem in caught.value.problems] == ["calibration", "x"]
 
 
 def test_auto_needs_something_to_judge_by(tiny: Fixture) -> None:
     with pytest.raises(InvalidInputError, match="auto judges what it tries"):
-        job.plan(Order(model=tiny.model, recipe=parse_recipe("auto")))
+        plan(Order(model=tiny.model, recipe=parse_recipe("auto")))
 
 
 def test_a_damaged_file_on_the_shelf_is_never_given_out(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -163,7 +162,7 @@ def test_auto_reaches_the_numbers_of_the_design(
         model=made.model, recipe=parse_recipe("auto"), evaluation=made.evaluation, calibration=made.calibration
     )
 
-    result = job.run(job.plan(order), shelf)
+    result = job.run(plan(order), shelf)
 
     int8 = [each.size_bytes for each in result.tried if each.recipe in ("int8-static", "int8-dynamic", "int8-weights")]
     assert result.card is not None

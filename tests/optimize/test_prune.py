@@ -109,6 +109,14 @@ def test_repair_keeps_the_answers_where_dropping_alone_loses_them(tiny: Fixture)
     assert kept_share > dropped_share + 0.1
 
 
+def test_a_layer_without_a_bias_gets_the_one_that_repairs_it(tiny: Fixture) -> None:
+    """What the dropped channels gave on average has to come from somewhere."""
+    pruned = prune(tiny.model, read_samples(tiny.calibration).x, run=open_session, share=0.5)
+
+    graph = Graph(pruned.model)
+    assert [len(node.input) for node in graph.nodes if node.op_type == "Gemm"] == [3, 3]
+
+
 def test_a_larger_error_never_keeps_more(tiny: Fixture) -> None:
     x = read_samples(tiny.calibration).x
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from optimize.benchmark import Ratio
 from optimize.budgets import parse_budget
+from optimize.evaluate import compare
 from optimize.recipes import Recipe, parse_recipe
-from optimize.search import LADDER, Space, Tried, choose, holds, next_recipe, pareto, rank
+from optimize.search import LADDER, Space, Tried, choose, holds, lower_bound, next_recipe, pareto, rank
 from tests.optimize.builders import a_comparison
 
 BUDGET = parse_budget("accuracy>-1pt latency<-0%")
@@ -120,11 +122,6 @@ def test_the_front_has_nothing_that_is_both_larger_and_slower() -> None:
 
 
 def test_without_labels_changed_answers_count_as_wrong() -> None:
-    from optimize.evaluate import compare
-    from optimize.search import lower_bound
-
-    import numpy as np
-
     scores = np.eye(2)[np.zeros(540, int)]
     other = scores.copy()
     other[:20] = [0.0, 1.0]
