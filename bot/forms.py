@@ -41,11 +41,19 @@ def wanted(line: str) -> tuple[str, dict[str, str]] | None:
         return None
     if isinstance(command, grammar.Unknown):
         return None
-    if (command.noun, command.verb) == ("poll", "create"):
+    if "dry-run" in command.flags:
+        return None
+    if (command.noun, command.verb) == ("poll", "create") and not _is_whole(command):
         return POLL_CREATE, {"model": command.target or "", **command.options}
     if (command.noun, command.verb, command.target) == ("ticket", "open", None):
         return MAKE_REGRESSION, dict(command.options)
     return None
+
+
+def _is_whole(command: grammar.Command) -> bool:
+    """Tell whether a line that makes a poll says all that a form would ask for."""
+    said = command.options
+    return bool((command.target or said.get("model")) and said.get("name") and said.get("question"))
 
 
 def open_view(callback_id: str, prefill: Values, *, channel: str, thread: str | None) -> Block:

@@ -60,7 +60,7 @@ def start(poll: Poll, now: datetime) -> Poll:
     Raises: ConflictError: it is running, or its end date has passed.
     """
     if poll.status == "running":
-        raise ConflictError(f"{poll.name} is running already")
+        raise ConflictError(f"{poll.name} is running already.")
     end = None if poll.status == "stopped" else poll.end_date
     if end is not None and end <= now:
         raise ConflictError(f"{poll.name} ended on {end:%Y-%m-%d}; give it a later end date")

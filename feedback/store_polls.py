@@ -100,7 +100,7 @@ def _row(session: Session, ref: str, app: str | None) -> PollRow:
     row = session.scalar(sa.select(PollRow).where(*wanted).with_for_update())
     if row is None:
         known = session.scalars(sa.select(PollRow.id).where(*wanted[1:]))
-        raise NotFoundError(f"There is no poll {ref}{suggestion(ref, list(known))}")
+        raise NotFoundError(f"There is no poll {ref}{suggestion(ref, list(known)) or '.'}")
     return row
 
 

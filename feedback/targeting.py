@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from core.device import DeviceContext
+from core.segment_rules import SYMBOLS
 from core.segments import EVERYONE, All, Segment, fields_of, matches, text
 from feedback.polls import Poll, Quota, Sampling, is_open
 
@@ -202,6 +203,6 @@ def _trigger(poll: Poll) -> Gate:
     if poll.trigger is None:
         return Gate(name="trigger", passed=True, sentence="The app may show the poll at any time.")
     when = poll.trigger.when
-    condition = f" with {when.field} {when.operator} {when.value}" if when else ""
+    condition = f" with {when.field}{SYMBOLS[when.operator]}{when.value}" if when else ""
     sentence = f"The app shows the poll after {poll.trigger.event}{condition}; only the phone sees that."
     return Gate(name="trigger", passed=None, sentence=sentence)

@@ -28,4 +28,6 @@ def run(ctx: Context, request: Request) -> Message:
         if subject is not None and _RELEASE.fullmatch(subject):
             subject = load_release(session, subject).id
         entries = audit.entries(session, subject=subject, limit=SHOWN)
-    return views.audit(entries, request.target)
+        ids = {entry.subject for entry in entries if entry.subject.startswith("rel_")}
+        names = {each: load_release(session, each).name for each in ids}
+    return views.audit(entries, request.target, names)

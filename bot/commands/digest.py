@@ -87,7 +87,8 @@ def _schedule(ctx: Context, request: Request) -> Message:
     where = (
         f"<#{ctx.settings.slack_channel}>" if ctx.settings.slack_channel else "nowhere: MUSTER_SLACK_CHANNEL is not set"
     )
+    unchanged = "Nothing was changed: t" if request.target else "T"
     return Message(
-        f"Digests are posted every {ctx.settings.digest_schedule} to {where}; the next one {due}. The setting "
-        "MUSTER_DIGEST_SCHEDULE changes that for everybody."
+        f"Digests are posted every {ctx.settings.digest_schedule} to {where}; the next one {due}. {unchanged}he "
+        "setting MUSTER_DIGEST_SCHEDULE, which whoever runs me sets, decides when."
     )

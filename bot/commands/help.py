@@ -46,7 +46,8 @@ def run(ctx: Context, request: Request) -> Message:
     word = request.target.lower()
     noun = BY_NAME.get(NOUN_SYNONYMS.get(word, word))
     if noun is None:
-        near = closest(word, list(BY_NAME))
+        near = closest(word, [*BY_NAME, *NOUN_SYNONYMS])
+        near = NOUN_SYNONYMS.get(near, near) if near else None
         guess = f" Did you mean {near}?" if near else ""
         raise NotFoundError(f"There is no topic {request.target}.{guess} There are: {', '.join(BY_NAME)}.")
     return views.topic(noun, command, EXAMPLES.get(noun.name, ()))

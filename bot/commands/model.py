@@ -39,7 +39,7 @@ def _list(ctx: Context, request: Request) -> Message:
 def _show(ctx: Context, request: Request) -> Message:
     request.only()
     name, _, version = request.needed_target(f"{ctx.settings.slack_command} model show kws").partition("@")
-    artifacts, offered = _artifacts(ctx, name)
+    artifacts, offered = artifacts_of(ctx, name)
     if version:
         artifacts = _of_version(artifacts, name, version)
     return views.model(name, artifacts, offered)
@@ -53,12 +53,13 @@ def _compare(ctx: Context, request: Request) -> Message:
     if len(wanted) != 2 or not all(version for _, version in named) or named[0][0] != named[1][0]:
         raise InvalidInputError(Problem("", f"needs two versions of one model; for example: `{example}`"))
     name = named[0][0]
-    artifacts, _ = _artifacts(ctx, name)
+    artifacts, _ = artifacts_of(ctx, name)
     before, after = (_of_version(artifacts, name, version) for _, version in named)
     return views.compared(name, before, after)
 
 
-def _artifacts(ctx: Context, name: str) -> tuple[tuple[Artifact, ...], str | None]:
+def artifacts_of(ctx: Context, name: str) -> tuple[tuple[Artifact, ...], str | None]:
+    """Return a model's artifacts and the version that phones run. Raises: NotFoundError: there is no such model."""
     app = ctx.settings.app
     with reading(ctx.databases.control) as session:
         artifacts = find_artifacts(session, app=app, model=name)

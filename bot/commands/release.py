@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from bot import permissions
-from bot.commands.request import Request
+from bot.commands.request import Request, all_of
 from bot.context import Context
 from bot.flows import acts, proposal
 from bot.flows.acts import Wish
@@ -55,16 +56,16 @@ def _list(ctx: Context, request: Request) -> Message:
 def _show(ctx: Context, request: Request) -> Message:
     request.only()
     with reading(ctx.databases.control) as session:
-        release = store.load_release(session, request.needed_target("release show R12"))
+        release = store.load_release(session, request.needed_target(f"{ctx.settings.slack_command} release show R12"))
         history = store.history(session, release.id)
     facts = card_facts(ctx, release.id, ctx.clock())
     return views.shown(facts, [_line(event) for event in history[-HISTORY:]])
 
 
 def _start(ctx: Context, request: Request) -> Message:
-    request.only(*proposal.OPTIONS)
-    target = request.needed_target("release start kws@1.4.0 to=1,5,25,100 bake=24h")
+    target = request.needed_target(f"{ctx.settings.slack_command} release start kws@1.4.0 to=1,5,25,100 bake=24h")
     asked = proposal.Asked(target=target, options=request.options, by=request.person.id, delivery=request.delivery)
+    _require_known(ctx, request, asked)
     made = proposal.propose(ctx, asked, now=ctx.clock(), dry_run=request.is_dry_run)
     ask = _ask(ctx, request, made.release)
     if request.is_dry_run:
@@ -72,11 +73,23 @@ def _start(ctx: Context, request: Request) -> Message:
     return views.proposed(made.release, ask=ask, is_new=made.is_new)
 
 
+def _require_known(ctx: Context, request: Request, asked: proposal.Asked) -> None:
+    """Raises: InvalidInputError: an option is not known; with what else is wrong with the plan."""
+    try:
+        request.only(*proposal.OPTIONS)
+    except InvalidInputError as unknown:
+        all_of(partial(_again, unknown), lambda: proposal.propose(ctx, asked, now=ctx.clock(), dry_run=True))
+
+
+def _again(error: InvalidInputError) -> None:
+    raise error
+
+
 def _act(ctx: Context, request: Request) -> Message:
     request.only("reason", *{"approve": ("seen",), "advance": ("stage",)}.get(request.verb, ()))
     wish = Wish(
         verb=request.verb,
-        ref=request.needed_target(f"release {request.verb} R12"),
+        ref=request.needed_target(f"{ctx.settings.slack_command} release {request.verb} R12"),
         by=request.person.id,
         reason=request.options.get("reason"),
         stage=_stage(request.options.get("stage")),
@@ -114,6 +127,9 @@ def _stage(text: str | None) -> int | None:
 
 
 def _line(event: Event) -> str:
-    reason = f": {escape(event.reason)}" if event.reason and event.reason not in card_views.UNSAID else ""
+    what, said = event.what.replace("_", " "), event.reason or ""
+    if said.startswith(what):  # "started at 5 %" says it already
+        what, said = said, ""
+    reason = f": {escape(said)}" if said and said not in card_views.UNSAID else ""
     by = "" if event.who == views.MUSTER else f" by {card_views.who(event.who)}"
-    return f"• {figures.moment(event.at)} – {event.what.replace('_', ' ')}{by}{reason}"
+    return f"• {figures.moment(event.at)} – {escape(what)}{by}{reason}"

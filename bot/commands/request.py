@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.commands.grammar import Command, closest
@@ -47,9 +47,9 @@ class Request:
         return "share" in self.flags
 
     def needed_target(self, example: str) -> str:
-        """Return the target, or raise with how to say it: `needed_target("release show R12")`."""
+        """Return the target, or raise with how to say it: `needed_target("/muster release show R12")`."""
         if self.target is None:
-            raise InvalidInputError(Problem("", f"something is missing after {self.verb}; for example: `{example}`"))
+            raise InvalidInputError(Problem("", f"something is missing at the end; for example: `{example}`"))
         return self.target
 
     def only(self, *options: str, flags: tuple[str, ...] = (), words: int = 0) -> None:
@@ -64,6 +64,18 @@ class Request:
         ]
         if problems:
             raise InvalidInputError(*problems)
+
+
+def all_of(*checks: Callable[[], object]) -> None:
+    """Run every check. Raises: InvalidInputError: with the problems of all of them."""
+    problems: list[Problem] = []
+    for check in checks:
+        try:
+            check()
+        except InvalidInputError as error:
+            problems += error.problems
+    if problems:
+        raise InvalidInputError(*problems)
 
 
 def from_command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot import overview
+from bot.commands.model import artifacts_of
 from bot.commands.request import Request
 from bot.context import Context
 from bot.views import status as views
@@ -11,4 +12,7 @@ from bot.views.blocks import Message
 
 def run(ctx: Context, request: Request) -> Message:
     request.only()
-    return views.status(overview.look(ctx, request.person.id, model=request.target), ctx.settings.slack_command)
+    facts = overview.look(ctx, request.person.id, model=request.target)
+    if request.target is not None and not facts.releases and not facts.polls:
+        artifacts_of(ctx, request.target)
+    return views.status(facts, ctx.settings.slack_command)

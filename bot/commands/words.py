@@ -23,7 +23,8 @@ class Noun:
 RELEASE_SYNONYMS = {
     "promote": "advance", "continue": "advance", "next": "advance", "abort": "halt", "stop": "halt", "freeze": "halt",
     "undo": "rollback", "revert": "rollback", "back": "rollback", "unpause": "resume", "deploy": "start",
-    "ship": "start", "create": "start", "new": "start", "propose": "start", "status": "show", "get": "show",
+    "ship": "start", "launch": "start", "create": "start", "new": "start", "propose": "start",
+    "status": "show", "get": "show",
     "accept": "approve", "ok": "approve", "decline": "reject", "deny": "reject", "ls": "list", "explain": "show",
 }  # fmt: skip
 RELEASE_VERBS = (
@@ -98,7 +99,7 @@ NOUNS: tuple[Noun, ...] = (
         verbs=("preview", "show", "now", "schedule"),
         default="preview",
         synonyms={"post": "now", "send": "now", "plan": "schedule"},
-        changes=frozenset({"now", "schedule"}),
+        changes=frozenset({"now"}),
         summary="the week in one page",
     ),
     Noun(

@@ -41,6 +41,7 @@ from releases.rollout import (
     approval_subject,
     next_step,
 )
+from releases.store import Event
 
 TRIES: Final = 5
 ROLES: Final[Mapping[str, Sequence[Role]]] = {
@@ -113,13 +114,12 @@ def _once(
     _require(ctx, session, wish, release)
     late = _late(wish, release, rollout)
     if late is not None:
-        by = f", by {who(history[-1].who)}" if history else ""
-        return Outcome(release=release, rollout=rollout, late=f"{late}{by}")
+        return Outcome(release=release, rollout=rollout, late=f"{late}{_by(wish, history)}")
     step = _step(wish, release, rollout, findings)
     try:
         after = apply(rollout, step, now)
     except ConflictError as conflict:
-        return Outcome(release=release, rollout=rollout, late=conflict.message)
+        return Outcome(release=release, rollout=rollout, late=_named(conflict, release))
     if dry_run:
         return Outcome(release=release, rollout=after)
     if isinstance(step, Approve):
@@ -130,6 +130,17 @@ def _once(
     except ConflictError as conflict:
         raise _RacedError(conflict.message) from conflict
     return Outcome(release=release, rollout=after)
+
+
+def _by(wish: Wish, history: Sequence[Event]) -> str:
+    """Say who did it, of what is done already."""
+    approvals = [event for event in history if event.what == "approved"] if wish.verb == "approve" else []
+    last = (approvals or list(history))[-1:]
+    return "".join(f", by {who(event.who) if event.who != 'muster' else 'Muster'}" for event in last)
+
+
+def _named(conflict: ConflictError, release: Release) -> str:
+    return conflict.message.replace("The release", release.name, 1)
 
 
 def _require(ctx: Context, session: Session, wish: Wish, release: Release) -> None:

@@ -114,16 +114,16 @@ def _chart(report: CohortReport) -> Block | None:
         series["before"] = [_drawn(row.before) for row in rows if row.before is not None]
     unit = {"share": " %", "points": "", "mean": " (mean)"}[report.rows[0].score.unit]
     return bar_chart(
-        f"{name(report)}{unit} by {report.attribute}",
+        f"{name(report)}{unit} by {_words(report.attribute)}",
         [row.cohort for row in rows],
         series,
-        x_label=report.attribute,
+        x_label=_words(report.attribute),
         y_label=f"{name(report)}{unit}",
     )
 
 
 def _table(report: CohortReport) -> Block:
-    head = [report.attribute, name(report), "95 %", "answers", "before", "change", "response rate"]
+    head = [_words(report.attribute), name(report), "95 %", "answers", "before", "change", "response rate"]
     rows: list[list[Cell]] = []
     for row in report.rows[:TABLE_ROWS]:
         mark = " ▼" if row in report.low_cohorts else ""
@@ -139,7 +139,8 @@ def _table(report: CohortReport) -> Block:
             ]
         )
     left_out = len(report.rows) - len(rows)
-    caption = f"{report.model} by {report.attribute}, worst first" + (f", and {left_out} more" if left_out else "")
+    more = f", and {left_out} more" if left_out else ""
+    caption = f"{report.model} by {_words(report.attribute)}, worst first{more}"
     return table(head, rows, caption=caption)
 
 
@@ -239,3 +240,7 @@ def _span(since: timedelta) -> str:
 def _period(since: timedelta) -> str:
     hours = round(since.total_seconds() / 3600)
     return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"
+
+
+def _words(attribute: str) -> str:
+    return attribute.replace("_", " ")

@@ -33,7 +33,7 @@ def refused(error: AppError, error_id: str) -> Message:
         text = "\n".join([words, *problems])
     else:
         text = _readable(error.message)
-    text = f"{text}\n{_advice(error)}"
+    text = f"{text}\n{_advice(error)}".rstrip()
     return Message(text=text, blocks=(section(text), context_line(f"error {error_id}")))
 
 
@@ -57,10 +57,14 @@ def overview(command: str) -> Message:
 
 def topic(noun: Noun, command: str, examples: tuple[str, ...]) -> Message:
     text = f"*{noun.name}* – {noun.summary}"
-    verbs = ", ".join(f"`{verb}`" + (" (changes)" if verb in noun.changes else "") for verb in noun.verbs)
+    reads = [f"`{verb}`" for verb in noun.verbs if verb not in noun.changes]
+    changes = [f"`{verb}`" for verb in noun.verbs if verb in noun.changes]
+    verbs = "\n".join(
+        f"{what}: {', '.join(listed)}" for what, listed in (("Reads", reads), ("Changes", changes)) if listed
+    )
     shown = "\n".join(f"`{command} {escape(example)}`" for example in examples)
     others = ", ".join(f"{theirs} → {ours}" for theirs, ours in noun.synonyms.items())
-    blocks = [section(text), section(f"Verbs: {verbs}")]
+    blocks = [section(text), section(verbs)]
     if shown:
         blocks.append(section(shown))
     if others:
@@ -73,7 +77,8 @@ def _advice(error: AppError) -> str:
         case NotAllowedError():
             return "_Nothing was changed._"
         case NotFoundError():
-            return "_Check the name; `list` shows what there is._"
+            is_told = "`" in error.message or error.message.endswith("?") or " are " in error.message
+            return "" if is_told else "_Check the name; `list` shows what there is._"
         case ConflictError():
             return "_Somebody was faster, or it has moved on. Look again, then decide._"
         case UpstreamError():

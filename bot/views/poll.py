@@ -116,7 +116,7 @@ def explained(poll: StoredPoll, gates: Sequence[Gate], *, is_known: bool) -> Mes
     """Every gate with its sentence; `?` is what only the phone can know."""
     failed = [gate for gate in gates if gate.passed is False]
     verdict = f"is not shown *{poll.ref}*" if failed else f"may be shown *{poll.ref}*"
-    text = f"This install {verdict} {escape(poll.poll.name)}" + (f": {escape(failed[0].sentence)}" if failed else ".")
+    text = f"This install {verdict} “{escape(poll.poll.name)}”" + (f": {escape(failed[0].sentence)}" if failed else ".")
     lines = [f"{MARKS[gate.passed]} *{gate.name.replace('_', ' ')}* {escape(gate.sentence)}" for gate in gates]
     blocks = [section(text), section("\n".join(lines))]
     note = "✓ passed · ✗ stops it · ? only the phone knows"

@@ -111,7 +111,7 @@ def done(release: Release, rollout: Rollout, words: str, *, by: str) -> Message:
 def late(release: Release, rollout: Rollout, words: str) -> Message:
     """The answer to a click or command that changed nothing, because it was so already or has moved on."""
     icon, state = STATES[rollout.state]
-    return Message(f"{words}. {icon} {title(release)}: {state.lower()}. Nothing was changed.")
+    return Message(f"{words.rstrip('.')}. {icon} {title(release)}: {state.lower()}. Nothing was changed.")
 
 
 def shown(facts: Card, history: Sequence[str]) -> Message:

@@ -19,6 +19,8 @@ from releases.states import Rollout
 
 SHOWN = 10
 LINE = 200
+UNTOLD = frozenset({"release", "plan", "revision"})
+"""Facts of an audit entry that say nothing to a person: ids and hashes that its subject stands for."""
 
 
 def status(facts: Overview, command: str) -> Message:
@@ -32,7 +34,7 @@ def status(facts: Overview, command: str) -> Message:
 def home(facts: Overview, command: str, now: datetime) -> Block:
     blocks = [
         header("Muster"),
-        section(f"What you may do: {may(facts)}"),
+        section(may(facts)),
         divider(),
         section("*Open releases*"),
         *(_releases(facts) or [section("None. A release starts with `" + command + " release start`.")]),
@@ -60,7 +62,7 @@ def may(facts: Overview) -> str:
     held = ["admin of everything (by setting)"] if facts.is_first_admin else []
     held += [f"{grant.role} of {_model(grant)}" for grant in facts.grants]
     if not held:
-        return "Read everything and propose releases. You have no role, so nothing else that changes."
+        return "You have no role: you may read everything and propose releases, and change nothing else."
     return f"You are {', '.join(held)}."
 
 
@@ -77,14 +79,21 @@ def roles(grants: Sequence[Grant], admins: Sequence[str]) -> Message:
     return Message(text=text, blocks=(section(text), section("\n".join(rows))))
 
 
-def audit(entries: Sequence[Entry], subject: str | None) -> Message:
+def audit(entries: Sequence[Entry], subject: str | None, names: Mapping[str, str]) -> Message:
+    """`names` are the short names of what the entries are about, by id."""
     about = f" about {escape(subject)}" if subject else ""
     if not entries:
         text = f"Nobody changed anything{about} yet."
         return Message(text=text, blocks=(section(text),))
     text = f"The last {len(entries)} changes{about}, the newest first."
     rows = [
-        [figures.moment(entry.at), _who(entry.who), entry.what, entry.subject, clip(_facts(entry.facts), 300)]
+        [
+            figures.moment(entry.at),
+            _who(entry.who),
+            entry.what,
+            names.get(entry.subject, entry.subject),
+            clip(_facts(entry.facts), 300),
+        ]
         for entry in entries
     ]
     shown = table(["when", "who", "what", "of what", "facts"], rows, caption=f"Changes{about}")
@@ -162,11 +171,15 @@ def _model(grant: Grant) -> str:
 
 
 def _who(who: str) -> str:
-    return f"@{who}"
+    """A table shows plain text, so a person reads as their id."""
+    if who == "muster":
+        return "Muster"
+    return clip(who, 16) if who.startswith("key_") else f"@{who}"
 
 
 def _facts(facts: Mapping[str, object]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in facts.items() if value not in (None, "", [], {}))
+    told = {key: value for key, value in facts.items() if key not in UNTOLD and value not in (None, "", [], {})}
+    return ", ".join(f"{key}={value}" for key, value in told.items())
 
 
 def _offered(offered: Mapping[str, str], name: str) -> str:

@@ -94,7 +94,10 @@ def one(ticket: Ticket, url_of: UrlOf) -> Message:
 def wanted(tickets: Sequence[Ticket], url_of: UrlOf, *, by: str, is_dry_run: bool) -> Message:
     """Answer the one who asked for a ticket, and the channel."""
     if is_dry_run:
-        return Message("Would open:\n" + "\n".join(line(ticket, url_of) for ticket in tickets))
+        return Message(
+            "*Dry run.* This would be opened; nothing was changed:\n"
+            + "\n".join(line(ticket, url_of) for ticket in tickets)
+        )
     first = tickets[0]
     if all(ticket.key for ticket in tickets):
         said = "There is a ticket already:\n" + "\n".join(line(ticket, url_of) for ticket in tickets)
@@ -106,13 +109,17 @@ def wanted(tickets: Sequence[Ticket], url_of: UrlOf, *, by: str, is_dry_run: boo
 
 def linked(ticket: Ticket, key: str, url_of: UrlOf, *, by: str, is_dry_run: bool) -> Message:
     said = f"<{url_of(key)}|{escape(key)}> the ticket of: {escape(summary(ticket.regression))}."
-    return Message(f"Would make {said}") if is_dry_run else Message(f"<@{by}> made {said}", in_channel=True)
+    if is_dry_run:
+        return Message(f"*Dry run.* You would make {said} Nothing was changed.")
+    return Message(f"<@{by}> made {said}", in_channel=True)
 
 
 def muted(ticket: Ticket, *, by: str, is_dry_run: bool) -> Message:
     said = f"{escape(summary(ticket.regression))} (`{ticket.fingerprint}`) {state(ticket)}."
     again = "Until then it opens no ticket and comments on none."
-    return Message(f"Would be: {said}") if is_dry_run else Message(f"<@{by}>: {said} {again}", in_channel=True)
+    if is_dry_run:
+        return Message(f"*Dry run.* This would be: {said} Nothing was changed.")
+    return Message(f"<@{by}>: {said} {again}", in_channel=True)
 
 
 def line(ticket: Ticket, url_of: UrlOf) -> str:

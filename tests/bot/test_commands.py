@@ -21,7 +21,7 @@ from core.errors import ConflictError, InvalidInputError, NotFoundError, Problem
 from sandbox.world import World
 from tests.bot.releases_made import Floor
 from tests.bot.slack_rules import accepted, accepted_view
-from tests.bot.workspace import DANA, PAM, TOM
+from tests.bot.workspace import DANA, MIA, PAM, TOM
 from tests.builders import ManualClock
 from tests.conftest import JobList
 from tests.feedback.sending import a_running_poll
@@ -140,3 +140,54 @@ def test_the_glossary_knows_every_word_of_its_tables(ctx: Context) -> None:
     assert "a metric the candidate may not worsen" in ask(ctx, "glossary guardrail").text
     assert "promoters" in ask(ctx, "glossary nps").text
     assert "closed by the person" in ask(ctx, "glossary dismissed").text
+
+
+@pytest.mark.parametrize(
+    ("line", "mistakes"),
+    [
+        ('feedback kws since=7 where="chipsett=x" bogus=1', ("bogus=", "since", "chipset")),
+        ("feedback quotes kws since=never limt=3", ("limt=", "since")),
+        ("release start kws@9.9.9 to=5,3 bake=soon bogus=1", ("bogus=", "stages[1].percent", "bake", "kws@9.9.9")),
+    ],
+)
+def test_an_option_that_is_not_known_hides_no_other_mistake(
+    ctx: Context, floor: Floor, line: str, mistakes: tuple[str, ...]
+) -> None:
+    said = ask(ctx, line).text
+
+    assert [mistake for mistake in mistakes if mistake not in said] == []
+
+
+def test_a_topic_of_help_may_be_misspelled_or_somebody_elses_word(ctx: Context) -> None:
+    assert "Did you mean release?" in ask(ctx, "help rolout").text
+    assert ask(ctx, "help rollout").text.startswith("*release*")
+
+
+def test_the_status_of_a_model_that_is_not_there_is_no_status(ctx: Context, floor: Floor) -> None:
+    assert ask(ctx, "status nope").text.startswith("There is no model nope")
+    assert ask(ctx, "status kws").text.startswith("1 release is open")
+
+
+def test_an_approval_that_comes_late_is_told_who_gave_the_first(floor: Floor) -> None:
+    said = floor.type(TOM, "release approve R1").text
+
+    assert said.startswith(f"R1 is approved already, by <@{MIA}>.")
+
+
+def test_what_cannot_be_done_now_is_said_of_the_release_by_its_name(floor: Floor) -> None:
+    floor.type(DANA, "release rollback R1")
+
+    said = floor.type(DANA, "release pause R1").text
+
+    assert said.startswith("R1 is rolling back; it cannot be paused now. ")
+
+
+def test_the_audit_log_speaks_of_releases_by_their_names(ctx: Context, floor: Floor) -> None:
+    rows = next(block for block in ask(ctx, "audit R1").blocks if "rows" in block)["rows"][1:]
+
+    assert {row[3]["text"] for row in rows} == {"R1"}
+    assert not any("rel_" in row[4]["text"] for row in rows)
+
+
+def test_a_schedule_that_somebody_types_is_said_not_to_be_changed(ctx: Context) -> None:
+    assert "Nothing was changed" in ask(ctx, "digest schedule mon 10:00 Europe/Berlin").text

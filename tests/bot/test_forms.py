@@ -99,3 +99,9 @@ def test_a_form_that_is_sent_wants_one_ticket(
 
 def inputs(view: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {block["block_id"]: block["element"] for block in view["blocks"] if block["type"] == "input"}
+
+
+def test_a_poll_that_is_told_whole_or_only_rehearsed_needs_no_form() -> None:
+    assert forms.wanted('poll create kws name=Fast question="Was it fast?"') is None
+    assert forms.wanted("poll create kws --dry-run") is None
+    assert forms.wanted("poll create kws") == (forms.POLL_CREATE, {"model": "kws"})

@@ -236,7 +236,7 @@ def test_a_dry_run_changes_nothing(desk: Desk, line: str) -> None:
 
     said = desk.type(f"{line} --dry-run")
 
-    assert said.text.startswith("Would ")
+    assert said.text.startswith("*Dry run.*")
     assert desk.only_ticket() == before
     assert desk.jobs.waiting == []
 

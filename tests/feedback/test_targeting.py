@@ -68,7 +68,7 @@ def test_with_every_gate_open_the_poll_is_shown_and_the_trigger_is_left_to_the_p
     assert is_shown(tuple(found.values()))
     assert [name for name, gate in found.items() if gate.passed is None] == ["trigger"]
     assert found["trigger"].sentence == (
-        "The app shows the poll after inference_completed with confidence lt 0.6; only the phone sees that."
+        "The app shows the poll after inference_completed with confidence<0.6; only the phone sees that."
     )
 
 
