@@ -30,10 +30,10 @@ def blueprint(ctx: Context) -> Blueprint:
 def _malformed() -> Response | None:
     """Refuse what Bolt would stumble over before it checks the signature."""
     if request.content_length is None or request.content_length > MAX_BODY_BYTES:
-        return make_response({"error": "the body is too large or has no length"}, 413)
+        return _refused("The body is too large or has no length.", 413)
     stamp, signature = (request.headers.get(name, "") for name in ("X-Slack-Request-Timestamp", "X-Slack-Signature"))
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12 and signature.isascii()):
-        return make_response({"error": "no valid Slack signature"}, 401)
+        return _refused("No valid Slack signature.", 401)
     text = request.get_data(as_text=True)  # kept, because the signature is over these very bytes
     if request.mimetype == "application/x-www-form-urlencoded":
         text = parse_qs(text).get("payload", ["{}"])[0]
@@ -41,4 +41,8 @@ def _malformed() -> Response | None:
         is_object = isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         is_object = False
-    return None if is_object else make_response({"error": "not a request of Slack's"}, 400)
+    return None if is_object else _refused("Not a request of Slack's.", 400)
+
+
+def _refused(text: str, status: int) -> Response:
+    return make_response({"error": text, "problems": []}, status)

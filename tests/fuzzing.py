@@ -28,7 +28,7 @@ def trouble(served: Served) -> list[str]:
     schema.config.base_url = served.url
     found: list[str] = []
     for result in schema.get_all_operations():
-        operation = result.ok()
+        operation = result.ok()  # type: ignore[union-attr]  # an Err raises, which says why
         if operation.path != NOT_READY:
             for mode in GenerationMode:
                 found += _trouble(served, operation, mode)
