@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -25,6 +26,7 @@ from releases.offers import Live, Slot, Standing
 from releases.plan import Release
 from releases.states import LIVE, Rollout
 from releases.store import live_releases, stood_releases
+from releases.tables import PushKeyRow
 from releases.throttle_store import all_throttles
 from releases.throttles import Throttle
 
@@ -36,6 +38,7 @@ LOOK_EVERY_S = 0.5
 class _Read:
     revision: int
     slots: Mapping[str, tuple[Slot, ...]]
+    push_keys: frozenset[str]
     looked_at: float
 
 
@@ -50,7 +53,11 @@ class Catalog:
 
     def slots(self, app: str) -> tuple[Slot, ...]:
         """Return the app's models in order of their names."""
-        return self._current().get(app, ())
+        return self._current().slots.get(app, ())
+
+    def may_push(self, key_id: str) -> bool:
+        """Return whether clients with this key may keep a stream open."""
+        return key_id in self._current().push_keys
 
     def slot(self, app: str, model: str) -> Slot:
         """Raises: NotFoundError: the app has no such model."""
@@ -59,17 +66,17 @@ class Catalog:
             raise NotFoundError(f"There is no model {model}.")
         return found
 
-    def _current(self) -> Mapping[str, tuple[Slot, ...]]:
+    def _current(self) -> _Read:
         read = self._read
         if read is not None and self._seconds() - read.looked_at < LOOK_EVERY_S:
-            return read.slots
+            return read
         # One thread looks, the others go on with what they have; only the very first must wait.
         if not self._lock.acquire(blocking=read is None):
             assert read is not None
-            return read.slots
+            return read
         try:
             self._read = self._look(self._read)
-            return self._read.slots
+            return self._read
         finally:
             self._lock.release()
 
@@ -80,14 +87,15 @@ class Catalog:
         try:
             with reading(self._databases.control) as session:
                 revision = counters.current(session, "catalog")
-                unchanged = read is not None and read.revision == revision
-                slots = read.slots if read is not None and unchanged else read_slots(session)
+                if read is not None and read.revision == revision:
+                    return replace(read, looked_at=now)
+                keys = frozenset(session.scalars(sa.select(PushKeyRow.key_id)))
+                return _Read(revision=revision, slots=read_slots(session), push_keys=keys, looked_at=now)
         except OperationalError:
             if read is None:
                 raise
             log.warning("catalog.stale", extra={"revision": read.revision}, exc_info=True)
-            revision, slots = read.revision, read.slots
-        return _Read(revision=revision, slots=slots, looked_at=now)
+            return replace(read, looked_at=now)
 
 
 def read_slots(session: Session) -> dict[str, tuple[Slot, ...]]:

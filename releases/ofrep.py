@@ -17,12 +17,13 @@ from typing import Any, Literal
 import msgspec
 from flask import Blueprint, Response, request
 
-from core.clock import monotonic
+from core.clock import Clock, monotonic, system_clock
 from core.db import Databases
 from core.device import DeviceContext
 from core.errors import AppError, NotFoundError
 from core.keys import ApiKey, KeyRing
 from core.settings import Settings
+from releases import push
 from releases.artifacts import Artifact
 from releases.catalog import Catalog
 from releases.limits import RateLimit
@@ -53,10 +54,16 @@ class TooManyError(AppError):
 
 
 def blueprint(
-    databases: Databases, settings: Settings, keys: KeyRing, *, seconds: Callable[[], float] = monotonic
+    databases: Databases,
+    settings: Settings,
+    keys: KeyRing,
+    *,
+    clock: Clock = system_clock,
+    seconds: Callable[[], float] = monotonic,
+    catalog: Catalog | None = None,
 ) -> Blueprint:
     routes = Blueprint("ofrep", __name__, url_prefix="/ofrep/v1/evaluate")
-    catalog = Catalog(databases, seconds=seconds)
+    catalog = catalog or Catalog(databases, seconds=seconds)
     limit = RateLimit(settings.rate_limit_per_s, seconds=seconds)
 
     def enter() -> ApiKey:
@@ -71,8 +78,13 @@ def blueprint(
         key = enter()
         install, device = read_context(_body())
         flags = [success(offer(install, device, slot), settings.public_url) for slot in catalog.slots(key.app)]
-        body = _encode({"flags": flags})
+        evaluated: dict[str, Any] = {"flags": flags}
+        body = _encode(evaluated)
         etag = hashlib.sha256(body).hexdigest()[:32]
+        if catalog.may_push(key.id):
+            # Not part of the digest: the address is another one each time.
+            streams = push.event_streams(key.app, now=clock(), key=settings.secret_key)
+            body = _encode(evaluated | {"eventStreams": streams})
         if request.if_none_match.contains_weak(etag):
             reply = Response(status=304)
         else:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from core.openapi import KEY, RETRY_AFTER, Node, Part, json_reply, parameter, ref, refusals
 
 BYTES: Final[Node] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+STREAM: Final[Node] = {"type": "string", "description": 'data: {"type": "refetchEvaluation"}'}
 STATED: Final = {
     "variant": "Such as int8; default when left out.",
     "runtime": "Such as tflite-2.16.",
@@ -97,6 +98,8 @@ class OfferMetadata(Struct, kw_only=True, omit_defaults=True):
     arm: Literal["baseline", "candidate", "none"]
     why: str
     release: str = ""
+    runs: Literal["device", "cloud", "bundled"] = "device"
+    max_per_minute: int | None = None
 
 
 class Evaluation(Struct, kw_only=True):
@@ -109,8 +112,11 @@ class Evaluation(Struct, kw_only=True):
     metadata: OfferMetadata
 
 
-class Evaluations(Struct, kw_only=True):
+class Evaluations(Struct, kw_only=True, omit_defaults=True):
+    """`eventStreams` is told to keys that may keep a stream open."""
+
     flags: list[Evaluation]
+    eventStreams: list[dict[str, Any]] = []  # noqa: N815 (OFREP's word)
 
 
 class EvaluationFailure(Struct, kw_only=True, omit_defaults=True):
@@ -148,6 +154,7 @@ def _paths() -> Node:
             "get": _read("The newest releases, at most fifty", "ReleaseList", parameter("query", "model"))
         },
         "/v1/releases/{ref}": {"get": _read("One release and its history", "ReleaseReport", ref_path, missing=True)},
+        "/ofrep/v1/events/{app}": {"get": _events()},
         "/ofrep/v1/evaluate/flags": {"post": _evaluate("Evaluations", "Which variant of each model to run")},
         "/ofrep/v1/evaluate/flags/{key}": {"post": _evaluate("Evaluation", "Which variant of one model to run")},
     }
@@ -221,6 +228,18 @@ def _evaluate(schema: str, summary: str) -> Node:
         "parameters": parameters,
         "requestBody": {"required": True, "content": {"application/json": {"schema": ref("EvaluationContext")}}},
         "responses": responses,
+    }
+
+
+def _events() -> Node:
+    return {
+        "summary": "OFREP: a stream of events, one for each change; its signed address is in `eventStreams`",
+        "security": [],
+        "parameters": [parameter("path", "app"), parameter("query", "until"), parameter("query", "sig")],
+        "responses": {
+            "200": {"description": "Events as they come.", "content": {"text/event-stream": {"schema": STREAM}}},
+            **{status: reply for status, reply in refusals({503: "All streams are taken."}).items() if status != "401"},
+        },
     }
 
 

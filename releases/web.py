@@ -15,10 +15,11 @@ from core.db import Databases, reading
 from core.errors import AppError, NotFoundError
 from core.keys import ApiKey, KeyRing, Scope
 from core.settings import Settings
-from releases import ofrep
+from releases import ofrep, push
 from releases.artifact_store import current_baselines, find_artifact, find_artifacts, models, register_artifact
 from releases.artifacts import SHA256, Artifact, read_artifact
 from releases.blobs import Blobs, TooLargeError
+from releases.catalog import Catalog
 from releases.store import open_releases
 
 CHUNK_BYTES = 1 << 20
@@ -32,7 +33,9 @@ def blueprint(
     databases: Databases, settings: Settings, clock: Clock, keys: KeyRing, *, seconds: Callable[[], float] = monotonic
 ) -> Blueprint:
     routes = Blueprint("releases", __name__)
-    routes.register_blueprint(ofrep.blueprint(databases, settings, keys, seconds=seconds))
+    catalog = Catalog(databases, seconds=seconds)
+    routes.register_blueprint(ofrep.blueprint(databases, settings, keys, clock=clock, seconds=seconds, catalog=catalog))
+    routes.register_blueprint(push.blueprint(catalog, clock, key=settings.secret_key, pace=push.Pace(seconds=seconds)))
     blobs = Blobs(settings.blob_dir)
 
     def enter(*scopes: Scope) -> ApiKey:
