@@ -38,7 +38,7 @@ def describe(folder: Path, _params: Mapping[str, Any], _report: Report) -> dict[
     needs = read_needs(content)
     onnx.checker.check_model(onnx.load_model_from_string(content), full_check=True)
     rows = _rows(folder, needs)
-    scores = _scores(open_session(content, hints=needs.hints), needs, rows.x[:_FEWEST_ROWS])
+    scores = _scores(open_session(content, hints=needs.hints), rows.x[:_FEWEST_ROWS])
     classes = scores.shape[1] if scores.shape[1] > 1 else 2
     _refuse(samples.check_fits(rows, needs.inputs[0].shape, classes))
     return {**_work(content), "classes": classes}
@@ -71,15 +71,14 @@ def make(folder: Path, params: Mapping[str, Any], report: Report) -> dict[str, A
 def judge(folder: Path, _params: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Compare the variant's answers with the parent's, on the whole and on both halves of the samples."""
     before, after = _content(folder, "model"), _content(folder, "variant")
-    needs = read_needs(before)
-    whole = _rows(folder, needs)
+    whole = _rows(folder, read_needs(before))
     first, second = whole.halves_places()
     places = {"whole": np.arange(len(whole)), "select": first, "confirm": second}
     report("judging")
     judged: dict[str, Any] = {}
     for kind in ("native", "device"):
-        was = _scores(_open(before, device_like=kind == "device"), needs, whole.x)
-        now = _scores(_open(after, device_like=kind == "device"), needs, whole.x)
+        was = _scores(_open(before, device_like=kind == "device"), whole.x)
+        now = _scores(_open(after, device_like=kind == "device"), whole.x)
         judged[kind] = {
             part: asdict(compare(was[rows], now[rows], whole.part(rows).y)) for part, rows in places.items()
         }
@@ -120,13 +119,13 @@ def candidate(folder: Path, params: Mapping[str, Any], report: Report) -> dict[s
 def weigh(folder: Path, params: Mapping[str, Any], _report: Report) -> dict[str, Any]:
     """Measure how long a file takes to load, by how much this fresh process grows at most, and its work."""
     content, parent = _content(folder, params["which"]), read_needs(_content(folder, "model"))
-    row = _rows(folder, parent).x[:1]
+    rows = _rows(folder, parent).x
     before = _reset_peak()
     started = time.perf_counter_ns()
     session = _open(content)
     loads = [(time.perf_counter_ns() - started) / 1e6]
     for _ in range(5):
-        session.run(None, {parent.inputs[0].name: row})
+        session.run(None, {parent.inputs[0].name: rows[: _fixed_batch(session) or 1]})
     peak = max(0, _resident("VmHWM") - before)
     for _ in range(4):
         started = time.perf_counter_ns()
@@ -194,10 +193,9 @@ def _cast(x: Array, dtype: str) -> Array:
     return np.ascontiguousarray(x.astype(dtype))
 
 
-def _scores(session: Any, needs: Needs, x: Array) -> Array:
-    """Return the first output that holds numbers for each row."""
-    port = needs.inputs[0]
-    fixed = port.shape[0] if port.shape and isinstance(port.shape[0], int) else 0
+def _scores(session: Any, x: Array) -> Array:
+    """Return the first output that holds numbers for each row, in batches that this session takes."""
+    fixed = _fixed_batch(session)
     size = fixed or _ROWS_AT_ONCE
     outputs = [out.name for out in session.get_outputs() if "float" in out.type] or [session.get_outputs()[0].name]
     parts = []
@@ -206,12 +204,18 @@ def _scores(session: Any, needs: Needs, x: Array) -> Array:
         short = size - len(rows) if fixed else 0
         if short:
             rows = np.concatenate([rows, np.repeat(rows[-1:], short, axis=0)])
-        out = np.asarray(session.run(outputs[:1], {port.name: rows})[0])
+        out = np.asarray(session.run(outputs[:1], {session.get_inputs()[0].name: rows})[0])
         parts.append(out[: len(out) - short] if short else out)
     scores = np.concatenate(parts)
     if len(scores) != len(x):
         raise tensors.RefusedError(f"gives {len(scores)} rows of scores for {len(x)} inputs")
     return scores.reshape(len(scores), -1).astype(np.float64)
+
+
+def _fixed_batch(session: Any) -> int:
+    """Return how many rows a session takes at once, 0 for any number."""
+    shape = session.get_inputs()[0].shape
+    return shape[0] if shape and isinstance(shape[0], int) and shape[0] > 0 else 0
 
 
 def _sitting(
@@ -220,13 +224,14 @@ def _sitting(
     """Time `rounds` single inferences of each session, in a new order each round."""
     taken: dict[str, list[int]] = {which: [] for which in opened}
     names = list(opened)
+    size = max(1, *(_fixed_batch(session) for session in opened.values()))
     for which in names:
-        for place in range(3):
-            opened[which].run(None, {name: rows[place : place + 1]})
+        for _ in range(3):
+            opened[which].run(None, {name: rows[:size]})
     for _ in range(rounds):
         random.shuffle(names)
-        row = int(random.integers(len(rows)))
-        feed = {name: rows[row : row + 1]}
+        row = int(random.integers(len(rows) - size + 1))
+        feed = {name: rows[row : row + size]}
         for which in names:
             session = opened[which]
             started = time.thread_time_ns()

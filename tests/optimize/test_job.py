@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from core.errors import InvalidInputError
 from optimize import job
@@ -16,7 +17,7 @@ from optimize.job import Progress, Result
 from optimize.order import Order, plan
 from optimize.recipes import parse_recipe
 from optimize.shelf import Shelf
-from tests.optimize.builders import a_gemm, a_pickle, scores_of
+from tests.optimize.builders import a_gemm, a_model, a_pickle, scores_of
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -53,6 +54,15 @@ def test_one_recipe_ends_in_a_report_card_and_a_file_on_the_shelf(tiny: Fixture,
     assert any("telemetry" in warning for warning in result.card.warnings)
     assert [progress.step for progress in said] == [1, 2, 3]
     assert scores_of(variant, np.zeros((1, 1, 6, 6), np.float32)).shape == (1, 5)
+
+
+@pytest.mark.parametrize("recipe", ["fix-shapes,int8-static,ort", "fp16", "distil8,int8-weights"])
+def test_every_kind_of_step_ends_in_a_card(recipe: str, tiny: Fixture, shelf: Shelf) -> None:
+    result = job.run(plan(an_order(tiny, recipe, "size<1MB")), shelf)
+
+    assert result.card is not None, result.sentence
+    assert result.card.passed
+    assert result.card.evidence.device is not None
 
 
 def test_the_same_order_gives_the_same_bytes(tiny: Fixture, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -137,6 +147,22 @@ def test_a_plan_tells_every_problem_before_anything_runs() -> None:
 def test_auto_needs_something_to_judge_by(tiny: Fixture) -> None:
     with pytest.raises(InvalidInputError, match="auto judges what it tries"):
         plan(Order(model=tiny.model, recipe=parse_recipe("auto")))
+
+
+def test_a_model_that_takes_four_rows_at_once_is_measured_so(shelf: Shelf) -> None:
+    nodes = [helper.make_node("Gemm", ["x", "w"], ["y"], "gemm")]
+    weight = np.random.default_rng(0).standard_normal((32, 32)).astype(np.float32)
+    model = a_model(nodes, {"w": weight}, takes=(4, 32), gives=(4, 32))
+    rows = np.random.default_rng(1).standard_normal((42, 32)).astype(np.float32)
+    order = Order(
+        model=model, recipe=parse_recipe("int8-weights"), budget=parse_budget("size<1MB"), evaluation=npz(x=rows)
+    )
+
+    result = job.run(plan(order), shelf)
+
+    assert result.card is not None, result.sentence
+    assert result.card.evidence.device is not None
+    assert result.card.evidence.device.n == 42
 
 
 def test_a_damaged_file_on_the_shelf_is_never_given_out(tmp_path_factory: pytest.TempPathFactory) -> None:
