@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 
+from bot.cli import main
+from bot.commands import grammar
+from bot.commands.words import NOUNS, Noun
+from bot.flows.proposal import OPTIONS
+from bot.poll_form import FIELDS
+from bot.worker import JOBS
 from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+COMMANDS = (DOCS / "commands.md").read_text()
+TYPED = re.compile(r"`/muster ([^`<\[…]+(?:<\+[^`]*)?)`")
+ROW = re.compile(r"^\| `muster ([^`]+)` \|.*\| ([^|]*) \|$", re.MULTILINE)
 
 
 @pytest.mark.parametrize("each", fields(Settings), ids=lambda each: each.name)
@@ -32,8 +45,59 @@ def test_every_decision_is_in_the_index() -> None:
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    import re
-
     targets = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_command_that_is_shown_is_understood_as_it_stands() -> None:
+    typed = [found[1] for found in TYPED.finditer(COMMANDS)]
+    read = {line: grammar.parse(line) for line in typed}
+
+    assert len(typed) > 30
+    assert [line for line, command in read.items() if isinstance(command, grammar.Unknown)] == []
+
+
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
+def test_every_verb_of_a_noun_is_shown(noun: Noun) -> None:
+    read = [grammar.parse(found[1]) for found in TYPED.finditer(COMMANDS)]
+    shown = {one.verb for one in read if isinstance(one, grammar.Command) and one.noun == noun.name}
+
+    assert shown == set(noun.verbs)
+
+
+@pytest.mark.parametrize("option", [*OPTIONS, *FIELDS])
+def test_every_option_of_what_starts_a_release_or_makes_a_poll_is_explained(option: str) -> None:
+    assert f"`{option}`" in COMMANDS
+
+
+def test_every_command_of_the_shell_is_shown_with_its_options_and_no_other() -> None:
+    shown = {}
+    for found in ROW.finditer(COMMANDS):
+        words = shlex.split(found[1])
+        name = next(name for name in _known(words) if name in dict(_cli(main)))
+        shown[name] = set(re.findall(r"--[a-z-]+", found[2]))
+        assert set(re.findall(r"--[a-z-]+", found[1])) <= shown[name], name
+
+    assert shown == dict(_cli(main))
+
+
+def test_every_kind_of_job_is_told_and_no_other() -> None:
+    section = (DOCS / "operating.md").read_text().partition("## Jobs")[2].partition("## ")[0]
+
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(JOBS)
+
+
+def _cli(group: click.Group, *above: str) -> Iterator[tuple[str, set[str]]]:
+    """Yield each command with its options, groups left out."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _cli(command, *above, name)
+        else:
+            options = {opt for each in command.params if isinstance(each, click.Option) for opt in each.opts}
+            yield " ".join([*above, name]), options
+
+
+def _known(words: list[str]) -> list[str]:
+    """Return what may be the command's name: its first two words, or its first."""
+    return [" ".join(words[:2]), words[0]]

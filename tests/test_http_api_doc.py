@@ -37,8 +37,6 @@ GIVEN = re.compile(r"<!-- given (?P<what>.*?) -->")
 FILE = re.compile(r"`(?P<name>[\w.-]+\.yaml)`:\n+```yaml\n(?P<text>.*?)```", re.DOTALL)
 ANY = "…"
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the examples are curl's; it is not installed")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
@@ -87,6 +85,7 @@ def reader(served: Served, tmp_path: Path) -> Reader:
     return Reader(served, folder)
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples are for curl, which is not installed")
 def test_every_example_is_answered_as_the_page_says(served: Served, reader: Reader) -> None:
     document = requests.get(f"{served.url}/openapi.json", timeout=10).json()
     steps = sorted([*EXAMPLE.finditer(PAGE), *GIVEN.finditer(PAGE)], key=lambda step: step.start())
