@@ -1,4 +1,5 @@
-"""HTTP of a release's life, for pipelines and dashboards with an `sk_…` key: where each one is and how it got there."""
+"""HTTP of a release's life, for pipelines and dashboards with an `sk_…` key: propose one, where each one is and how it
+got there."""
 
 from __future__ import annotations
 
@@ -8,25 +9,44 @@ from typing import Any, Final
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy.orm import Session
 
+from core import segments
 from core.clock import Clock
 from core.db import Databases, reading
 from core.errors import NotFoundError
-from core.keys import KeyRing
+from core.keys import ApiKey, KeyRing
 from core.settings import Settings
 from releases import plan as plans
 from releases.plan import Release
+from releases.proposing import outcome, propose
 from releases.rollout import Rollout
 from releases.store import history, load_release, load_rollout, recent_releases
 
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 MOST: Final = 50
+MAX_BODY_BYTES: Final = 64 * 1024
 
 
-def blueprint(databases: Databases, _settings: Settings, _clock: Clock, keys: KeyRing) -> Blueprint:
+def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
     routes = Blueprint("release_history", __name__, url_prefix="/v1/releases")
 
+    def key_of() -> ApiKey:
+        return keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), "secret")
+
     def enter() -> str:
-        return keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), "secret").app
+        return key_of().app
+
+    @routes.post("")
+    def _propose() -> tuple[Response, int]:
+        """Propose a release; people approve it in Slack. `?dry_run=1` tells what it would be and keeps nothing."""
+        key, rehearses = key_of(), request.args.get("dry_run", "") not in ("", "0", "false")
+        request.max_content_length = MAX_BODY_BYTES
+        body = request.get_json(silent=True, force=True)
+        with databases.control() as session, session.begin():
+            release, rollout, is_new = propose(session, body, app=key.app, by=key.id, now=clock())
+            found = _facts(session, release, rollout)
+            if rehearses:
+                session.rollback()
+        return jsonify(found), 201 if is_new and not rehearses else 200
 
     @routes.get("")
     def _list() -> Response:
@@ -55,6 +75,7 @@ def _facts(session: Session, release: Release, rollout: Rollout) -> dict[str, An
         "baseline": release.baseline_version, "candidate": release.candidate_version,
         "plan": plans.text(release.plan), "plan_hash": release.plan_hash,
         "state": str(rollout.state), "percent": release.plan.stages[rollout.stage].percent,
+        "outcome": outcome(rollout), "stopped": [segments.text(stop.segment) for stop in rollout.stopped],
         "since": rollout.since.isoformat(), "reason": rollout.reason, "revision": rollout.revision,
         "history": [
             {"at": event.at.isoformat(), "what": event.what, "who": event.who, "reason": event.reason,

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from core.openapi import KEY, RETRY_AFTER, Node, Part, json_reply, parameter, ref, refusals
+from releases.plan_words import LONGEST_WORD, PROPOSAL_WORDS
 
 BYTES: Final[Node] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 STREAM: Final[Node] = {"type": "string", "description": 'data: {"type": "refetchEvaluation"}'}
@@ -71,7 +72,8 @@ class ReleaseEvent(Struct, kw_only=True):
 
 
 class ReleaseReport(Struct, kw_only=True):
-    """Where a release is and how it got there; `plan` is in the words of `/muster release start`."""
+    """Where a release is and how it got there; `plan` is in the words of `/muster release start`. `outcome` is what a
+    pipeline that waits has to know; `stopped` are cohorts that are halted or rolled back alone."""
 
     id: str
     name: str
@@ -81,6 +83,8 @@ class ReleaseReport(Struct, kw_only=True):
     plan: str
     plan_hash: str
     state: str
+    outcome: Literal["waiting", "running", "stopped", "done", "failed"]
+    stopped: list[str]
     percent: float
     since: datetime
     reason: str | None
@@ -151,7 +155,8 @@ def _paths() -> Node:
         "/v1/models": {"get": _read("List models with their artifacts and open releases", "ModelList")},
         "/v1/models/{name}": {"get": _read("One model", "ModelReport", parameter("path", "name"), missing=True)},
         "/v1/releases": {
-            "get": _read("The newest releases, at most fifty", "ReleaseList", parameter("query", "model"))
+            "get": _read("The newest releases, at most fifty", "ReleaseList", parameter("query", "model")),
+            "post": _propose(),
         },
         "/v1/releases/{ref}": {"get": _read("One release and its history", "ReleaseReport", ref_path, missing=True)},
         "/ofrep/v1/events/{app}": {"get": _events()},
@@ -177,6 +182,22 @@ def _register() -> Node:
             "200": json_reply("It was registered already.", "ArtifactFacts"),
             "201": json_reply("It is registered.", "ArtifactFacts"),
             **refusals(why),
+        },
+    }
+
+
+def _propose() -> Node:
+    words: Node = {name: {"type": "string", "maxLength": LONGEST_WORD} for name in PROPOSAL_WORDS}
+    body = {"type": "object", "required": ["model", "version"], "properties": words, "additionalProperties": False}
+    return {
+        "summary": "Propose a release (sk_… key); people approve it in Slack",
+        "security": KEY,
+        "parameters": [parameter("query", "dry_run", "1: tell what would be proposed, and keep nothing.")],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {
+            "200": json_reply("It is proposed already, or was only rehearsed.", "ReleaseReport"),
+            "201": json_reply("It is proposed.", "ReleaseReport"),
+            **refusals({409: "The model's slot is taken.", 413: "Too large.", 422: "Every mistake in it."}),
         },
     }
 

@@ -1,0 +1,135 @@
+"""Leaf tables as CSV: which columns are numbers, which are attributes, and every mistake with its line.
+
+Numbers are either `harms` with `exposures`, `expected` or both, or `real` with `predict`; every other column is an
+attribute. Names of columns are in any case; a value that is left empty is a value of its own. Pure.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterable
+from typing import Final
+
+import numpy as np
+
+from core.errors import InvalidInputError, Problem
+from feedback.leaves import Floats, Leaves, forecast_table, table
+
+NUMBERS: Final = ("harms", "exposures", "expected", "real", "predict")
+ALSO_CALLED: Final = {"observed": "harms", "actual": "real", "predicted": "predict", "forecast": "predict"}
+MOST_PROBLEMS: Final = 100
+Rows = list[tuple[int, list[str]]]
+
+
+def read(lines: Iterable[str], *, ignore: Collection[str] = ()) -> Leaves:
+    """Return the leaves of a CSV file with a header; columns in `ignore` are left out.
+
+    Raises: InvalidInputError: with every mistake (at most a hundred) and its line.
+    """
+    reader = csv.reader(lines)
+    header = [_name(column) for column in next(reader, [])]
+    ignored = {_name(column) for column in ignore}
+    problems = _header_problems([name for name in header if name not in ignored])
+    if problems:
+        raise InvalidInputError(*problems)
+    rows, problems = _rows(reader, len(header))
+    places = {name: place for place, name in enumerate(header) if name not in ignored}
+    numbers = {}
+    for name in NUMBERS:
+        if name in places:
+            numbers[name], found = _numbers(name, places[name], rows)
+            problems += found
+    if not problems:
+        problems = _too_many(numbers, rows)
+    if not rows and not problems:
+        problems = [Problem("", "there is no row under the header", 2)]
+    if problems:
+        raise InvalidInputError(*_clipped(sorted(problems, key=lambda problem: problem.line or 0)))
+    attributes = {name: [row[place] for _, row in rows] for name, place in places.items() if name not in NUMBERS}
+    if "real" in numbers:
+        return forecast_table(attributes, real=numbers["real"], predict=numbers["predict"])
+    return table(attributes, **numbers)
+
+
+def _name(column: str) -> str:
+    plain = column.strip().lstrip("\ufeff").strip()
+    lowered = plain.lower()
+    lowered = ALSO_CALLED.get(lowered, lowered)
+    return lowered if lowered in NUMBERS else plain
+
+
+def _header_problems(header: list[str]) -> list[Problem]:
+    if not header:
+        return [Problem("", "the file is empty; its first line names the columns", 1)]
+    found = [Problem(name, "is there twice", 1) for name in sorted({name for name in header if header.count(name) > 1})]
+    found += [Problem(f"column {place}", "has no name", 1) for place, name in enumerate(header, 1) if not name]
+    told = {name for name in header if name in NUMBERS}
+    counts, amounts = told & {"harms", "exposures", "expected"}, told & {"real", "predict"}
+    if counts and amounts:
+        found.append(Problem("", f"give harms or real, not both: {', '.join(sorted(told))}", 1))
+    elif amounts:
+        found += [Problem(name, "is missing; real needs predict", 1) for name in sorted({"real", "predict"} - amounts)]
+    elif "harms" not in counts:
+        found.append(Problem("harms", "is missing; give harms and exposures or expected, or real and predict", 1))
+    elif len(counts) == 1:
+        found.append(Problem("exposures", "is missing; harms need exposures, expected or both", 1))
+    if not set(header) - set(NUMBERS):
+        found.append(Problem("", "there is no attribute: every column that is no number column is one", 1))
+    return found
+
+
+def _rows(reader: Iterable[list[str]], width: int) -> tuple[Rows, list[Problem]]:
+    rows: Rows = []
+    problems = []
+    line = getattr(reader, "line_num", 1)
+    for row in reader:
+        line += 1
+        first, line = line, getattr(reader, "line_num", line)
+        if not row:
+            continue
+        if len(row) != width:
+            problems.append(Problem("", f"has {len(row)} values, the header names {width}", first))
+        else:
+            rows.append((first, row))
+    return rows, problems
+
+
+def _numbers(name: str, place: int, rows: Rows) -> tuple[Floats, list[Problem]]:
+    words = [row[place] for _, row in rows]
+    try:
+        column = np.asarray(words, dtype=np.float64)
+    except ValueError:
+        column = np.asarray([_number(word) for word in words])
+    bad = ~np.isfinite(column)
+    if name != "real":
+        bad |= column < 0
+    problems = []
+    for index in np.flatnonzero(bad):
+        word = words[index].strip()
+        what = f"must not be below 0, is {word}" if column[index] < 0 else f"must be a number, is {word[:40]!r}"
+        problems.append(Problem(name, what, rows[index][0]))
+    return column, problems
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return float("nan")
+
+
+def _too_many(numbers: dict[str, Floats], rows: Rows) -> list[Problem]:
+    """Return where there are more harms than exposures."""
+    if "exposures" not in numbers:
+        return []
+    harms, exposures = numbers["harms"], numbers["exposures"]
+    return [
+        Problem("harms", f"are {harms[index]:g}, more than the {exposures[index]:g} exposures", rows[index][0])
+        for index in np.flatnonzero(harms > exposures)
+    ]
+
+
+def _clipped(problems: list[Problem]) -> list[Problem]:
+    if len(problems) <= MOST_PROBLEMS:
+        return problems
+    return [*problems[:MOST_PROBLEMS], Problem("", f"and {len(problems) - MOST_PROBLEMS} more mistakes")]

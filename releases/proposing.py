@@ -1,0 +1,103 @@
+"""Proposing a release from a pipeline: everything that is wrong with it at once, and nothing that starts by itself.
+
+What a pipeline may do ends where a person's approval begins: the proposal waits in Slack, and a key cannot approve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from core import audit
+from core.engine import enqueue
+from core.errors import InvalidInputError, Problem
+from releases import store
+from releases.artifacts import MODEL_NAME
+from releases.plan import Plan, Release, parse_plan
+from releases.plan_words import LONGEST_WORD, PROPOSAL_WORDS
+from releases.rollout import Rollout, Submit, apply
+
+DEFAULT_TO: Final = "1,5,25,100"
+
+
+def propose(session: Session, body: object, *, app: str, by: str, now: datetime) -> tuple[Release, Rollout, bool]:
+    """Write the proposal down and ask people for approval; return whether it is new.
+
+    The same proposal by the same key again, while it is open, is the one that is there.
+    Raises: InvalidInputError: with every mistake; ConflictError: the model's slot is taken.
+    """
+    asked = _read(body)
+    plan = _plan(asked)
+    for release, rollout in store.open_releases(session, app=app, model=asked["model"]):
+        if (release.candidate_version, release.rival_version, release.plan, release.proposed_by) == (
+            asked["version"], asked.get("versus"), plan, by,
+        ):  # fmt: skip
+            return release, rollout, False
+    reason = asked.get("reason")
+    release, draft = store.create_release(
+        session, app=app, model=asked["model"], version=asked["version"], plan=plan, by=by, reason=reason, now=now,
+        rival=asked.get("versus"),
+    )  # fmt: skip
+    rollout = apply(draft, Submit(reason=reason) if reason else Submit(), now)
+    store.save_rollout(session, draft, rollout)
+    facts = {"revision": rollout.revision, "stage": rollout.stage, "state": str(rollout.state)}
+    store.add_event(session, release.id, what="proposed", who=by, reason=rollout.reason, now=now, facts=facts)
+    told = {"release": release.id, "model": release.model, "reason": rollout.reason, "plan": release.plan_hash, **facts}
+    audit.record(session, who=by, what="release.proposed", subject=release.id, now=now, facts=told)
+    # The worker's jobs that show a proposal of a person as well.
+    key = f"{release.id}/{rollout.revision}"
+    enqueue(session, "show_card", key=key, release=release.id)
+    enqueue(session, "announce", key=key, release=release.id, revision=str(rollout.revision))
+    return release, rollout, True
+
+
+def outcome(rollout: Rollout) -> str:
+    """Return what a pipeline that waits has to know: waiting, running, stopped, done or failed."""
+    match str(rollout.state):
+        case "draft" | "awaiting_approval" | "scheduled":
+            return "waiting"
+        case "progressing":
+            return "running"
+        case "paused" | "halted":
+            return "stopped"
+        case "completed" | "superseded":
+            return "done"
+        case _:
+            return "failed"
+
+
+def _read(body: object) -> dict[str, str]:
+    if not isinstance(body, Mapping):
+        raise InvalidInputError(Problem("", 'must be an object such as {"model": "kws", "version": "1.4.0", …}'))
+    problems = [
+        Problem(str(name), "is not known; known are " + ", ".join(PROPOSAL_WORDS))
+        for name in body
+        if name not in PROPOSAL_WORDS
+    ]
+    asked: dict[str, str] = {}
+    for name in PROPOSAL_WORDS:
+        value = body.get(name)
+        if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+            problems.append(Problem(name, "must be text as people type it, such as to=1,5,25,100"))
+        elif value is not None and len(str(value)) > LONGEST_WORD:
+            problems.append(Problem(name, f"must have at most {LONGEST_WORD} characters"))
+        elif value is not None and str(value).strip():
+            asked[name] = str(value).strip()
+    problems += [Problem(name, "must be said") for name in ("model", "version") if name not in asked]
+    if "model" in asked and not MODEL_NAME.fullmatch(asked["model"]):
+        problems.append(Problem("model", "must be lower-case letters, digits, dots and dashes, such as next-word"))
+    if problems:
+        raise InvalidInputError(*problems)
+    return asked
+
+
+def _plan(asked: Mapping[str, str]) -> Plan:
+    return parse_plan(
+        to=asked.get("to", DEFAULT_TO), bake=asked.get("bake"), where=asked.get("where"), guard=asked.get("guard"),
+        min_installs=asked.get("min"), approve=asked.get("approve"), start=asked.get("start"),
+        holdback=asked.get("holdback"), approvals=asked.get("approvals"), mode=asked.get("mode"),
+        versus=asked.get("versus"),
+    )  # fmt: skip
