@@ -1,11 +1,11 @@
-"""Cases to localize: tables of leaves with causes put in, of five families that differ in numbers, noise and shape.
+"""Cases to localize: tables of leaves with causes put in, of six families that differ in numbers, noise and shape.
 
-phones     harms of installs: 80 models (each with one of 12 chips) × 6 OS × 4 accelerators × 8 regions × 4 versions, expected
-           counts from a baseline arm of the same size; phones-rate the same without a baseline
-ripple     a figure that adds up and its forecast: every leaf of a cause moves by the same share, errors grow with the case
-scattered  the same, but each leaf of a cause drops by a share of its own (10 to 90 %), the forecast is 3.5 % too low and
-           many leaves are empty, as of a content network
-noisy      heavy tails, up to a quarter of the leaves empty, errors up to 25 %, causes that move leaves by 20 to 100 % more
+phones     harms of installs: 80 models (each with one of 12 chips) × 6 OS × 4 accelerators × 8 regions × 4 versions,
+           with what was to be expected; phones-rate without it
+ripple     a figure that adds up and its forecast: every leaf of a cause moves by the same share
+scattered  the same, but each leaf of a cause drops by a share of its own (10 to 90 %), the forecast is 3.5 % too
+           high and many leaves are empty, as of a content network
+noisy      heavy tails, up to a quarter of the leaves empty, errors up to 25 %, causes that move leaves by 20 to 100 %
 wide       one attribute has 400 values
 """
 

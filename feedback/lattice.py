@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from feedback.leaves import Floats, Ints, Leaves
+from feedback.leaves import Ints, Leaves
 
 # Slice numbers are kept between scans as long as they take at most this many bytes.
 CACHE_BYTES: Final = 512 << 20
@@ -77,7 +77,8 @@ class Lattice:
 
     def inside(self, cuboid: Cuboid, number: int) -> npt.NDArray[np.bool_]:
         """Return which leaves are in a slice."""
-        return cuboid.numbers == number
+        found: npt.NDArray[np.bool_] = cuboid.numbers == number
+        return found
 
     def values(self, cuboid: Cuboid, number: int) -> Values:
         """Return the conditions of a slice, in the order of the table's attributes."""
@@ -103,4 +104,3 @@ class Lattice:
             return None
         cuboid = self.cuboid(choice)
         return cuboid, int(cuboid.numbers[int(np.argmax(mask))])
-

@@ -34,7 +34,7 @@ def read(lines: Iterable[str], *, ignore: Collection[str] = ()) -> Leaves:
         raise InvalidInputError(*problems)
     rows, problems = _rows(reader, len(header))
     places = {name: place for place, name in enumerate(header) if name not in ignored}
-    numbers = {}
+    numbers: dict[str, Floats] = {}
     for name in NUMBERS:
         if name in places:
             numbers[name], found = _numbers(name, places[name], rows)

@@ -20,6 +20,7 @@ from core.errors import InvalidInputError, Problem
 Kind = Literal["counts", "amounts"]
 Direction = Literal["rise", "fall", "both"]
 Floats = npt.NDArray[np.float64]
+Numbers = Sequence[float] | npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 MOST_ATTRIBUTES: Final = 24
 
@@ -46,9 +47,9 @@ class Leaves:
 def table(
     attributes: Mapping[str, Iterable[Any]],
     *,
-    harms: Sequence[float] | Floats,
-    exposures: Sequence[float] | Floats | None = None,
-    expected: Sequence[float] | Floats | None = None,
+    harms: Numbers,
+    exposures: Numbers | None = None,
+    expected: Numbers | None = None,
 ) -> Leaves:
     """Return the leaves of harms that were counted. Raises: InvalidInputError: neither exposures nor expected, …"""
     if exposures is None and expected is None:
@@ -56,18 +57,16 @@ def table(
     return _leaves(attributes, harms, expected, exposures, "counts")
 
 
-def forecast_table(
-    attributes: Mapping[str, Iterable[Any]], *, real: Sequence[float] | Floats, predict: Sequence[float] | Floats
-) -> Leaves:
+def forecast_table(attributes: Mapping[str, Iterable[Any]], *, real: Numbers, predict: Numbers) -> Leaves:
     """Return the leaves of a figure that adds up, against its forecast. Raises: InvalidInputError: …"""
     return _leaves(attributes, real, predict, None, "amounts")
 
 
 def _leaves(
     attributes: Mapping[str, Iterable[Any]],
-    observed: Sequence[float] | Floats,
-    expected: Sequence[float] | Floats | None,
-    exposures: Sequence[float] | Floats | None,
+    observed: Numbers,
+    expected: Numbers | None,
+    exposures: Numbers | None,
     kind: Kind,
 ) -> Leaves:
     codes, labels = [], []
@@ -87,7 +86,7 @@ def _leaves(
     )  # fmt: skip
 
 
-def _column(values: Sequence[float] | Floats) -> Floats:
+def _column(values: Numbers) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 

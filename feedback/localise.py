@@ -15,7 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from feedback.evidence import AmountEvidence, CountEvidence, Evidence
+from feedback.amount_evidence import AmountEvidence
+from feedback.count_evidence import CountEvidence
 from feedback.lattice import Lattice, Values
 from feedback.leaves import Direction, Leaves
 from feedback.scan import Found, Scan, Slice, search

@@ -87,7 +87,7 @@ class Scan:
         return found[:KEPT]
 
     def _all_sums(self, columns: Floats, rest: Mask) -> Iterator[Floats]:
-        """Yield the sums of each cuboid. Where a leaf's columns never change, only leaves that came or went are added."""
+        """Yield the sums of each cuboid; if leaves' columns never change, only those that came or went are added."""
         if not self.evidence.is_fixed or self.lattice.slices * len(columns) > MOST_KEPT_SUMS:
             yield from (slice_sums(cuboid, columns) for cuboid in self.lattice)
             return

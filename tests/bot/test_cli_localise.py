@@ -28,7 +28,7 @@ def test_the_cause_is_shown_first_with_its_numbers(case: Path) -> None:
     shown = CliRunner().invoke(localise, [str(case)])
 
     assert shown.exit_code == 0
-    assert 'accelerator=nnapi' in shown.output.splitlines()[2]
+    assert "accelerator=nnapi" in shown.output.splitlines()[2]
     assert 'soc="Tensor G2"' in shown.output.splitlines()[2]
 
 

@@ -180,9 +180,7 @@ def test_a_name_given_before_is_kept_while_it_explains_nearly_as_much() -> None:
 
     assert localise(table).causes[0].conditions == (("soc", "Helio G35"),)
     assert localise(table, known=[old]).causes[0].conditions == old
-    assert rules(localise(table, known=[(("soc", "A16"),), (("soc", "gone"),)])) == {
-        frozenset([("soc", "Helio G35")])
-    }
+    assert rules(localise(table, known=[(("soc", "A16"),), (("soc", "gone"),)])) == {frozenset([("soc", "Helio G35")])}
 
 
 def test_the_order_of_rows_makes_no_difference() -> None:
