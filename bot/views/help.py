@@ -77,7 +77,7 @@ def _advice(error: AppError) -> str:
         case NotAllowedError():
             return "_Nothing was changed._"
         case NotFoundError():
-            is_told = "`" in error.message or error.message.endswith("?") or " are " in error.message
+            is_told = any(sign in error.message for sign in ("`", "?", "here are"))
             return "" if is_told else "_Check the name; `list` shows what there is._"
         case ConflictError():
             return "_Somebody was faster, or it has moved on. Look again, then decide._"
