@@ -88,15 +88,6 @@ def confirming_order(good: Sequence[Tried], budget: Budget) -> list[Tried]:
     return order
 
 
-def pareto(tried: Sequence[Tried]) -> list[Tried]:
-    """Return those that no other beats in bytes without being surely slower, in order of bytes."""
-    kept: list[Tried] = []
-    for each in sorted(tried, key=lambda one: (one.size_bytes, one.recipe)):
-        if not any(_is_no_slower(smaller, each) for smaller in kept):
-            kept.append(each)
-    return kept
-
-
 def rank(tried: Sequence[Tried], budget: Budget) -> list[Tried]:
     """Order by what the budget asks for: surely faster first, when it limits latency; then the fewest bytes.
 
@@ -142,12 +133,6 @@ def _bisection(pattern: str, space: Space, tried: Mapping[str, Tried]) -> list[s
             break
         low, high = (middle, high) if holds(outcome, space.margin) else (low, middle)
     return texts
-
-
-def _is_no_slower(one: Tried, other: Tried) -> bool:
-    if one.ratio is None or other.ratio is None:
-        return True
-    return one.ratio.value <= other.ratio.high
 
 
 def _safety(tried: Tried) -> float:
