@@ -21,7 +21,7 @@ import requests
 import yaml
 
 from bot import digests
-from bot.flows import acts, proposal
+from bot.flows import acts
 from bot.flows import release as flow
 from bot.pages_web import digest_url
 from core.clock import system_clock
@@ -223,11 +223,8 @@ def many_people_have_answered(served: Served, _reader: Reader) -> None:
         assert reply.json()["accepted"] == 1, reply.text
 
 
-def a_release_runs_at_5_percent(served: Served, _reader: Reader) -> None:
-    options = {"to": "5,25,100", "guard": "crash_rate<+0.2pt", "reason": "smaller and faster"}
-    asked = proposal.Asked(target="kws@1.4.0", options=options, by="U0DANA")
-    release = proposal.propose(served.ctx, asked, now=T0, dry_run=False).release
-    acts.act(served.ctx, acts.Wish(verb="approve", ref=release.name, by="U0TOM"), now=T0)
+def the_release_is_approved_and_started(served: Served, _reader: Reader) -> None:
+    release = acts.act(served.ctx, acts.Wish(verb="approve", ref="R1", by="U0TOM"), now=T0).release
     flow.tick(served.ctx, release.id, T0)
 
 
@@ -245,7 +242,7 @@ def a_worker_lives(served: Served, _reader: Reader) -> None:
 
 STATES: dict[str, Callable[[Served, Reader], None]] = {
     "many people have answered": many_people_have_answered,
-    "a release runs at 5 percent": a_release_runs_at_5_percent,
+    "the release is approved and started": the_release_is_approved_and_started,
     "a digest was composed": a_digest_was_composed,
     "a worker lives": a_worker_lives,
 }
