@@ -92,7 +92,7 @@ def blueprint(
         reply.set_etag(etag)
         return reply
 
-    @routes.post("/flags/<path:flag>")
+    @routes.post("/flags/<path:flag>", merge_slashes=False)
     def _one(flag: str) -> Response:
         key = enter()
         install, device = read_context(_body())
