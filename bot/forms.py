@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bot import poll_form, regression_form
-from bot.commands import grammar
+from bot import grammar, poll_form, regression_form
 from bot.views import forms as views
 from bot.views.blocks import Block
 from core.errors import InvalidInputError

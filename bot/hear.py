@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from bot import home, speech, store
-from bot.commands import Person, handle
+from bot.answer import Person, handle
 from bot.context import Context
 from bot.store import Delivery
 from bot.views.blocks import Message

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from bot.commands import grammar
+from bot import grammar
 
 Kind = Literal["command", "mention", "message", "click", "form", "home"]
 Payload = Mapping[str, Any]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot import overview, speech
-from bot.commands.request import Person
 from bot.context import Context
+from bot.request import Person
 from bot.views import status as views
 
 

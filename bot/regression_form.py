@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from bot.commands import grammar
+from bot import grammar
 from core import segments
 from core.errors import InvalidInputError
 

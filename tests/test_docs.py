@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 import pytest
 
+from bot import grammar
 from bot.cli import main
-from bot.commands import grammar
-from bot.commands.words import NOUNS, Noun
 from bot.flows.proposal import OPTIONS
 from bot.poll_form import FIELDS
+from bot.words import NOUNS, Noun
 from bot.worker import JOBS
 from core.settings import Settings
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bot import permissions
-from bot.commands.request import Request
 from bot.context import Context
 from bot.flows import digest as flow
 from bot.flows.week import gather
 from bot.pages_web import digest_url
 from bot.permissions import Role
+from bot.request import Request
 from bot.views import digest as views
 from bot.views import figures
 from bot.views.blocks import Message

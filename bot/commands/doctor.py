@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot import doctor
-from bot.commands.request import Request
 from bot.context import Context
+from bot.request import Request
 from bot.views.blocks import Message, escape, section
 
 

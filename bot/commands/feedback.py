@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.commands import grammar
-from bot.commands.request import Request, all_of
+from bot import grammar
 from bot.context import Context
 from bot.flows import cohort_report
+from bot.request import Request, all_of
 from bot.views import feedback as views
 from bot.views.blocks import Message
 from core.errors import InvalidInputError, Problem

@@ -6,9 +6,9 @@ import re
 from functools import cache
 from pathlib import Path
 
-from bot.commands.grammar import closest
-from bot.commands.request import Request
 from bot.context import Context
+from bot.grammar import closest
+from bot.request import Request
 from bot.views.blocks import Message, context_line, escape, section
 from core.errors import NotFoundError
 

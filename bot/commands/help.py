@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bot.commands.grammar import closest
-from bot.commands.request import Request
-from bot.commands.words import BY_NAME, NOUN_SYNONYMS
 from bot.context import Context
+from bot.grammar import closest
+from bot.request import Request
 from bot.views import help as views
 from bot.views.blocks import Message
+from bot.words import BY_NAME, NOUN_SYNONYMS
 from core.errors import NotFoundError
 
 EXAMPLES: dict[str, tuple[str, ...]] = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bot import poll_form
-from bot.commands.request import Request
 from bot.context import Context
 from bot.flows import polls as flow
+from bot.request import Request
 from bot.views import poll as views
 from bot.views.blocks import Message
 from core.errors import InvalidInputError, Problem

@@ -6,11 +6,11 @@ from datetime import timedelta
 from functools import partial
 
 from bot import permissions
-from bot.commands.request import Request, all_of
 from bot.context import Context
 from bot.flows import acts, proposal
 from bot.flows.acts import Wish
 from bot.flows.release_card import card_facts
+from bot.request import Request, all_of
 from bot.views import figures
 from bot.views import release as card_views
 from bot.views import release_news as views

@@ -6,10 +6,10 @@ import re
 from typing import cast
 
 from bot import permissions, store
-from bot.commands.grammar import closest
-from bot.commands.request import Request
 from bot.context import Context
+from bot.grammar import closest
 from bot.permissions import ROLES, Role
+from bot.request import Request
 from bot.store import EVERY_MODEL
 from bot.views import status as views
 from bot.views.blocks import Message, escape, section

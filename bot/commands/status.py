@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot import overview
 from bot.commands.model import artifacts_of
-from bot.commands.request import Request
 from bot.context import Context
+from bot.request import Request
 from bot.views import status as views
 from bot.views.blocks import Message
 

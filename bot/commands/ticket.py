@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.commands.request import Request
 from bot.context import Context
 from bot.flows import ticket as flow
 from bot.flows.ticket import Report
 from bot.regression_form import METRICS
+from bot.request import Request
 from bot.views import ticket as views
 from bot.views.blocks import Message
 from core.errors import InvalidInputError, Problem

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.commands import grammar
+from bot import grammar
 from bot.views.blocks import Block, Style, button
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.commands import grammar
+from bot import grammar
 from bot.views import figures
 from bot.views.blocks import (
     Block,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from bot.commands.grammar import Unknown
-from bot.commands.words import NOUNS, Noun
+from bot.grammar import Unknown
 from bot.views import buttons
 from bot.views.blocks import Message, actions, context_line, escape, section
+from bot.words import NOUNS, Noun
 from core.errors import AppError, ConflictError, NotAllowedError, NotFoundError, UpstreamError
 
 _MENTION = re.compile(r"&lt;([@#][A-Z0-9]+)&gt;")

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from bot import store as bot_store
-from bot.commands import Person, handle
+from bot.answer import Person, handle
 from bot.context import Context
 from bot.flows import release as flow
 from bot.views.blocks import Message

@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from bot import overview
-from bot.commands import Person, handle
+from bot.answer import Person, handle
 from bot.commands.help import EXAMPLES
-from bot.commands.words import BY_NAME, NOUNS
 from bot.context import Context
 from bot.views import help as help_view
 from bot.views import status as status_view
 from bot.views.blocks import Message
+from bot.words import BY_NAME, NOUNS
 from core.db import Databases
 from core.errors import ConflictError, InvalidInputError, NotFoundError, Problem, UpstreamError
 from sandbox.world import World
@@ -113,7 +113,7 @@ def test_any_refusal_is_something_slack_takes_and_pings_nobody(error: InvalidInp
 
 
 def test_every_example_of_the_help_is_understood() -> None:
-    from bot.commands import grammar
+    from bot import grammar
 
     for noun, examples in EXAMPLES.items():
         for example in examples:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.commands import Person, handle
+from bot.answer import Person, handle
 from bot.context import Context
 from bot.views import blocks
 from bot.views.blocks import Message

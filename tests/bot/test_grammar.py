@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.commands import grammar
-from bot.commands.grammar import Command, Unknown, parse
-from bot.commands.words import BY_NAME, NOUN_SYNONYMS, NOUNS
+from bot import grammar
+from bot.grammar import Command, Unknown, parse
+from bot.words import BY_NAME, NOUN_SYNONYMS, NOUNS
 from core.errors import InvalidInputError
 
 

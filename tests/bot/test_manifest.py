@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from bot import app, forms
-from bot.commands import COMMANDS
-from bot.commands.words import NOUNS
+from bot.answer import COMMANDS
+from bot.words import NOUNS
 from core.settings import Settings
 from tests.bot.slack_rules import schema
 

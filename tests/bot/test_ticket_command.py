@@ -8,7 +8,7 @@ import pytest
 
 from bot import store as bot_store
 from bot import tickets
-from bot.commands import Person, handle
+from bot.answer import Person, handle
 from bot.context import Context
 from bot.flows import regression
 from bot.ticket_rules import Ticket

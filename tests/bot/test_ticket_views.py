@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.commands import grammar
+from bot import grammar
 from bot.ticket_rules import Evidence, RegressionFacts, Ticket
 from bot.views import ticket as views
 from core import segments

@@ -48,7 +48,13 @@ def tick(_ctx: object) -> None:
 
 
 databases = open_databases(settings.database_url, settings.ingest_database_url)
-jobs: dict[str, Job] = {"write_down": write_down, "hang_once": hang_once, "fail_twice": fail_twice, "give_up": give_up, "tick": tick}
+jobs: dict[str, Job] = {
+    "write_down": write_down,
+    "hang_once": hang_once,
+    "fail_twice": fail_twice,
+    "give_up": give_up,
+    "tick": tick,
+}
 worker = Worker(settings, databases, object(), jobs, tick_job="tick")
 signal.signal(signal.SIGTERM, lambda *_: worker.stop())
 worker.run()

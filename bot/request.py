@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bot.commands.grammar import Command, closest
+from bot.grammar import Command, closest
 from core.errors import InvalidInputError, Problem
 
 COMMON_FLAGS = ("dry-run", "share")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bot.commands.words import BY_NAME, ID_NOUNS, NOUN_SYNONYMS, NOUNS, Noun
+from bot.words import BY_NAME, ID_NOUNS, NOUN_SYNONYMS, NOUNS, Noun
 from core.errors import InvalidInputError, Problem
 
 _OPTION = re.compile(r"([a-z][a-z0-9_-]*)=(.*)", re.DOTALL | re.IGNORECASE)
