@@ -123,7 +123,8 @@ class CountEvidence:
         seen_all, _, exposed_all = self._all
         ratio = _bernoulli(seen, exposed) + _bernoulli(seen_all - seen, exposed_all - exposed)
         together = _bernoulli(np.asarray([seen_all]), np.asarray([exposed_all]))[0]
-        return np.maximum(ratio - together, 0.0)
+        found: Floats = np.maximum(ratio - together, 0.0)
+        return found
 
     def _one_side(self, ratio: Floats, seen: Floats, expected: Floats) -> Floats:
         if self._direction == "both":
