@@ -31,8 +31,10 @@ APPLICATION = "muster"
 # Pinned: otherwise any change of code would strand the jobs of the version before.
 VERSION = "1"
 WORKFLOW = "job"
-QUEUES: dict[str, int] = {"jobs": 8, "hear": 4, "tick": 1}  # name: how many at once on one worker
-OWN_QUEUE = {"hear": "hear", "tick": "tick"}  # what people wait for never stands behind other work
+QUEUES: dict[str, int] = {"jobs": 8, "hear": 4, "tick": 1, "news": 1}  # name: how many at once on one worker
+IN_ORDER = frozenset({"news"})  # one at once on all workers together: what is told of a release reads as it happened
+# What people wait for never stands behind other work.
+OWN_QUEUE = {"hear": "hear", "tick": "tick", "show_card": "news", "announce": "news", "announce_ticket": "news"}
 BROKEN_ATTEMPTS = 5
 FIRST_WAIT_S = 1.0
 BEAT_S = 10.0
@@ -157,6 +159,7 @@ class Worker:
             DBOS.register_queue(
                 name,
                 worker_concurrency=at_once,
+                global_concurrency=at_once if name in IN_ORDER else None,
                 polling_interval_sec=self._settings.job_poll_s,
                 on_conflict="always_update",
             )

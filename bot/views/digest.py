@@ -37,7 +37,7 @@ def digest(facts: Digest, *, url: str | None) -> Message:
     kind = "Preview of week" if url is None else "Week"
     title = f"{kind} {facts.week} – {facts.app}"
     if facts.is_empty:
-        return Message(f"*{escape(title)}*\n{escape(facts.headline)}", in_channel=url is not None)
+        return Message(f"*{escape(title)}*: {escape(_without_week(facts))}", in_channel=url is not None)
     blocks: list[Block] = [header(title)]
     blocks += _list(
         "",
@@ -55,7 +55,11 @@ def digest(facts: Digest, *, url: str | None) -> Message:
     blocks.append(context_line(health_line(facts)))
     if url is not None:
         blocks.append(actions(button("Open the whole page", "link:digest", facts.week, url=url)))
-    return Message(f"{title}: {facts.headline}", tuple(blocks), in_channel=url is not None)
+    return Message(f"{title}: {_without_week(facts)}", tuple(blocks), in_channel=url is not None)
+
+
+def _without_week(facts: Digest) -> str:
+    return facts.headline.removeprefix(f"{facts.week}: ")
 
 
 def there(week: str, url: str, *, posted: bool) -> Message:

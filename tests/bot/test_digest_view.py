@@ -51,7 +51,7 @@ def test_an_empty_week_is_one_line_on_both_faces() -> None:
         app="demo", week="2026-W47", starts=WEEK, ends=WEEK, is_empty=True, headline="2026-W47: nothing happened."
     )
 
-    assert views.digest(empty, url=URL).text == "*Week 2026-W47 – demo*\n2026-W47: nothing happened."
+    assert views.digest(empty, url=URL).text == "*Week 2026-W47 – demo*: nothing happened."
     assert "<section" not in pages.digest_page(empty, composed="now")
 
 
