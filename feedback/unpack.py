@@ -94,13 +94,14 @@ def mistakes(value: object, kind: Any, path: str) -> list[Problem]:
 
 def _unpack_each(body: bytes) -> Parcel:
     try:
+        body.decode()
         envelope = _ENVELOPE.decode(body)
     except msgspec.ValidationError as error:
         path = _path(str(error)).removeprefix(".")
         found = [Problem(path, _said(str(error), None))] if path else []
         raise MalformedError("The body must be an object with context, events and inferences.", *found) from error
-    except RecursionError as error:
-        raise MalformedError("The body is nested too deeply.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _malformed(error) from error
     _check_size(len(envelope.events) + len(envelope.inferences))
     shared = mistakes(envelope.sent_at, Moment | None, "sent_at")
     told = {} if envelope.context is UNSET else _loose(envelope.context)
@@ -117,14 +118,19 @@ def _read(raw: msgspec.Raw, kind: Any, decoder: Any, shared: list[Problem]) -> A
     if not shared:
         try:
             return decoder.decode(raw)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, RecursionError):
             pass
     value = _loose(raw)
     return Unreadable(uuid=_uuid(value), problems=(*shared, *_mistakes_of(value, kind, "")))
 
 
 def _unreadable_response(body: bytes) -> Parcel:
-    value = _loose(body)
+    try:
+        value = msgspec.json.decode(body)
+    except msgspec.ValidationError as error:
+        value = Problem("", _said(str(error), None))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _malformed(error) from error
     if not isinstance(value, dict | Problem):
         raise MalformedError("The body must be an object: one response.")
     found = Unreadable(uuid=_uuid(value), problems=tuple(_mistakes_of(value, Response, "")))
@@ -139,18 +145,30 @@ def _mended(body: bytes, error: Exception) -> bytes:
     try:
         text = json.dumps(json.loads(body), ensure_ascii=False, allow_nan=False)
     except (ValueError, RecursionError):
-        raise MalformedError(f"The body is not JSON: {error}.") from error
+        raise _malformed(error) from error
     mended = text.encode("utf-8", "replace")
     if not re.search(rb"\\u[dD][89a-fA-F]", body):
-        raise MalformedError(f"The body is not JSON: {error}.") from error
+        raise _malformed(error) from error
     return mended
+
+
+def _malformed(error: Exception) -> MalformedError:
+    match error:
+        case UnicodeDecodeError():
+            return MalformedError("The body is not JSON: it is not UTF-8.")
+        case RecursionError():
+            return MalformedError("The body is nested too deeply.")
+        case _:
+            return MalformedError(f"The body is not JSON: {error}.")
 
 
 def _loose(raw: bytes | msgspec.Raw) -> object:
     """Return the plain JSON value, or the Problem that it has a number out of range or is nested too deeply."""
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:
+        return Problem("", "is nested too deeply")
+    except msgspec.DecodeError as error:
         return Problem("", _said(str(error), None))
 
 

@@ -30,6 +30,8 @@ def mistakes(parcel: Parcel, index: int = 0) -> dict[str, str]:
         pytest.param(b'{"events": 5}', id="no list of events"),
         pytest.param(b'{"events": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", id="a tower of brackets"),
         pytest.param(b'{"events": [NaN]}', id="not JSON's own numbers"),
+        pytest.param(b'{"events": [{"uuid": 5}], "sdk": x}', id="no JSON behind a wrong type"),
+        pytest.param(b'{"events": [{"uuid": 5}, {"uuid": "\xff"}]}', id="no UTF-8 behind a wrong type"),
     ],
 )
 def test_a_body_in_which_no_items_can_be_found_is_malformed(body: bytes) -> None:
@@ -123,7 +125,19 @@ def test_a_single_response_tells_all_its_mistakes() -> None:
     }
 
 
-@pytest.mark.parametrize("body", [b"[]", b"5", b'"x"', b"{"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"5",
+        b'"x"',
+        b"{",
+        b'{"poll": "\xff"}',
+        b'{"a": "\xff\xfe"}',
+        b'{"uuid": 5, x}',
+        b"[" * 50_000 + b"]" * 50_000,
+    ],
+)
 def test_a_single_response_that_is_no_object_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedError):
         unpack_response(body, T0)
