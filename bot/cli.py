@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from bot import cli_remote
+from bot import cli_localise, cli_remote
 from core import keys as api_keys
 from core import log
 from core.clock import clock_from
 from core.db import Databases, open_databases, reading
 from core.errors import AppError
 from core.settings import Settings
+from optimize import cli as optimize_cli
 
 
 class Muster(click.Group):
@@ -172,5 +173,7 @@ def run_scenario(path: Path, json_path: Path | None) -> None:
     sys.exit(scenario.main(path, json_path))
 
 
-main.add_command(cli_remote.model)
-main.add_command(cli_remote.poll)
+cli_remote.model.add_command(optimize_cli.check)
+cli_remote.model.add_command(optimize_cli.optimize_local)
+for command in (cli_remote.model, cli_remote.poll, cli_localise.localise):
+    main.add_command(command)
