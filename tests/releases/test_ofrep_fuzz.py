@@ -62,7 +62,7 @@ def responses() -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES, key=KEYS | st.none())
 def test_every_answer_is_one_of_the_contracts(
     client: FlaskClient, api_keys: Keys, databases: Databases, responses: dict[str, Any], body: bytes, key: str | None
@@ -143,7 +143,7 @@ def slots(draw: st.DrawFn) -> Slot:
                 standing=standing, throttles=throttles)  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(install=st.text(min_size=1, max_size=16), device=DEVICES, slot=slots())
 def test_no_generated_device_is_ever_offered_a_variant_outside_its_limits(
     install: str, device: DeviceContext, slot: Slot
