@@ -11,7 +11,7 @@ import secrets
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -83,6 +83,12 @@ def revoke_key(session: Session, key_id: str, *, now: datetime) -> ApiKey:
     return _facts(row)
 
 
+class Headers(Protocol):
+    """A request's headers; their names are matched whatever the case."""
+
+    def get(self, name: str, /) -> str | None: ...
+
+
 class KeyRing:
     """Checks keys for the web; remembers an answer for five seconds, so a request needs no query."""
 
@@ -107,6 +113,10 @@ class KeyRing:
             needed = " or ".join(PREFIXES[scope] + "…" for scope in scopes)
             raise NotAllowedError(f"This needs a {needed} key; a {PREFIXES[key.scope]}… key was sent.")
         return key
+
+    def check_headers(self, headers: Headers, *scopes: Scope) -> ApiKey:
+        """Return the key that a request carries as `Authorization: Bearer …` or as `X-API-Key`. Raises: as `check`."""
+        return self.check(headers.get("Authorization") or headers.get("X-API-Key"), *scopes)
 
     def _find(self, secret: str) -> ApiKey | None:
         digest, now = _digest(secret), self._clock()

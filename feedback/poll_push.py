@@ -24,7 +24,7 @@ def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: Key
     @part.put("/v1/polls")
     def _push() -> Response:
         """Create the poll of the body, or its next version; the same again changes nothing. `?start=1` starts it."""
-        key = keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), "secret")
+        key = keys.check_headers(request.headers, "secret")
         poll, now = parse_yaml(_text()), clock()
         if poll.model is None:
             raise InvalidInputError(Problem("model", "is missing: say which model the poll is about"))

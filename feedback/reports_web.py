@@ -28,7 +28,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
     @part.get("/v1/reports/<model>")
     def _report(model: str) -> Response:
         """`?by=chipset&since=7d&where=…&poll=P1`: scores by cohort, the lowest first."""
-        app = keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), "secret").app
+        app = keys.check_headers(request.headers, "secret").app
         asked = Asked(
             model=model,
             attribute=request.args.get("by", "chipset"),

@@ -13,7 +13,7 @@ from core.clock import Clock, monotonic
 from core.db import Databases, reading
 from core.device import DeviceContext
 from core.errors import InvalidInputError, NotAllowedError, Problem
-from core.keys import ApiKey, KeyRing, Scope
+from core.keys import KeyRing
 from core.privacy import InstallHash, pseudonymize
 from core.settings import Settings
 from feedback import bundle, store
@@ -30,7 +30,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
 
     @part.get("/v1/polls")
     def _polls() -> Response:
-        key = _key(keys, "public", "secret")
+        key = keys.check_headers(request.headers, "public", "secret")
         if request.args.get("app", key.app) != key.app:
             raise NotAllowedError(f"This API key is for the app {key.app}.")
         body = shelf.bundle(key.app, clock())
@@ -42,7 +42,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
 
     @part.get("/v1/polls/<poll_id>/explain")
     def _explain(poll_id: str) -> Response:
-        key = _key(keys, "secret")
+        key = keys.check_headers(request.headers, "secret")
         raw, install = _install(settings)
         device = DeviceContext.from_wire(request.args)
         with reading(databases.control) as session:
@@ -54,14 +54,14 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
 
     @part.get("/v1/installs/me")
     def _export() -> Response:
-        key, (_, install) = _key(keys, "public", "secret"), _install(settings)
+        key, (_, install) = keys.check_headers(request.headers, "public", "secret"), _install(settings)
         with reading(databases.ingest) as session:
             rows = store.export_install(session, app=key.app, install=install, key=settings.secret_key)
         return Response(msgspec.json.encode(rows), mimetype="application/json")
 
     @part.delete("/v1/installs/me")
     def _erase() -> Response:
-        key, (_, install) = _key(keys, "public", "secret"), _install(settings)
+        key, (_, install) = keys.check_headers(request.headers, "public", "secret"), _install(settings)
         with databases.ingest.begin() as session:
             store.erase_install(session, app=key.app, install=install)
         return Response(status=204)
@@ -104,10 +104,6 @@ class _Shelf:
                 for poll in asked
             ]
         return bundle.compose(app, entries, now)
-
-
-def _key(keys: KeyRing, *scopes: Scope) -> ApiKey:
-    return keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), *scopes)
 
 
 def _install(settings: Settings) -> tuple[str, InstallHash]:

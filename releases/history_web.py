@@ -30,7 +30,7 @@ def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: Key
     routes = Blueprint("release_history", __name__, url_prefix="/v1/releases")
 
     def key_of() -> ApiKey:
-        return keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), "secret")
+        return keys.check_headers(request.headers, "secret")
 
     def enter() -> str:
         return key_of().app

@@ -67,7 +67,7 @@ def blueprint(
     limit = RateLimit(settings.rate_limit_per_s, seconds=seconds)
 
     def enter() -> ApiKey:
-        key = keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), "public", "secret")
+        key = keys.check_headers(request.headers, "public", "secret")
         wait_s = limit.wait_s(key.id)
         if wait_s:
             raise TooManyError(wait_s)

@@ -39,7 +39,7 @@ def blueprint(
     blobs = Blobs(settings.blob_dir)
 
     def enter(*scopes: Scope) -> ApiKey:
-        return keys.check(request.headers.get("Authorization") or request.headers.get("X-API-Key"), *scopes)
+        return keys.check_headers(request.headers, *scopes)
 
     @routes.put("/v1/artifacts/<sha256>")
     def _register(sha256: str) -> tuple[Response, int]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 import sqlalchemy as sa
+from werkzeug.datastructures import Headers
 
 from core.db import Databases
 from core.errors import NotAllowedError, NotFoundError
@@ -36,6 +37,13 @@ def test_a_key_opens_what_its_scope_allows(databases: Databases, clock: ManualCl
     assert ring.check(f"Bearer {secret}", "public", "secret").app == "demo"
     with pytest.raises(NotAllowedError, match="sk_"):
         ring.check(secret, "secret")
+
+
+@pytest.mark.parametrize("header", ["Authorization", "x-api-key"])
+def test_a_key_may_stand_in_either_header(databases: Databases, clock: ManualClock, header: str) -> None:
+    _, secret = a_key(databases, clock())
+
+    assert KeyRing(databases, clock).check_headers(Headers({header: secret}), "public").app == "demo"
 
 
 @pytest.mark.parametrize("sent", [None, "", "Bearer ", "Bearer pk_wrong", "Basic x"])
