@@ -13,6 +13,7 @@ from typing import Any
 
 from core.errors import InvalidInputError, Problem
 from optimize import report_card, runner, samples
+from optimize.backends import known
 from optimize.benchmark import Benchmark
 from optimize.budgets import Budget
 from optimize.inspect import Needs, read_needs
@@ -96,7 +97,8 @@ def _sentence(card: ReportCard, needs: Needs, has_parent: bool) -> str:
 
 
 def _refuse(model: bytes, budget: Budget, evaluation: bytes | None, against: bytes | None) -> Needs:
-    problems: list[Problem] = []
+    lacking = known()["onnxruntime"].probe()
+    problems: list[Problem] = [lacking] if lacking else []
     needs: Needs | None = None
     for name, content in (("model", model), ("against", against)):
         if content is None:

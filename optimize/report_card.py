@@ -229,7 +229,7 @@ def _warnings(before: Benchmark, after: Benchmark, evidence: Evidence, origin: O
             yield lost
     if evidence.ratio and evidence.ratio.is_slower:
         yield f"slower on this machine: {faster(evidence.ratio)}"
-    if after.size_bytes >= before.size_bytes:
+    if after.sha256 != before.sha256 and after.size_bytes >= before.size_bytes:
         yield "not smaller than its parent"
 
 

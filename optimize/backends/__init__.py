@@ -61,7 +61,7 @@ def missing(extra: str, *modules: str) -> Problem | None:
     absent = [module for module in modules if not _is_installed(module)]
     if not absent:
         return None
-    return Problem("backend", f"{', '.join(absent)} not installed; run: pip install 'muster[{extra}]'")
+    return Problem("backend", f"{', '.join(absent)} not installed; run: pip install --editable '.[{extra}]'")
 
 
 def known() -> Mapping[str, Backend]:

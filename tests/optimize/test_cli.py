@@ -30,6 +30,7 @@ def test_a_model_that_fits_passes(files: Path) -> None:
 
     assert result.exit_code == 0
     assert "fits: size" in result.output.splitlines()[-1]
+    assert "parent" not in result.output
 
 
 def test_a_model_that_does_not_fit_fails_with_the_reason(files: Path) -> None:
