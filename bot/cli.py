@@ -53,7 +53,8 @@ def web() -> None:
     settings = _settings()
     granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "wsgi:serve"]
     granian += ["--host", settings.web_host, "--port", str(settings.web_port), "--no-ws"]
-    granian += ["--workers", "1", "--blocking-threads", "16", "--backlog", "2048", "--log-level", "warning"]
+    # A body that trickles in holds a thread until it is there; idle threads end, so many cost nothing.
+    granian += ["--workers", "1", "--blocking-threads", "256", "--backlog", "2048", "--log-level", "warning"]
     os.execv(sys.executable, granian)  # noqa: S606 (a fixed list, no shell)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
 import pytest
 
 from sandbox import acting
@@ -64,3 +68,15 @@ def test_a_person_may_ask_in_words_that_are_nearly_right(living: Living) -> None
     told = living.say("Pam", "#app-feedback", "/muster feedbak kws", until="Did you mean")
 
     assert "Run it" in acting.buttons(told)
+
+
+def test_bodies_that_trickle_in_keep_nobody_else_waiting(living: Living) -> None:
+    address = urlsplit(living.world.place.web)
+    head = f"POST /v1/batch HTTP/1.1\r\nHost: phone\r\nAuthorization: Bearer {living.world.place.public_key}\r\n"
+    with ExitStack() as lines:
+        for _ in range(40):
+            line = lines.enter_context(socket.create_connection((address.hostname, address.port), timeout=5))
+            line.sendall(f"{head}Content-Length: 1000\r\n\r\n{{".encode())
+
+        assert living.phone("GET", "/v1/polls").status_code == 200
+        assert living.say("Pam", "#general", "/muster whoami", until="You are")
