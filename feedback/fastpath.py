@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 import secrets
-import threading
 import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -14,10 +12,11 @@ import msgspec
 import sqlalchemy as sa
 from backports import zstd
 
-from core.clock import Clock, monotonic
+from core.clock import Clock
 from core.db import Databases
 from core.errors import AppError
 from core.keys import ApiKey, KeyRing
+from core.limits import RateLimit
 from core.settings import Settings
 from feedback.commit import OverloadedError
 from feedback.ingest import Collector
@@ -40,7 +39,6 @@ REASONS = {
     503: "503 Service Unavailable",
 }
 BURST_S = 2.0
-KEYS_REMEMBERED = 10_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -68,7 +66,7 @@ class FastPath:
         self._settings = settings
         self._clock = clock
         self._keys = keys
-        self._pace = Pace(per_s=settings.rate_limit_per_s)
+        self._limit = RateLimit(settings.rate_limit_per_s, burst_s=BURST_S)
         collector = Collector(databases, settings)
         self._routes = {"/v1/batch": collector.accept_batch, "/v1/responses": collector.accept_response}
 
@@ -109,7 +107,7 @@ class FastPath:
     def _check(self, environ: dict[str, Any]) -> ApiKey:
         told = environ.get("HTTP_AUTHORIZATION") or environ.get("HTTP_X_API_KEY")
         key = self._keys.check(told, "public", "secret")
-        wait_s = self._pace.wait_s(key.id, monotonic())
+        wait_s = self._limit.wait_s(key.id)
         if wait_s > 0:
             raise TooFastError(wait_s)
         return key
@@ -124,29 +122,6 @@ class FastPath:
         if len(body) > largest:
             raise TooLargeError(f"The body must have at most {largest} bytes; send it in parts.")
         return inflate(body, environ.get("HTTP_CONTENT_ENCODING", ""), self._settings.max_inflated_bytes)
-
-
-class Pace:
-    """A token bucket for each key: `per_s` requests a second, two seconds' worth at once."""
-
-    def __init__(self, *, per_s: float) -> None:
-        self._per_s = per_s
-        self._lock = threading.Lock()
-        self._left: dict[str, tuple[float, float]] = {}
-
-    def wait_s(self, key: str, at_s: float) -> int:
-        """Take a token and return 0, or return the whole seconds until there will be one."""
-        most = max(1.0, self._per_s * BURST_S)
-        with self._lock:
-            left, since_s = self._left.get(key, (most, at_s))
-            left = min(most, left + max(0.0, at_s - since_s) * self._per_s)
-            if len(self._left) > KEYS_REMEMBERED:
-                self._left.clear()
-            if left >= 1:
-                self._left[key] = (left - 1, at_s)
-                return 0
-            self._left[key] = (left, at_s)
-        return max(1, math.ceil((1 - left) / self._per_s))
 
 
 def inflate(body: bytes, encoding: str, largest: int) -> bytes:

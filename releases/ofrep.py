@@ -22,11 +22,11 @@ from core.db import Databases
 from core.device import DeviceContext
 from core.errors import AppError, NotFoundError
 from core.keys import ApiKey, KeyRing
+from core.limits import RateLimit
 from core.settings import Settings
 from releases import push
 from releases.artifacts import Artifact
 from releases.catalog import Catalog
-from releases.limits import RateLimit
 from releases.offers import Offer, offer
 
 MAX_BODY_BYTES = 64 * 1024

@@ -14,7 +14,7 @@ from backports import zstd
 
 from core.db import Databases
 from core.settings import Settings
-from feedback.fastpath import Pace, inflate
+from feedback.fastpath import inflate
 from feedback.tables import POLL_EVENTS
 from feedback.unpack import MalformedError, TooLargeError
 from tests.builders import T0, ManualClock
@@ -107,15 +107,6 @@ def test_too_fast_is_429_with_whole_seconds_to_wait(
 
     assert response.status_code == 429
     assert 1 <= int(response.headers["Retry-After"]) <= 10
-
-
-def test_each_key_has_its_own_pace_and_may_burst_for_two_seconds() -> None:
-    pace = Pace(per_s=2)
-
-    assert [pace.wait_s("a", 100.0) for _ in range(5)] == [0, 0, 0, 0, 1]
-    assert pace.wait_s("b", 100.0) == 0
-    assert pace.wait_s("a", 100.4) == 1
-    assert pace.wait_s("a", 100.6) == 0
 
 
 def test_a_database_that_is_away_is_503_with_retry_after(wire: Wire, databases: Databases) -> None:
