@@ -73,8 +73,7 @@ def _draw_causes(
     return found
 
 
-def phones(rng: Generator, *, causes: int, rate: float | None = None, against: str = "baseline") -> Case:
-    rows = 10_000
+def phones(rng: Generator, *, causes: int, rows: int = 10_000, against: str = "baseline") -> Case:
     chip_of = rng.permutation(np.concatenate([np.arange(12), rng.integers(0, 12, 68)]))
     popular = rng.dirichlet(np.full(80, 0.8))
     model = rng.choice(80, rows, p=popular)
@@ -83,7 +82,7 @@ def phones(rng: Generator, *, causes: int, rate: float | None = None, against: s
         columns[name] = rng.choice(size, rows, p=rng.dirichlet(np.full(size, 3.0)))
     words = {name: np.char.add(name, column.astype(str)) for name, column in columns.items()}
     exposures = 1.0 + rng.poisson(rng.gamma(1.0, 120.0, rows))
-    usual = (rate or float(rng.uniform(0.004, 0.03))) * np.ones(rows)
+    usual = float(rng.uniform(0.004, 0.03)) * np.ones(rows)
     if against == "baseline":
         usual = usual * np.exp(rng.normal(0, 0.3, 12))[columns["chip"]] * np.exp(rng.normal(0, 0.2, 6))[columns["os"]]
     chance = usual.copy()
