@@ -11,7 +11,7 @@ from urllib.parse import quote
 import click
 import requests
 
-from core.errors import AppError, Problem
+from core.errors import AppError, InvalidInputError, Problem
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_S = (3.05, 300)
@@ -20,7 +20,11 @@ server_option = click.option(
     "--server", envvar="MUSTER_SERVER", default="http://127.0.0.1:8000", show_default=True, help="The web process."
 )
 key_option = click.option(
-    "--key", envvar="MUSTER_API_KEY", required=True, help="An sk_… key; better in MUSTER_API_KEY than typed."
+    "--key",
+    envvar="MUSTER_API_KEY",
+    show_envvar=True,
+    required=True,
+    help="An sk_… key; better in MUSTER_API_KEY than typed.",
 )
 
 
@@ -76,9 +80,9 @@ def check(paths: tuple[Path, ...]) -> None:
     problems: list[Problem] = []
     for path in paths:
         try:
-            parse_yaml(path.read_text())
+            parse_yaml(_text(path))
         except AppError as error:
-            problems += [Problem(f"{path}: {each.path}", each.message, each.line) for each in error.problems]
+            problems += [Problem("", f"{path}: {each}") for each in error.problems]
     if problems:
         raise AppError("mistakes", *problems)
     click.echo(f"{len(paths)} file{'s are' if len(paths) > 1 else ' is'} fine.")
@@ -91,10 +95,21 @@ def check(paths: tuple[Path, ...]) -> None:
 @key_option
 def push(paths: tuple[Path, ...], start: bool, server: str, key: str) -> None:
     """Create or change polls from YAML files; an unchanged one stays as it is."""
+    params = {"start": "1"} if start else {}
     for path in paths:
-        params = {"start": "1"} if start else {}
-        reply = _ask("PUT", server, "/v1/polls", key, params=params, data=path.read_bytes())
+        try:
+            reply = _ask("PUT", server, "/v1/polls", key, params=params, data=_text(path).encode())
+        except AppError as error:
+            named = [Problem("", f"{path}: {each}") for each in error.problems]
+            raise AppError(error.message, *named) from None
         click.echo(f"{path}: {reply['ref']} {reply['id']} version {reply['version']}, {reply['status']}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInputError(Problem("", "is not UTF-8")) from None
 
 
 def _ask(method: str, server: str, path: str, key: str, **options: Any) -> dict[str, Any]:
