@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from feedback.bulk import Bulk, NewRows
+from feedback.sketches import quantile_bucket
 from feedback.store_items import AnswerChange, Standing
 from feedback.tables import CELLS, MARKS
-from feedback.telemetry import CSAT, INSTALL_HOURS, LATENCY, LATENCY_P95, Summary, harms, hour_of, quantile_bucket
+from feedback.telemetry import CSAT, INSTALL_HOURS, LATENCY, LATENCY_P95, Summary, harms, hour_of
 
 CellKey = tuple[str, str, datetime, str, str, str, int]
 Sums = tuple[int, int, int]

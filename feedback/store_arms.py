@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from core.device import WIRE_NAMES, DeviceContext
 from core.errors import InvalidInputError, Problem
 from feedback.responses import CONTEXT_FIELDS, Arm
+from feedback.sketches import quantile_bucket
 from feedback.tables import ANSWERS, CELLS, CONTEXTS, INFERENCES
-from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY, LATENCY_P95, METRICS, quantile_bucket
+from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY, LATENCY_P95, METRICS
 
 COLUMNS = dict(zip(HARMS, ("crashes", "timeouts", "fell_back", "invalid"), strict=True))
 

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from core.device import DeviceContext
 from feedback.bulk import Bulk, NewRows
 from feedback.responses import CONTEXT_FIELDS, Answer, AnswerKey, PollEvent, latest
+from feedback.sketches import quantile_bucket
 from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, POLL_EVENTS
-from feedback.telemetry import Summary, quantile_bucket
+from feedback.telemetry import Summary
 
 Item = PollEvent | Summary
 

@@ -53,14 +53,3 @@ def harms(summary: Summary) -> tuple[str, ...]:
     """Return the rates this window is a harm for."""
     seen = (summary.crashes > 0, summary.timeouts > 0, summary.fell_back, summary.invalid > 0)
     return tuple(name for name, harmed in zip(HARMS, seen, strict=True) if harmed)
-
-
-def quantile_bucket(buckets: Mapping[int, int], q: float) -> int | None:
-    """Return the bucket that holds the quantile `q`, None when nothing was counted."""
-    total = sum(buckets.values())
-    reached = 0
-    for bucket in sorted(buckets):
-        reached += buckets[bucket]
-        if total and reached >= q * total:
-            return bucket
-    return None

@@ -17,6 +17,7 @@ from bot.context import Context
 from core.db import reading
 from feedback import store as feedback
 from feedback.scores import satisfied_from
+from feedback.sketches import PER_DOUBLING
 from feedback.store import ArmCell
 from feedback.telemetry import CSAT, HARMS, LATENCY_P95
 from releases import guardrails
@@ -27,7 +28,7 @@ from releases.rollout import Rollout, State
 
 NOBODY: Final = Arm(n=0, total=0)
 SCALE: Final = 5
-LN_BUCKET: Final = math.log(2) / 4  # a log2x4 bucket is a quarter of an octave
+LN_BUCKET: Final = math.log(2) / PER_DOUBLING  # how far apart two edges of a histogram are
 HEARD_WITHIN: Final = timedelta(days=30)
 
 
