@@ -97,6 +97,13 @@ def messages(state: State, where: str | None, user: str | None) -> list[Json]:
     ]
 
 
+def spelled(state: State, text: str) -> str:
+    """Return a text with people and channels by their names, as Slack shows it."""
+    for sign, each in [("@", user) for user in state["users"]] + [("#", room) for room in state["channels"]]:
+        text = text.replace(f"<{sign}{each['id']}>", f"{sign}{each['name']}")
+    return text
+
+
 def words(message: Mapping[str, Any]) -> str:
     """Return all text of a message: its fallback and whatever its blocks say."""
     return "\n".join([message["text"] or "", *_texts(message["blocks"])])

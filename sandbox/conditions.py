@@ -53,6 +53,28 @@ def lacks(condition: Condition, view: View) -> str | None:
             assert_never(condition)
 
 
+def claim(condition: Condition) -> str:
+    """Return what a condition wants, in words."""
+    match condition:
+        case Said(place=place, words=words, to=to, times=times):
+            often = "" if times is None else f" {times}×"
+            return f"{place} should say “{words}”{often}" + (f" to {to}" if to else "")
+        case ReleaseIs(state=state, percent=percent):
+            return f"the release should be {state}" + ("" if percent is None else f" at {percent:g} %")
+        case Tickets(count=count):
+            return f"Jira should have {count} ticket{'' if count == 1 else 's'}"
+        case AnswersOnce():
+            return "every answer should be stored once"
+        case NothingRefused():
+            return "nothing should be refused"
+        case RunningOn(version=version, at_least=least, at_most=most):
+            return f"{least} to {'all' if most is None else most} phones should run {version}"
+        case DigestIs(week=week, posts=posts):
+            return f"the digest of {week} should be posted {posts}×"
+        case _:
+            assert_never(condition)
+
+
 def _said(wanted: Said, state: dict[str, Any]) -> str | None:
     user = acting.person(state, wanted.to) if wanted.to else None
     where = acting.channel(state, wanted.place, user or "")

@@ -26,11 +26,19 @@ SWITCHES: Mapping[str, Switch] = {
     "slack_down": Switch(rest=False, does="the Web API and response URLs answer 503"),
     "slack_lost": Switch(rest=0, does="the next n chat calls are carried out, but their replies never arrive"),
     "jira_down": Switch(rest=False, does="Jira answers 503"),
-    "jira_lag_s": Switch(rest=0.0, does="seconds until a new issue can be found by search"),
+    "jira_lag_s": Switch(rest=0.0, does="a new issue can be found by search only after n seconds"),
     "jira_timeout_after_create": Switch(rest=0, does="the next n creates are carried out, but never answered"),
     "jira_429": Switch(rest=0, does="the next n Jira calls are answered with 429"),
     "phones_offline": Switch(rest=False, does="no phone reaches the collector"),
 }
+
+
+def in_words(name: str, value: object) -> str:
+    """Return what turning a switch does, in words."""
+    switch = SWITCHES[name]
+    if value == switch.rest:
+        return f"no more: {switch.does}"
+    return switch.does if value is True else f"{switch.does} (n = {value})"
 
 
 class Faults:

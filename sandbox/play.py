@@ -11,7 +11,8 @@ from typing import Protocol, assert_never
 from core.errors import AppError
 from sandbox import acting, tiny_onnx
 from sandbox.acting import Stage
-from sandbox.conditions import View, lacks
+from sandbox.conditions import View, claim, lacks
+from sandbox.faults import in_words
 from sandbox.fleet import Fleet
 from sandbox.script import (
     Act,
@@ -148,7 +149,7 @@ class Player:
                 self._click(act)
             case Switch(faults=faults):
                 self.stage.switch(faults)
-                self._teller.did(", ".join(f"{name} = {value}" for name, value in faults.items()))
+                self._teller.did("; ".join(in_words(name, value) for name, value in faults.items()))
             case SendAgain(phones=phones):
                 again = self.fleet.send_again(self.stage.clock(), phones)
                 self._teller.did(f"{phones} phones send a batch twice: {again.duplicate} answers seen as duplicates")
@@ -213,7 +214,7 @@ class Player:
         deadline = time.monotonic() + within_s
         while (missing := lacks(condition, self._view)) is not None:
             if time.monotonic() > deadline:
-                self._fail(f"{condition}: {missing}")
+                self._fail(f"{claim(condition)}: {missing}")
                 return
             time.sleep(LOOK_EVERY_S)
             self._listen()
@@ -226,7 +227,8 @@ class Player:
             if known in self._heard or not self._is_app(state, message["user"]):
                 continue
             self._heard.add(known)
-            self._teller.heard(_place(state, message), message["text"] or acting.words(message))
+            said = message["text"] or acting.words(message)
+            self._teller.heard(_place(state, message), acting.spelled(state, said))
 
     def _is_app(self, state: acting.State, user: str) -> bool:
         return all(user != person["id"] for person in state["users"] if person["id"] != "U0MUSTER")
@@ -237,6 +239,7 @@ class Player:
 
 
 def _place(state: acting.State, message: acting.Json) -> str:
-    name = next((each["name"] for each in state["channels"] if each["id"] == message["channel"]), message["channel"])
+    room = next(each for each in state["channels"] if each["id"] == message["channel"])
+    name = f"#{room['name']}" if room["kind"] == "channel" else f"to {room['name']} directly"
     to = next((each["name"] for each in state["users"] if each["id"] == message["ephemeral_to"]), None)
-    return f"#{name}" + (f" (only {to} sees it)" if to else "") + (" thread" if message["thread_ts"] else "")
+    return name + (f" (only {to} sees it)" if to else "") + (" thread" if message["thread_ts"] else "")

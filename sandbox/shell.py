@@ -130,7 +130,7 @@ class Shell:
         where = next((each["name"] for each in state["channels"] if each["id"] == message["channel"]), "?")
         only = " (only you see it)" if message["ephemeral_to"] else ""
         self._print(f"\n[#{where}{only}]")
-        self._print(plain("\n".join(acting.lines(message))))
+        self._print(plain(acting.spelled(state, "\n".join(acting.lines(message)))))
         if names := acting.buttons(message):
             self._print("   " + "  ".join(f"[{name}]" for name in names))
 

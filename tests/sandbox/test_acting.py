@@ -78,3 +78,9 @@ def test_a_message_is_read_with_its_tables(stage: Stage, client: WebClient) -> N
     assert acting.lines(message) == ["*kws*", "0.0  0.1", "1.0  1.1"]
     assert "fallback" in acting.words(message)
     assert "1.1" in acting.words(message)
+
+
+def test_people_and_channels_are_spelled_by_their_names() -> None:
+    state = {"users": [{"id": "U0MIA", "name": "Mia"}], "channels": [{"id": "C0RELEASES", "name": "model-releases"}]}
+
+    assert acting.spelled(state, "<@U0MIA> in <#C0RELEASES>, not <@U0X>") == "@Mia in #model-releases, not <@U0X>"

@@ -9,7 +9,7 @@ import pytest
 from slack_sdk import WebClient
 
 from sandbox.acting import Stage
-from sandbox.conditions import View, lacks
+from sandbox.conditions import View, claim, lacks
 from sandbox.fleet import Fleet, Manner
 from sandbox.script import AnswersOnce, Condition, DigestIs, NothingRefused, ReleaseIs, RunningOn, Said, Tickets
 from sandbox.server import Server
@@ -120,3 +120,19 @@ def test_phones_are_counted_by_what_they_run(view: View, fleet: Fleet) -> None:
 
     assert lacks(RunningOn(version="1.4.0", at_least=20), view) is None
     assert lacks(RunningOn(version="1.4.0", at_most=5), view) == "20 phones run 1.4.0"
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (Said(place="#general", words="R1", to="Pam", times=2), "#general should say “R1” 2× to Pam"),
+        (ReleaseIs(state="progressing", percent=5.0), "the release should be progressing at 5 %"),
+        (Tickets(count=1), "Jira should have 1 ticket"),
+        (AnswersOnce(), "every answer should be stored once"),
+        (NothingRefused(), "nothing should be refused"),
+        (RunningOn(version="1.4.0", at_most=75), "0 to 75 phones should run 1.4.0"),
+        (DigestIs(week="2026-W47", posts=1), "the digest of 2026-W47 should be posted 1×"),
+    ],
+)
+def test_a_condition_says_what_it_wants(condition: Condition, words: str) -> None:
+    assert claim(condition) == words

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from core.errors import InvalidInputError
-from sandbox.faults import SWITCHES, Faults
+from sandbox.faults import SWITCHES, Faults, in_words
 
 
 def test_every_fault_is_off_at_first() -> None:
@@ -66,3 +66,9 @@ def test_every_mistake_is_named_and_then_nothing_is_turned() -> None:
         "slack_dwon", "slack_429", "jira_down", "jira_429", "jira_lag_s",
     ]  # fmt: skip
     assert not faults.on("slack_down")
+
+
+def test_a_switch_is_told_in_words() -> None:
+    assert in_words("jira_down", True) == "Jira answers 503"
+    assert in_words("jira_down", False) == "no more: Jira answers 503"
+    assert in_words("slack_429", 3) == "the next n Web API calls are answered with 429 (n = 3)"
