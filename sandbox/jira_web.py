@@ -5,8 +5,6 @@ Mount it at /jira: the base address for clients is then http://host:port/jira.
 
 from __future__ import annotations
 
-import contextlib
-import socket
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -15,7 +13,7 @@ import flask
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from sandbox import jira_page, jira_rules, jira_shapes
+from sandbox import jira_page, jira_rules, jira_shapes, line
 from sandbox.jira import (
     EMAIL,
     ISSUE_TYPES,
@@ -51,7 +49,7 @@ class JiraApi:
         """Answer in place of the API when a fault is on or the account is wrong."""
         if self.jira.faults.on("jira_down"):
             if self.jira.drops_when_down:
-                return drop_connection()
+                return _dropped()
             return "<html><body><h1>Service Unavailable</h1></body></html>", 503
         if self.jira.faults.take("jira_429"):
             return self._too_many()
@@ -95,7 +93,7 @@ class JiraApi:
         issue = self.jira.create(fields, properties)
         if self.jira.faults.take("jira_timeout_after_create"):
             self.jira.closing.wait(self.jira.hang_s)
-            return drop_connection()
+            return _dropped()
         return {"id": str(issue.id), "key": issue.key, "self": self._self(f"issue/{issue.id}")}, 201
 
     def read(self, ref: str) -> ResponseReturnValue:
@@ -261,12 +259,8 @@ def _api(api: JiraApi) -> flask.Blueprint:
     return rest
 
 
-def drop_connection() -> ResponseReturnValue:
-    """Close the socket under the reply, so that the other side gets none."""
-    connection = request.environ.get("werkzeug.socket")
-    if connection is not None:
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+def _dropped() -> ResponseReturnValue:
+    line.drop()
     return "", 503
 
 

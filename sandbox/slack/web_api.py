@@ -5,13 +5,12 @@ https://docs.slack.dev/apis/web-api
 
 from __future__ import annotations
 
-import contextlib
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import flask
 
+from sandbox import line
 from sandbox.slack import chat_api, directory_api, files_api, views_api
 from sandbox.slack.calls import ApiError, Args
 from sandbox.slack.rates import LIMITS
@@ -127,7 +126,7 @@ def _call(slack: Slack, name: str) -> flask.Response:
     reply = flask.jsonify(answer)
     reply.headers["x-oauth-scopes"] = ",".join(slack.credentials.scopes)
     if name.startswith("chat.") and answer["ok"] and slack.faults.take("slack_lost"):
-        _hang_up()
+        line.drop()
     return reply
 
 
@@ -184,11 +183,3 @@ def _slow_down(wait_s: int) -> flask.Response:
     reply.status_code = 429
     reply.headers["Retry-After"] = str(wait_s)
     return reply
-
-
-def _hang_up() -> None:
-    """The call was carried out, but the line drops before the answer is through."""
-    line = flask.request.environ.get("werkzeug.socket")
-    if isinstance(line, socket.socket):
-        with contextlib.suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
