@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 SHORTCUTS: Mapping[str, str] = {forms.MAKE_REGRESSION: "ticket open"}
-EVENTS = ("app_mention", "message.im", "app_home_opened")
 LINK = re.compile(r"link:.*")  # buttons that only open an address
 ANY_CLICK = re.compile(r"(?!link:)[a-z]+:.*")
 

@@ -45,10 +45,6 @@ class Limit:
     relative: bool
     text: str
 
-    @property
-    def is_ceiling(self) -> bool:
-        return _METRICS[self.metric][0] == "<"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:

@@ -105,14 +105,6 @@ def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
     return default
 
 
-def set_attribute(node: onnx.NodeProto, name: str, value: Any) -> None:
-    for place, item in enumerate(node.attribute):
-        if item.name == name:
-            del node.attribute[place]
-            break
-    node.attribute.append(helper.make_attribute(name, value))
-
-
 def serialized(model: onnx.ModelProto) -> bytes:
     """Return the bytes of a checked model; equal models give equal bytes."""
     onnx.checker.check_model(model)

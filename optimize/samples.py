@@ -35,10 +35,6 @@ class Samples:
     def range(self) -> tuple[float, float]:
         return float(self.x.min()), float(self.x.max())
 
-    @property
-    def unlabelled(self) -> Samples:
-        return Samples(x=self.x, y=None, sha256=self.sha256)
-
     def part(self, rows: npt.NDArray[np.int64]) -> Samples:
         return Samples(x=self.x[rows], y=None if self.y is None else self.y[rows], sha256=self.sha256)
 

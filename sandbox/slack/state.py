@@ -105,12 +105,6 @@ class Workspace:
         members = frozenset({person.id, BOT_USER})
         self.channels[id_] = Channel(id=id_, name=person.name, kind="im", members=members)
 
-    def add_person(self, id_: str, name: str, title: str = "") -> None:
-        with self.lock:
-            self.people[id_] = Person(id=id_, name=name, title=title)
-            self._add_direct(self.people[id_])
-        self._changed()
-
     def add_channel(self, id_: str, name: str, members: Iterable[str], *, is_archived: bool = False) -> None:
         with self.lock:
             self.channels[id_] = Channel(id=id_, name=name, members=frozenset(members), is_archived=is_archived)
