@@ -99,21 +99,23 @@ def blueprint(
         evaluated = success(offer(install, device, catalog.slot(key.app, flag)), settings.public_url)
         return Response(_encode(evaluated), content_type="application/json")
 
-    @routes.errorhandler(AppError)
-    def _failed(error: AppError) -> Response:
-        code: ErrorCode = "GENERAL"
-        if isinstance(error, BadContextError):
-            code = error.code
-        elif isinstance(error, NotFoundError):
-            code = "FLAG_NOT_FOUND"
-        flag = (request.view_args or {}).get("flag")
-        body = {"errorCode": code, "errorDetails": error.message} | ({"key": flag} if flag else {})
-        reply = Response(_encode(body), status=error.status, content_type="application/json")
-        if isinstance(error, TooManyError):
-            reply.headers["Retry-After"] = str(error.retry_after_s)
-        return reply
-
+    routes.register_error_handler(AppError, failure)
     return routes
+
+
+def failure(error: AppError) -> Response:
+    """Return a refusal in OFREP's words."""
+    code: ErrorCode = "GENERAL"
+    if isinstance(error, BadContextError):
+        code = error.code
+    elif isinstance(error, NotFoundError):
+        code = "FLAG_NOT_FOUND"
+    flag = (request.view_args or {}).get("flag")
+    body = {"errorCode": code, "errorDetails": error.message} | ({"key": flag} if flag else {})
+    reply = Response(_encode(body), status=error.status, content_type="application/json")
+    if isinstance(error, TooManyError):
+        reply.headers["Retry-After"] = str(error.retry_after_s)
+    return reply
 
 
 def read_context(body: bytes) -> tuple[str, DeviceContext]:
