@@ -171,8 +171,9 @@ def _pair(days: Days, window: _Window, *, week_back: int | None = None) -> _Pair
     """Return the window against its weekdays before; `week_back`: that week before against the other ones."""
     now: dict[str, float] = defaultdict(float)
     usual: dict[str, float] = defaultdict(float)
-    n = spread = 0.0
-    for day in window.days():
+    here_on: dict[int, float] = defaultdict(float)
+    there_on: dict[int, float] = {}
+    for day in window.days() if week_back is None else window.days()[:7]:
         asked = day if week_back is None else window.usual(day)[week_back]
         seen = days.get(asked, {})
         before = _sum(days.get(other, {}) for other in window.usual(day, without=week_back))
@@ -182,10 +183,13 @@ def _pair(days: Days, window: _Window, *, week_back: int | None = None) -> _Pair
         for outcome in seen.keys() | before.keys():
             now[outcome] += seen.get(outcome, 0)
             usual[outcome] += here * before.get(outcome, 0) / there
-        n += here
-        spread += here * here / there
+        here_on[day.weekday()] += here
+        there_on[day.weekday()] = there
+    n = sum(here_on.values())
     if n < LEAST_N or len(usual) < 2:
         return None
+    # Days of one weekday share what they are compared with, so it counts once.
+    spread = sum(here_on[weekday] ** 2 / there for weekday, there in there_on.items())
     shares = {outcome: usual[outcome] / n for outcome in usual}
     return _Pair({outcome: now[outcome] / n for outcome in usual}, shares, n, n * n / spread)
 
