@@ -26,56 +26,58 @@ SLACK_SETTINGS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Check:
+    """One thing looked at; `sentence` says what to do when it did not pass."""
+
     passed: bool
     sentence: str
 
 
-def examine(ctx: Context, *, live: bool) -> tuple[Finding, ...]:
+def examine(ctx: Context, *, live: bool) -> tuple[Check, ...]:
     """Return everything looked at; `live` also asks Slack and Jira over the network."""
-    findings = [*_databases(ctx), *_slack_settings(ctx)]
+    checks = [*_databases(ctx), *_slack_settings(ctx)]
     if live and ctx.settings.slack_bot_token:
-        findings += _slack(ctx)
-    findings += _jira(ctx, live=live)
-    return tuple(findings)
+        checks += _slack(ctx)
+    checks += _jira(ctx, live=live)
+    return tuple(checks)
 
 
-def _databases(ctx: Context) -> list[Finding]:
-    checks = health.check(ctx.databases, is_current)
-    if not checks["database"]:
+def _databases(ctx: Context) -> list[Check]:
+    alive = health.check(ctx.databases, is_current)
+    if not alive["database"]:
         return [_bad("The database does not answer; look at MUSTER_DATABASE_URL.")]
-    if not checks["schema"]:
+    if not alive["schema"]:
         return [_bad("The tables are missing or old; run `muster db upgrade`.")]
-    worker = checks["worker"]
+    worker = alive["worker"]
     told = "A worker is running." if worker else "No worker was alive in the last minute; start `muster worker`."
     with reading(ctx.databases.control) as session:
         broken = failed_jobs(session)
-    findings = [_good("The databases answer and their tables are current."), Finding(passed=worker, sentence=told)]
+    checks = [_good("The databases answer and their tables are current."), Check(passed=worker, sentence=told)]
     if broken:
         newest = broken[0]
-        findings.append(_bad(f"{len(broken)} jobs were given up on; the newest is {newest.key}: {newest.error}"))
-    return findings
+        checks.append(_bad(f"{len(broken)} jobs were given up on; the newest is {newest.key}: {newest.error}"))
+    return checks
 
 
-def _slack_settings(ctx: Context) -> list[Finding]:
+def _slack_settings(ctx: Context) -> list[Check]:
     missing = [_bad(told) for field, told in SLACK_SETTINGS.items() if not getattr(ctx.settings, field)]
     return missing or [_good("Slack's token, signing secret, channel and first admin are set.")]
 
 
-def _slack(ctx: Context) -> list[Finding]:
+def _slack(ctx: Context) -> list[Check]:
     try:
         reply = ctx.slack.auth_test()
-        findings = [_good(f"Slack knows us as @{reply['user']} in {reply['team']}."), _scopes(reply)]
+        checks = [_good(f"Slack knows us as @{reply['user']} in {reply['team']}."), _scopes(reply)]
         if ctx.settings.slack_channel:
-            findings.append(_channel(ctx, ctx.settings.slack_channel))
+            checks.append(_channel(ctx, ctx.settings.slack_channel))
     except SlackClientError as error:
         return [_bad(f"Slack refused: {_reason(error)}.")]
     except OSError as error:
         return [_bad(f"Slack cannot be reached at {ctx.settings.slack_api_url}: {error}.")]
-    return findings
+    return checks
 
 
-def _scopes(reply: SlackResponse) -> Finding:
+def _scopes(reply: SlackResponse) -> Check:
     wanted = set(json.loads(MANIFEST.read_text())["oauth_config"]["scopes"]["bot"])
     granted = {scope.strip() for scope in _header(reply, "x-oauth-scopes").split(",") if scope.strip()}
     lacking = sorted(wanted - granted)
@@ -90,7 +92,7 @@ def _header(reply: SlackResponse, name: str) -> str:
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
-def _channel(ctx: Context, channel: str) -> Finding:
+def _channel(ctx: Context, channel: str) -> Check:
     try:
         facts: dict[str, Any] = ctx.slack.conversations_info(channel=channel).get("channel") or {}
     except SlackClientError as error:
@@ -105,7 +107,7 @@ def _reason(error: SlackClientError) -> str:
     return str(reply["error"]) if reply is not None and "error" in reply else str(error)
 
 
-def _jira(ctx: Context, *, live: bool) -> list[Finding]:
+def _jira(ctx: Context, *, live: bool) -> list[Check]:
     if ctx.jira is None:
         return [_good("No Jira is set up; tickets wait until MUSTER_JIRA_URL, _EMAIL, _TOKEN and _PROJECT are set.")]
     problems = ctx.jira.check() if live else ()
@@ -113,9 +115,9 @@ def _jira(ctx: Context, *, live: bool) -> list[Finding]:
     return [_bad(f"Jira: {problem}.") for problem in problems] or [_good(f"Jira {told}.")]
 
 
-def _good(sentence: str) -> Finding:
-    return Finding(passed=True, sentence=sentence)
+def _good(sentence: str) -> Check:
+    return Check(passed=True, sentence=sentence)
 
 
-def _bad(sentence: str) -> Finding:
-    return Finding(passed=False, sentence=sentence)
+def _bad(sentence: str) -> Check:
+    return Check(passed=False, sentence=sentence)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-import sqlalchemy as sa
-
 from bot import digests, posts
 from bot.context import Context
 from bot.flows import release as releases
 from bot.weeks import last_due, parse_schedule, week_before
 from core.db import reading
 from core.engine import enqueue
-from core.keys import ApiKeyRow
+from core.keys import first_key_at
 from releases.store import live_releases
 
 log = logging.getLogger(__name__)
@@ -50,7 +48,7 @@ def ask_for_digest(ctx: Context, now: datetime) -> None:
     week = week_before(due, schedule.zone)
     app = ctx.settings.app
     with reading(ctx.databases.control) as session:
-        since = session.scalar(sa.select(sa.func.min(ApiKeyRow.created_at)).where(ApiKeyRow.app == app))
+        since = first_key_at(session, app)
         kept = digests.find_week(session, app=app, week=week.name)
         done = kept is not None and posts.find(session, kept.id, ctx.settings.slack_channel or "") is not None
     if since is None or since >= week.ends or done:

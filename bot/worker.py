@@ -9,8 +9,7 @@ import prometheus_client
 
 from bot import hear, schedule
 from bot.context import Context, open_context
-from bot.flows import digest, housekeeping, release
-from bot.flows import regression as tickets
+from bot.flows import digest, housekeeping, regression, release
 from core.engine import Job, Worker
 from core.settings import Settings
 
@@ -19,8 +18,8 @@ JOBS: dict[str, Job] = {
     "hear": hear.hear,
     "show_card": release.show_card,
     "announce": release.announce,
-    "open_ticket": tickets.open_ticket,
-    "announce_ticket": tickets.announce_ticket,
+    "open_ticket": regression.open_ticket,
+    "announce_ticket": regression.announce_ticket,
     "post_digest": digest.post_digest,
     "housekeeping": housekeeping.run,
 }

@@ -73,6 +73,11 @@ def list_keys(session: Session) -> tuple[ApiKey, ...]:
     return tuple(_facts(row) for row in session.scalars(sa.select(ApiKeyRow).order_by(ApiKeyRow.created_at)))
 
 
+def first_key_at(session: Session, app: str) -> datetime | None:
+    """Return when the app got its first key: before that nothing can have been heard of it. None when it has none."""
+    return session.scalar(sa.select(sa.func.min(ApiKeyRow.created_at)).where(ApiKeyRow.app == app))
+
+
 def revoke_key(session: Session, key_id: str, *, now: datetime) -> ApiKey:
     """Revoke for good; every process follows within seconds. Revoking twice changes nothing."""
     row = session.get(ApiKeyRow, key_id)

@@ -10,8 +10,8 @@ from bot.views.blocks import Message, escape, section
 
 def run(ctx: Context, request: Request) -> Message:
     request.only(flags=("slack",))
-    findings = doctor.examine(ctx, live="slack" in request.flags)
-    wrong = [finding for finding in findings if not finding.passed]
-    text = f"{len(wrong)} of {len(findings)} checks need somebody." if wrong else "Everything that I looked at is fine."
-    lines = [f"{'✓' if finding.passed else '✗'} {escape(finding.sentence)}" for finding in findings]
+    checks = doctor.examine(ctx, live="slack" in request.flags)
+    wrong = [check for check in checks if not check.passed]
+    text = f"{len(wrong)} of {len(checks)} checks need somebody." if wrong else "Everything that I looked at is fine."
+    lines = [f"{'✓' if check.passed else '✗'} {escape(check.sentence)}" for check in checks]
     return Message(text=text, blocks=(section(f"*{text}*"), section("\n".join(lines))))
