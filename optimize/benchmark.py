@@ -17,7 +17,6 @@ import numpy as np
 RESOLUTION: Final = 0.01
 # Two-sided 95 % quantiles of Student's t for 1, 2, … degrees of freedom.
 _T95: Final = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
-Sittings = Sequence[Sequence[Sequence[int]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Distil: a small scikit-learn student learns the model's outputs on unlabelled inputs and is written as ONNX.
+"""Distil: a small scikit-learn student learns the model's outputs on unlabeled inputs and is written as ONNX.
 
 For tabular and other small inputs. Runs in the limited child; the same inputs give the same bytes.
 """

@@ -63,18 +63,18 @@ def compare(before: Array, after: Array, y: npt.NDArray[np.int64] | None) -> Com
     flips = int((was != now).sum())
     noise = float(((after - before) ** 2).sum())
     signal = float((before**2).sum())
-    labelled = _labelled(was, now, y) if y is not None else dict.fromkeys(_LABELLED)
+    labeled = _labeled(was, now, y) if y is not None else dict.fromkeys(_LABELED)
     return Comparison(
         n=len(before),
         flips=flips,
         flips_high=at_most(flips, len(before)),
         sqnr_db=None if noise == 0 or signal == 0 else round(10 * math.log10(signal / noise), 2),
         max_difference=float(np.abs(after - before).max()),
-        **labelled,
+        **labeled,
     )
 
 
-_LABELLED: Final = (
+_LABELED: Final = (
     "accuracy_before", "accuracy_after", "difference", "low", "high", "broke", "mended", "p",
     "worst_class", "worst_difference", "worst_accuracy",
 )  # fmt: skip
@@ -126,7 +126,7 @@ def at_most(hits: int, n: int) -> float:
     return min(1.0, (middle + Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n))
 
 
-def _labelled(was: Array, now: Array, y: Array) -> dict[str, Any]:
+def _labeled(was: Array, now: Array, y: Array) -> dict[str, Any]:
     right_before, right_after = was == y, now == y
     broke, mended = int((right_before & ~right_after).sum()), int((~right_before & right_after).sum())
     low, high = difference_interval(broke, mended, len(y))

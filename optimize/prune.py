@@ -57,7 +57,7 @@ def prune(
 ) -> Pruned:
     """Prune by a held-out relative error of each repaired layer, or by a fixed share of the channels.
 
-    `x`: unlabelled inputs; `run` loads a model from bytes and gives something with ONNX Runtime's `run`.
+    `x`: unlabeled inputs; `run` loads a model from bytes and gives something with ONNX Runtime's `run`.
     Raises: ValueError: nothing in this model can be pruned.
     """
     graph = _with_biases(content)

@@ -87,7 +87,7 @@ def elimination_order(layers: Sequence[Layer]) -> Index:
 def refit(layer: Layer, channels: Index) -> tuple[Matrix, Matrix | None]:
     """Return weights and bias that come nearest to the original output by the kept channels alone.
 
-    Ridge regression that shrinks towards the weights as they are, so that few rows do no harm.
+    Ridge regression that shrinks toward the weights as they are, so that few rows do no harm.
     """
     columns = layer.columns(channels)
     xx, xy, ridge = _centered(layer.fit, with_bias=layer.bias is not None)

@@ -157,7 +157,7 @@ def _check(limit: Limit, before: Benchmark, after: Benchmark, evidence: Evidence
 
 def _check_answers(limit: Limit, found: Comparison | None) -> tuple[Outcome, str]:
     if found is None or (limit.metric != "flips" and found.difference is None):
-        return "not measured", f"{limit.metric} not measured (no labelled inputs)"
+        return "not measured", f"{limit.metric} not measured (no labeled inputs)"
     if limit.metric == "flips":
         share = found.flips / found.n
         said = f"{share * 100:.2g} % of answers changed (at most {found.flips_high * 100:.2g} %), {limit.text}"

@@ -56,7 +56,7 @@ def clip(text: str, limit: int) -> str:
 
 
 def size(value: object) -> int:
-    """How many characters of `value` count towards the text of a whole message."""
+    """How many characters of `value` count toward the text of a whole message."""
     return sum(len(text) for text in _texts(value))
 
 

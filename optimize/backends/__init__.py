@@ -16,7 +16,7 @@ from optimize.recipes import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Advice:
     """Whether a step makes sense for a model, and a sentence why (not)."""
 
     applies: bool
@@ -49,7 +49,7 @@ class Backend(Protocol):
     def recipes(self) -> tuple[str, ...]:
         """Return the names of the steps it carries out."""
 
-    def applicable(self, step: Step, needs: Needs) -> Verdict:
+    def applicable(self, step: Step, needs: Needs) -> Advice:
         """Judge from the file's needs alone; nothing is loaded."""
 
     def run(self, step: Step, content: bytes, bench: Bench) -> Made:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from core.errors import Problem
-from optimize.backends import Bench, Made, Verdict, missing
+from optimize.backends import Advice, Bench, Made, missing
 from optimize.inspect import Needs
 from optimize.recipes import NAMES, NEEDS_INPUTS, Step
 
@@ -26,7 +26,7 @@ class OnnxRuntime:
     def recipes(self) -> tuple[str, ...]:
         return tuple(name for name in NAMES if name != "auto")
 
-    def applicable(self, step: Step, needs: Needs) -> Verdict:
+    def applicable(self, step: Step, needs: Needs) -> Advice:
         layers = sum(needs.ops.get(op, 0) for op in (*_MIXERS, *_CONVOLUTIONS))
         if step.name in (*_NUMBERS, "prune") and any(op in needs.ops for op in _QUANTIZED):
             return _no("the model is quantized already; start from the one in floating point")
@@ -42,7 +42,7 @@ class OnnxRuntime:
             return _no(f"the model has {len(needs.inputs)} inputs; the array x feeds one")
         if step.name == "distil" and needs.inputs[0].dtype != "float32":
             return _no("a student takes numbers (float32) only")
-        return Verdict(applies=True, reason="applies")
+        return Advice(applies=True, reason="applies")
 
     def run(self, step: Step, content: bytes, bench: Bench) -> Made:
         from optimize import quantize
@@ -82,8 +82,8 @@ def _convolutions_dominate(needs: Needs) -> bool:
     return convolutions > 0 and 2 * convolutions >= sum(needs.ops.get(op, 0) for op in _MIXERS)
 
 
-def _no(reason: str) -> Verdict:
-    return Verdict(applies=False, reason=reason)
+def _no(reason: str) -> Advice:
+    return Advice(applies=False, reason=reason)
 
 
 def _fixed(content: bytes) -> bytes:
