@@ -51,7 +51,7 @@ def register(name: str, version: str, path: Path, server: str, key: str, **needs
     digest = _digest(path)
     params = {"model": name, "version": version} | {field: _plain(value) for field, value in needs.items() if value}
     with path.open("rb") as file, click.progressbar(length=path.stat().st_size, label=path.name) as bar:
-        reply = _ask("PUT", server, f"/v1/artifacts/{digest}", key, params=params, data=_chunks(file, bar))
+        reply = ask("PUT", server, f"/v1/artifacts/{digest}", key, params=params, data=_chunks(file, bar))
     click.echo(f"{name}@{version} {reply['variant']}  {reply['size_bytes']} bytes  sha256 {digest}")
 
 
@@ -60,7 +60,7 @@ def register(name: str, version: str, path: Path, server: str, key: str, **needs
 @key_option
 def list_models(server: str, key: str) -> None:
     """List models with their versions and variants."""
-    for each in _ask("GET", server, "/v1/models", key)["models"]:
+    for each in ask("GET", server, "/v1/models", key)["models"]:
         click.echo(f"{each['model']}")
         for artifact in each["artifacts"]:
             click.echo(f"  {artifact['version']:10} {artifact['variant']:8} {artifact['sha256'][:12]}")
@@ -98,7 +98,7 @@ def push(paths: tuple[Path, ...], start: bool, server: str, key: str) -> None:
     params = {"start": "1"} if start else {}
     for path in paths:
         try:
-            reply = _ask("PUT", server, "/v1/polls", key, params=params, data=_text(path).encode())
+            reply = ask("PUT", server, "/v1/polls", key, params=params, data=_text(path).encode())
         except AppError as error:
             named = [Problem("", f"{path}: {each}") for each in error.problems]
             raise AppError(error.message, *named) from None
@@ -112,7 +112,7 @@ def _text(path: Path) -> str:
         raise InvalidInputError(Problem("", "is not UTF-8")) from None
 
 
-def _ask(method: str, server: str, path: str, key: str, **options: Any) -> dict[str, Any]:
+def ask(method: str, server: str, path: str, key: str, **options: Any) -> dict[str, Any]:
     """Ask the server; its problems become ours.
 
     Raises: AppError: it could not be reached, or it refused.

@@ -1,0 +1,98 @@
+"""`muster release …`: a pipeline proposes a release, looks at it, and waits for its end. People decide in Slack."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from bot.cli_remote import ask, key_option, server_option
+
+# What a pipeline branches on.
+EXIT: Final = {"done": 0, "failed": 1, "stopped": 2, "waiting": 3, "running": 3}
+LOOK_EVERY_S: Final = 15.0
+OPTIONS: Final = {
+    "to": "Shares in percent, rising to 100.",
+    "bake": "Least time of a stage: 30min, 24h, 2d.",
+    "guard": 'Guardrails: "crash_rate<+0.2pt latency_p95<+10%".',
+    "where": "A segment; everyone when left out.",
+    "reason": "Why; people read it before they approve.",
+}
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the release as JSON.")
+
+
+@click.group()
+def release() -> None:
+    """Propose releases from a pipeline, and wait for them."""
+
+
+def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
+    for name, told in reversed(OPTIONS.items()):
+        command = click.option(f"--{name}", help=told)(command)
+    return command
+
+
+@release.command()
+@click.argument("target", metavar="MODEL@VERSION")
+@_plan_options
+@click.option("--dry-run", is_flag=True, help="Check the plan; propose nothing.")
+@json_option
+@server_option
+@key_option
+def start(target: str, dry_run: bool, as_json: bool, server: str, key: str, **plan: str | None) -> None:
+    """Propose a release; a person approves it in Slack. The same proposal twice is one."""
+    model, at, version = target.partition("@")
+    if not at or not model or not version:
+        raise click.UsageError("say which version, as in kws@1.4.0")
+    body = {"model": model, "version": version} | {name: value for name, value in plan.items() if value}
+    params = {"dry_run": "1"} if dry_run else {}
+    _show(ask("POST", server, "/v1/releases", key, params=params, json=body), as_json=as_json)
+
+
+@release.command()
+@click.argument("name")
+@json_option
+@server_option
+@key_option
+def status(name: str, as_json: bool, server: str, key: str) -> None:
+    """Show a release. Exit status: 0 done, 1 failed, 2 stopped, 3 still on its way."""
+    found = ask("GET", server, f"/v1/releases/{name}", key)
+    _show(found, as_json=as_json)
+    sys.exit(EXIT[found["outcome"]])
+
+
+@release.command()
+@click.argument("name")
+@click.option("--timeout-s", type=float, default=86_400, show_default=True, help="Most seconds to wait.")
+@json_option
+@server_option
+@key_option
+def wait(name: str, timeout_s: float, as_json: bool, server: str, key: str) -> None:
+    """Wait for the end of a release. Exit status: 0 done, 1 failed, 2 stopped (a person is needed), 3 time is up."""
+    deadline, told = time.monotonic() + timeout_s, ""
+    while True:
+        found = ask("GET", server, f"/v1/releases/{name}", key)
+        if not as_json and (line := _line(found)) != told:
+            told = line
+            click.echo(line)
+        if EXIT[found["outcome"]] < EXIT["running"] or time.monotonic() >= deadline:
+            break
+        time.sleep(min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
+    if as_json:
+        _show(found, as_json=True)
+    sys.exit(EXIT[found["outcome"]])
+
+
+def _show(found: dict[str, Any], *, as_json: bool) -> None:
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _line(found))
+
+
+def _line(found: dict[str, Any]) -> str:
+    state = found["state"].replace("_", " ")
+    versions = f"{found['model']} {found['baseline']} → {found['candidate']}"
+    return f"{found.get('name') or 'not kept'}  {versions}  {state} at {found['percent']:g} %: {found['reason']}"

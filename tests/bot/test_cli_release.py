@@ -1,0 +1,70 @@
+"""A pipeline proposes a release, is told its mistakes, and knows by the exit status how it went."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+import pytest
+import requests
+from click.testing import CliRunner, Result
+
+from bot.cli import main
+from tests.serving import Served, open_served
+
+
+@pytest.fixture
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    with open_served(request) as served:
+        for version, baseline in (("1.3.2", "1"), ("1.4.0", "")):
+            content = f"model {version}".encode()
+            requests.put(
+                f"{served.url}/v1/artifacts/{hashlib.sha256(content).hexdigest()}",
+                params={"model": "kws", "version": version, "variant": "fp32", "baseline": baseline},
+                data=content,
+                headers={"Authorization": f"Bearer {served.secret}"},
+                timeout=30,
+            ).raise_for_status()
+        yield served
+
+
+def muster(served: Served, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["release", *arguments, "--server", served.url, "--key", served.secret])
+
+
+def test_a_proposal_waits_for_people_and_is_made_once(served: Served) -> None:
+    first = muster(served, "start", "kws@1.4.0", "--to", "5,100", "--reason", "smaller")
+    again = muster(served, "start", "kws@1.4.0", "--to", "5,100", "--reason", "smaller")
+
+    assert first.exit_code == again.exit_code == 0
+    assert first.output == again.output
+    assert "R1  kws 1.3.2 → 1.4.0  awaiting approval" in first.output
+
+
+def test_the_status_of_one_that_is_not_over_is_3(served: Served) -> None:
+    muster(served, "start", "kws@1.4.0", "--to", "5,100")
+
+    assert muster(served, "status", "R1").exit_code == 3
+    assert muster(served, "wait", "R1", "--timeout-s", "0").exit_code == 3
+    assert json.loads(muster(served, "status", "R1", "--json").output)["outcome"] == "waiting"
+
+
+def test_every_mistake_of_a_plan_is_told(served: Served) -> None:
+    result = muster(served, "start", "kws@1.4.0", "--to", "5,3", "--bake", "soon", "--dry-run")
+
+    assert result.exit_code == 1
+    assert "stages[1].percent" in result.output
+    assert "bake" in result.output
+
+
+@pytest.mark.parametrize("target", ["kws", "@1.4.0", "kws@"])
+def test_a_target_without_model_or_version_is_a_usage_mistake(served: Served, target: str) -> None:
+    assert muster(served, "start", target).exit_code == 2
+
+
+def test_a_release_that_is_not_there_says_so(served: Served) -> None:
+    result = muster(served, "status", "R9")
+
+    assert result.exit_code == 1
+    assert "R9" in result.output
