@@ -25,9 +25,7 @@ def evidence_of(guardrail: Guardrail, table: Table, cohorts: Numbers) -> Numbers
         return _rates(guardrail, n_c, k_c, n_t, k_t)
     turn = 1.0 if guardrail.better == "lower" else -1.0
     if kind == "log_mean":
-        worse = math.log1p(guardrail.margin)
-        gap = worse if guardrail.better == "lower" else -math.log1p(-min(guardrail.margin, 0.99))
-        allowed = np.full(len(cohorts), gap)
+        allowed = np.full(len(cohorts), guardrail.allowed_gap(kind, 0.0))
     else:
         mean = np.abs(k_c.sum(axis=1) / np.maximum(n_c.sum(axis=1), 1))
         allowed = guardrail.margin * mean if guardrail.relative else np.full(len(cohorts), guardrail.margin)

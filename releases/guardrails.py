@@ -86,6 +86,21 @@ class Guardrail:
         size = self.margin if self.better == "lower" else -self.margin
         return signed(percent(abs(size)) if self.relative else points(abs(size)), size)
 
+    def allowed_ratio(self, rate: float) -> float:
+        """Return how many times the baseline's `rate` of harm the candidate may have."""
+        if self.better == "lower" and self.relative:
+            return 1 + self.margin
+        extra = self.margin * (1 - rate) if self.relative else self.margin
+        return 1 + extra / rate
+
+    def allowed_gap(self, kind: Kind, mean: float) -> float:
+        """Return how far the candidate's mean may be on the worse side of the baseline's `mean`."""
+        if not self.relative:
+            return self.margin
+        if kind == "log_mean":
+            return math.log1p(self.margin) if self.better == "lower" else -math.log1p(-min(self.margin, 0.99))
+        return self.margin * abs(mean)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -117,8 +132,11 @@ def judge(guardrail: Guardrail, measurement: Measurement, *, alpha: float = ALPH
         return _no_data(guardrail, *arms)
     if measurement.kind == "rate":
         log_e = log_e_of_rates(_with_allowed_ratio(guardrail, strata))
+    elif enough:
+        mean = arms[0].total / arms[0].n
+        log_e = log_e_of_means(strata, allowed=guardrail.allowed_gap(measurement.kind, mean))
     else:
-        log_e = log_e_of_means(strata, allowed=_allowed_gap(guardrail, measurement)) if enough else 0.0
+        log_e = 0.0
     failed = log_e >= -math.log(alpha)
     if not enough and not failed:
         return _no_data(guardrail, *arms)
@@ -184,26 +202,7 @@ def _with_allowed_ratio(guardrail: Guardrail, strata: Sequence[Stratum]) -> Iter
             installs += sum(arm.n for arm in waiting)
             hour, waiting = stratum.hour, []
         waiting.append(stratum.baseline)
-        yield stratum, _allowed_ratio(guardrail, (harms + 0.5) / (installs + 1))
-
-
-def _allowed_ratio(guardrail: Guardrail, rate: float) -> float:
-    if guardrail.better == "lower" and guardrail.relative:
-        return 1 + guardrail.margin
-    extra = guardrail.margin * (1 - rate) if guardrail.relative else guardrail.margin
-    return 1 + extra / rate
-
-
-def _allowed_gap(guardrail: Guardrail, measurement: Measurement) -> float:
-    """Return how far the candidate's mean may be on the worse side."""
-    if not guardrail.relative:
-        return guardrail.margin
-    if measurement.kind == "log_mean":
-        return (
-            math.log1p(guardrail.margin) if guardrail.better == "lower" else -math.log1p(-min(guardrail.margin, 0.99))
-        )
-    baseline = measurement.arm("baseline")
-    return guardrail.margin * abs(baseline.total / baseline.n)
+        yield stratum, guardrail.allowed_ratio((harms + 0.5) / (installs + 1))
 
 
 def _effect(guardrail: Guardrail, measurement: Measurement) -> tuple[Effect, bool]:

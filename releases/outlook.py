@@ -35,11 +35,11 @@ def smallest(guardrail: Guardrail, usual: Usual, n: float, *, alpha: float = ALP
     """Return the smallest regression that `n` in each arm would show, in the unit of the margin; None if none would."""
     if usual.kind == "rate":
         base = usual.value if guardrail.better == "lower" else 1 - usual.value
-        rate = power.smallest_rate(base, n, allowed=_ratio(guardrail, base), alpha=alpha) if base > 0 else None
+        rate = power.smallest_rate(base, n, allowed=guardrail.allowed_ratio(base), alpha=alpha) if base > 0 else None
         if rate is None:
             return None
         return (rate - base) / usual.value if guardrail.relative else rate - base
-    worse = _gap(guardrail, usual)
+    worse = guardrail.allowed_gap(usual.kind, usual.value)
     gap = power.smallest_gap(usual.spread, n, allowed=worse, alpha=alpha)
     if gap is None or usual.kind == "mean":
         return gap / abs(usual.value) if gap is not None and guardrail.relative and usual.value else gap
@@ -100,19 +100,3 @@ def _usual(measurement: Measurement, baseline: Arm) -> Usual:
     mean = baseline.total / baseline.n
     return Usual(kind=measurement.kind, value=mean,
                  spread=math.sqrt(max(0.0, baseline.total_sq / baseline.n - mean * mean)))  # fmt: skip
-
-
-def _ratio(guardrail: Guardrail, base: float) -> float:
-    if guardrail.better == "lower" and guardrail.relative:
-        return 1 + guardrail.margin
-    extra = guardrail.margin * (1 - base) if guardrail.relative else guardrail.margin
-    return 1 + extra / base
-
-
-def _gap(guardrail: Guardrail, usual: Usual) -> float:
-    if not guardrail.relative:
-        return guardrail.margin
-    if usual.kind == "log_mean":
-        is_lower = guardrail.better == "lower"
-        return math.log1p(guardrail.margin) if is_lower else -math.log1p(-min(guardrail.margin, 0.99))
-    return guardrail.margin * abs(usual.value)
