@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from core.device import WIRE_NAMES
 from feedback import polls
 from feedback.polls import Poll
+from feedback.telemetry import hour_of
 from feedback.wire import Bundle
 
 SIGNATURE_HEADER: Final = "Muster-Signature"
@@ -33,8 +34,7 @@ def compose(app: str, running: Sequence[tuple[Poll, FullGroups]], now: datetime)
 
     `full_groups` tells a phone which groups of devices have answered enough.
     """
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    bundle = Bundle(app=app, not_after=hour + VALID_FOR, polls=[_entry(poll, full) for poll, full in running])
+    bundle = Bundle(app=app, not_after=hour_of(now) + VALID_FOR, polls=[_entry(poll, full) for poll, full in running])
     return msgspec.json.encode(bundle, order="sorted")
 
 

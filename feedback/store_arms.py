@@ -16,7 +16,7 @@ from core.errors import InvalidInputError, Problem
 from feedback.responses import CONTEXT_FIELDS, Arm
 from feedback.sketches import quantile_bucket
 from feedback.tables import ANSWERS, CELLS, CONTEXTS, INFERENCES
-from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY, LATENCY_P95, METRICS
+from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY, LATENCY_P95, METRICS, hour_of
 
 COLUMNS = dict(zip(HARMS, ("crashes", "timeouts", "fell_back", "invalid"), strict=True))
 
@@ -61,7 +61,7 @@ def arm_cells(session: Session, *, app: str, release: str, since: datetime | Non
     for row in session.execute(statement):
         grouped[row.hour, row.stratum, row.arm][row.metric].append(row)
     edges = _edges(grouped)
-    first = since.replace(minute=0, second=0, microsecond=0) if since else None
+    first = hour_of(since) if since else None
     return tuple(
         cell
         for key, metrics in sorted(grouped.items())

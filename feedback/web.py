@@ -19,6 +19,7 @@ from core.settings import Settings
 from feedback import bundle, store
 from feedback.openapi import INSTALL_HEADER
 from feedback.targeting import explain, is_shown
+from feedback.telemetry import hour_of
 
 BUNDLE_KEPT_S = 1.0
 
@@ -26,14 +27,14 @@ BUNDLE_KEPT_S = 1.0
 def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
     """Return the routes that phones (and the people behind them) read from."""
     part = Blueprint("collector", __name__)
-    shelf = _Shelf(databases)
+    bundles = _Bundles(databases)
 
     @part.get("/v1/polls")
     def _polls() -> Response:
         key = keys.check_headers(request.headers, "public", "secret")
         if request.args.get("app", key.app) != key.app:
             raise NotAllowedError(f"This API key is for the app {key.app}.")
-        body = shelf.bundle(key.app, clock())
+        body = bundles.of(key.app, clock())
         response = Response(body, mimetype="application/json")
         response.headers[bundle.SIGNATURE_HEADER] = bundle.sign(body, settings.secret_key)
         response.headers["Cache-Control"] = "private, no-cache"
@@ -69,7 +70,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
     return part
 
 
-class _Shelf:
+class _Bundles:
     """Bundles as composed within the last second, so that a crowd of phones costs one look at the database."""
 
     def __init__(self, databases: Databases) -> None:
@@ -77,8 +78,8 @@ class _Shelf:
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, datetime, bytes]] = {}
 
-    def bundle(self, app: str, now: datetime) -> bytes:
-        hour = now.replace(minute=0, second=0, microsecond=0)
+    def of(self, app: str, now: datetime) -> bytes:
+        hour = hour_of(now)
         with self._lock:
             at_s, kept_hour, body = self._kept.get(app, (float("-inf"), now, b""))
             if monotonic() - at_s >= BUNDLE_KEPT_S or kept_hour != hour:
