@@ -55,6 +55,12 @@ class Living:
     def _seen(self) -> frozenset[str]:
         return frozenset(each["ts"] for each in self.stage.state()["messages"])
 
+    def close(self, who: str, view: str) -> None:
+        """Close a modal, which would stand in the way of whatever this person does next."""
+        user = acting.person(self.stage.state(), who)
+        body = {"user": user, "view_id": view}
+        requests.post(f"{self.stage.url}/sandbox/close", json=body, timeout=30).raise_for_status()
+
     def advance(self, **by: float) -> datetime:
         return self.stage.advance(timedelta(**by))
 

@@ -62,6 +62,7 @@ def test_a_report_becomes_a_ticket_by_its_button_and_form(living: Living, answer
     view = eventually(lambda: [each for each in living.stage.state()["views"] if each["user"] == "U0DANA"])[-1]
 
     assert "regression" in view["view"]["title"]["text"].lower()
+    living.close("Dana", view["id"])
 
 
 def test_a_person_may_ask_in_words_that_are_nearly_right(living: Living) -> None:
