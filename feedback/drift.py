@@ -114,7 +114,7 @@ def find_drift(
     return tuple(sorted(found, key=lambda drift: (-drift.psi, drift.measure, drift.cohort)))
 
 
-def watch(days: Sequence[DayCounts], *, until: date, false_discovery_rate: float = 0.2) -> tuple[Drift, ...]:
+def watch(days: Sequence[DayCounts], *, until: date, false_discovery_rate: float = 0.05) -> tuple[Drift, ...]:
     """Return what moved in the last week, or in the last four, which finds what is small; each cohort once.
 
     `days` must reach back eight weeks before `until`. Each look may be wrong in half of `false_discovery_rate`.
