@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, send_file
@@ -13,7 +14,7 @@ from core import audit
 from core.clock import Clock, monotonic
 from core.db import Databases, reading
 from core.errors import AppError, NotFoundError
-from core.keys import ApiKey, KeyRing, Scope
+from core.keys import ApiKey, KeyRing
 from core.settings import Settings
 from releases import ofrep, push
 from releases.artifact_store import current_baselines, find_artifact, find_artifacts, models, register_artifact
@@ -38,28 +39,20 @@ def blueprint(
     routes.register_blueprint(push.blueprint(catalog, clock, key=settings.secret_key, pace=push.Pace(seconds=seconds)))
     blobs = Blobs(settings.blob_dir)
 
-    def enter(*scopes: Scope) -> ApiKey:
-        return keys.check_headers(request.headers, *scopes)
-
     @routes.put("/v1/artifacts/<sha256>")
     def _register(sha256: str) -> tuple[Response, int]:
-        key = enter("secret")
+        key = keys.check_headers(request.headers, "secret")
         artifact = read_artifact(sha256, request.args)
         if (request.content_length or 0) > settings.max_artifact_bytes:
             raise TooLargeError(f"A model file has at most {settings.max_artifact_bytes} bytes here.")
         size = blobs.put(_chunks(), sha256=sha256, max_bytes=settings.max_artifact_bytes)
-        artifact, now = replace(artifact, size_bytes=size), clock()
         with databases.control.begin() as session:
-            is_new = register_artifact(session, artifact, app=key.app, by=key.id, now=now)
-            if is_new:
-                audit.record(session, who=key.id, what="artifact.registered", subject=artifact.name, now=now,
-                             facts={"sha256": sha256, "app": key.app, "baseline": artifact.is_baseline})  # fmt: skip
-            kept = find_artifact(session, app=key.app, sha256=sha256)
+            kept, is_new = _register_once(session, replace(artifact, size_bytes=size), key, clock())
         return jsonify(_facts(kept, settings)), 201 if is_new else 200
 
     @routes.get("/v1/artifacts/<sha256>")
     def _fetch(sha256: str) -> Response:
-        key = enter("public", "secret")
+        key = keys.check_headers(request.headers, "public", "secret")
         path = blobs.path(sha256) if SHA256.fullmatch(sha256) else None
         with reading(databases.control) as session:
             artifact = find_artifact(session, app=key.app, sha256=sha256)
@@ -73,20 +66,29 @@ def blueprint(
 
     @routes.get("/v1/models")
     def _list() -> Response:
-        key = enter("secret")
+        key = keys.check_headers(request.headers, "secret")
         with reading(databases.control) as session:
             found = [_model(session, key.app, model, settings) for _, model in models(session, app=key.app)]
         return jsonify(models=found)
 
     @routes.get("/v1/models/<name>")
     def _show(name: str) -> Response:
-        key = enter("secret")
+        key = keys.check_headers(request.headers, "secret")
         with reading(databases.control) as session:
             if (key.app, name) not in models(session, app=key.app):
                 raise NotFoundError(f"There is no model {name}.")
             return jsonify(_model(session, key.app, name, settings))
 
     return routes
+
+
+def _register_once(session: Session, artifact: Artifact, key: ApiKey, now: datetime) -> tuple[Artifact, bool]:
+    """Return the artifact as it is kept, and whether it is new."""
+    is_new = register_artifact(session, artifact, app=key.app, by=key.id, now=now)
+    if is_new:
+        facts = {"sha256": artifact.sha256, "app": key.app, "baseline": artifact.is_baseline}
+        audit.record(session, who=key.id, what="artifact.registered", subject=artifact.name, now=now, facts=facts)
+    return find_artifact(session, app=key.app, sha256=artifact.sha256), is_new
 
 
 def _chunks() -> Iterator[bytes]:
