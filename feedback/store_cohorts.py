@@ -83,16 +83,8 @@ def answer_counts(
     """
     column = _column(attribute)
     row = ANSWERS.c
-    wanted = [
-        row.app == app,
-        row.model == model,
-        row.is_primary,
-        row.at >= since,
-        row.at < until,
-        row.value.is_not(None),
-    ]
-    wanted += [row.poll == poll] if poll else []
-    wanted += _of_segment(session, row.context, where)
+    wanted = _asked(session, row, app, model, since, until, where, poll)
+    wanted += [row.is_primary, row.value.is_not(None)]
     source = ANSWERS.join(CONTEXTS, CONTEXTS.c.id == row.context)
     by_value = (
         sa.select(column, row.value, sa.func.count()).select_from(source).where(*wanted).group_by(column, row.value)
@@ -124,9 +116,8 @@ def impressions(
     """Return submissions by `attribute`. Whatever was answered or dismissed had been shown, told or not."""
     column = _column(attribute)
     row = POLL_EVENTS.c
-    wanted = [row.app == app, row.model == model, row.at >= since, row.at < until, row.install.is_not(None)]
-    wanted += [row.poll == poll] if poll else []
-    wanted += _of_segment(session, row.context, where)
+    wanted = _asked(session, row, app, model, since, until, where, poll)
+    wanted.append(row.install.is_not(None))
     source = POLL_EVENTS.join(CONTEXTS, CONTEXTS.c.id == row.context)
     submission = row.install + sa.literal("/") + row.submission
     statement = (
@@ -153,9 +144,8 @@ def choice_counts(
 ) -> tuple[ChoiceCount, ...]:
     """Return how often each choice was given, by question; a set of several choices is one row."""
     row = ANSWERS.c
-    wanted = [row.app == app, row.model == model, row.at >= since, row.at < until, row.value.is_not(None)]
-    wanted += [row.kind.in_(("single_choice", "multiple_choice"))]
-    wanted += _of_segment(session, row.context, where)
+    wanted = _asked(session, row, app, model, since, until, where)
+    wanted += [row.value.is_not(None), row.kind.in_(("single_choice", "multiple_choice"))]
     keys = (row.question, row.value, row.mechanism, row.epsilon)
     statement = sa.select(*keys, sa.func.count()).where(*wanted).group_by(*keys)
     found = [
@@ -183,8 +173,8 @@ def quotes(
     answer, primary = ANSWERS.alias(), ANSWERS.alias()
     contexts = CONTEXTS
     same = [answer.c[name] == primary.c[name] for name in ("app", "install", "submission")]
-    wanted = [answer.c.app == app, answer.c.model == model, answer.c.at >= since, answer.c.at < until]
-    wanted += [answer.c.sealed.is_not(None), *_of_segment(session, answer.c.context, where)]
+    wanted = _asked(session, answer.c, app, model, since, until, where)
+    wanted.append(answer.c.sealed.is_not(None))
     statement = (
         sa.select(answer.c.sealed, answer.c.question, answer.c.at, primary.c.value, *_facts())
         .select_from(
@@ -209,6 +199,16 @@ def contexts_in(session: Session, where: Segment) -> tuple[str, ...]:
     """Return the ids of all contexts that match; rules are matched once per distinct context, not per row."""
     rows = session.execute(sa.select(CONTEXTS.c.id, *_facts()))
     return tuple(key for key, *facts in rows if matches(where, _device(facts)))
+
+
+def _asked(
+    session: Session, row: Any, app: str, model: str, since: datetime, until: datetime, where: Segment,
+    poll: str | None = None,
+) -> list[Any]:  # fmt: skip
+    """Return the conditions that every read here has: about the model, in [since, until), of the segment and poll."""
+    wanted = [row.app == app, row.model == model, row.at >= since, row.at < until]
+    wanted += [row.poll == poll] if poll else []
+    return wanted + _of_segment(session, row.context, where)
 
 
 def _of_segment(session: Session, context: Any, where: Segment) -> list[Any]:
