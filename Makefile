@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.set-up
+POSTGRES_TESTS := tests/test_migrations.py tests/core tests/feedback tests/releases tests/bot tests/sandbox/test_tour_postgres.py
 
-.PHONY: help setup demo serve test test-slow browser check format lock revision bench clean
+.PHONY: help setup demo serve test test-slow test-postgres browser check format lock revision bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -31,6 +32,9 @@ test: $(SETUP) browser ## all tests but the slow ones
 
 test-slow: $(SETUP) ## the slow ones: kill -9 under load, the tour, a browser
 	$(BIN)/pytest -m slow
+
+test-postgres: $(SETUP) ## the tests of whatever has tables, and the tour, on a PostgreSQL server of their own
+	$(BIN)/python -m tests.postgres -m "slow or not slow" $(POSTGRES_TESTS)
 
 browser: ## Chromium for the test of the page; that test is skipped where there is none
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core.db import Control
 
 GENESIS = "0" * 64
-CHAIN_LOCK = 0x6D757374  # "must": PostgreSQL's advisory lock; SQLite has one writer anyway
 
 
 class AuditRow(Control):
@@ -46,9 +46,7 @@ class Entry:
 def record(
     session: Session, *, who: str, what: str, subject: str, now: datetime, facts: Mapping[str, object] | None = None
 ) -> None:
-    """Append one entry; it commits with the caller's transaction."""
-    if session.connection().dialect.name == "postgresql":
-        session.execute(sa.select(sa.func.pg_advisory_xact_lock(CHAIN_LOCK)))
+    """Append one entry; it commits with the caller's transaction, and no other is in between (see core.db)."""
     session.flush()
     last = session.scalar(sa.select(AuditRow).order_by(AuditRow.position.desc()).limit(1))
     row = AuditRow(
@@ -68,13 +66,15 @@ def record(
 def verify(session: Session) -> str | None:
     """Return None when the whole chain holds, else a sentence that names the first broken entry."""
     before = GENESIS
-    chain = session.scalars(sa.select(AuditRow).order_by(AuditRow.position).execution_options(yield_per=500))
-    for position, row in enumerate(chain, start=1):
-        if row.position != position:
-            return f"Entry {position} is missing."
-        if row.before != before or row.digest != _digest(row):
-            return f"Entry {row.position} ({row.what} {row.subject}) was changed after it was written."
-        before = row.digest
+    query = sa.select(AuditRow).order_by(AuditRow.position).execution_options(yield_per=500)
+    # Closed on every way out: on PostgreSQL it is a cursor on the server.
+    with closing(session.scalars(query)) as chain:
+        for position, row in enumerate(chain, start=1):
+            if row.position != position:
+                return f"Entry {position} is missing."
+            if row.before != before or row.digest != _digest(row):
+                return f"Entry {row.position} ({row.what} {row.subject}) was changed after it was written."
+            before = row.digest
     return None
 
 

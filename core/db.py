@@ -2,6 +2,9 @@
 
 `Control` holds what people decide (and the jobs), `Ingest` what phones send. On SQLite they are two files,
 because one file halves ingest; on PostgreSQL both are one database. Nothing joins across the two.
+
+Whoever decides looks first (is the model's slot free? who approved?) and then writes. On both databases the deciders
+go one after the other, so that what was looked at still holds: SQLite has one writer, PostgreSQL is given one lock.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, sessionmaker
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -23,6 +26,13 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+
+CONTROL_LOCK = 0x6D757375  # one more than the lock of `muster db upgrade`
+# What is read together is of one moment, as it is on SQLite.
+READING: dict[str, dict[str, Any]] = {
+    "sqlite": {"read_only": True},
+    "postgresql": {"read_only": True, "isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -135,11 +145,18 @@ def open_databases(database_url: str, ingest_url: str) -> Databases:
     """Open both; on one PostgreSQL database they share an engine."""
     control = open_engine(database_url)
     ingest = control if ingest_url == database_url else open_engine(ingest_url)
-    return Databases(
-        control=sessionmaker(control, expire_on_commit=False), ingest=sessionmaker(ingest, expire_on_commit=False)
-    )
+    deciding = sessionmaker(control, expire_on_commit=False)
+    if control.dialect.name == "postgresql":
+        sa.event.listen(deciding, "after_begin", _one_after_the_other)
+    return Databases(control=deciding, ingest=sessionmaker(ingest, expire_on_commit=False))
+
+
+def _one_after_the_other(_session: Session, _transaction: SessionTransaction, connection: sa.Connection) -> None:
+    if not connection.get_execution_options().get("read_only", False):
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CONTROL_LOCK)))
 
 
 def reading(maker: sessionmaker[Session]) -> Session:
-    """Return a session for reading only: on SQLite it takes no write lock."""
-    return maker(bind=_engine(maker).execution_options(read_only=True))
+    """Return a session for reading only, all of it as of one moment. It waits for no writer."""
+    engine = _engine(maker)
+    return maker(bind=engine.execution_options(**READING[engine.dialect.name]))

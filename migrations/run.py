@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from core.settings import Settings
 HERE = Path(__file__).parent
 BRANCHES = ("control", "ingest")
 LOCK_NUMBER = 0x6D757374
+LOOK_EVERY_S = 0.2
 
 
 def version_table(branch: str) -> str:
@@ -92,11 +94,13 @@ def _alone(settings: Settings) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
         return
-    holder = sa.create_engine(settings.database_url)
+    # No transaction is left open, not even one that waits for the lock: the job engine builds its indexes
+    # CONCURRENTLY, which waits for every open transaction of the database.
+    holder = sa.create_engine(settings.database_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with holder.connect() as connection:
-        connection.execute(sa.select(sa.func.pg_advisory_lock(LOCK_NUMBER)))
-        yield
-    holder.dispose()
+        while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(LOCK_NUMBER))):
+            time.sleep(LOOK_EVERY_S)
+        yield  # the lock goes with the connection
 
 
 if __name__ == "__main__":

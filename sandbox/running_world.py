@@ -6,7 +6,6 @@ import json
 import shutil
 import signal
 import socket
-import sqlite3
 import sys
 import tempfile
 import threading
@@ -17,6 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import sqlalchemy as sa
 
 from sandbox.house import House, HouseError, free_port, settings
 from sandbox.play import Place
@@ -126,23 +127,24 @@ def _start(house: House, server: Server) -> Place:
     house.start("web", "worker", "bot")
     public, secret = (house.run("keys", "create", scope, "--name", "demo") for scope in ("public", "secret"))
     house.wait_ready()
-    database = house.folder / "ingest.db"
     return Place(
         web=house.web_url,
         sandbox=server.url,
         public_key=public,
         secret_key=secret,
         app=APP,
-        stored=lambda: count_answers(database),
+        stored=lambda: count_answers(house.env["MUSTER_DATABASE_URL"]),
     )
 
 
-def count_answers(database: Path) -> int:
+def count_answers(database_url: str) -> int:
     """Count the stored answers by hand, without any of the house's own code."""
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        counted = connection.execute("SELECT count(*) FROM poll_events WHERE kind = 'answered'").fetchone()[0]
-    connection.close()
-    return int(counted)
+    if database_url.startswith("sqlite:///"):
+        ingest = Path(database_url.removeprefix("sqlite:///")).with_name("ingest.db")
+        database_url = f"sqlite:///file:{ingest}?mode=ro&uri=true"
+    engine = sa.create_engine(database_url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return int(connection.scalar(sa.text("SELECT count(*) FROM poll_events WHERE kind = 'answered'")) or 0)
 
 
 def write_json(path: Path, facts: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,12 @@ def play(player: Player, demo: RunningWorld, json_path: Path | None) -> tuple[st
     return failures
 
 
-def play_alone(scenario: Scenario, json_path: Path | None) -> int:
-    """Play a scenario in a world started for it; the exit status is 0 only if every expectation held."""
-    with open_world(at=scenario.start, env=HURRY) as demo:
+def play_alone(scenario: Scenario, json_path: Path | None, env: Mapping[str, str] | None = None) -> int:
+    """Play a scenario in a world started for it; the exit status is 0 only if every expectation held.
+
+    `env` changes settings of the house, such as its database.
+    """
+    with open_world(at=scenario.start, env={**HURRY, **(env or {})}) as demo:
         player = Player(scenario, demo.place, Terminal(demo.world.tell))
         return 1 if play(player, demo, json_path) else 0
 

@@ -1,4 +1,7 @@
-"""Fixtures: real databases (a migrated template, copied), a clock that stands, jobs that wait to be run."""
+"""Fixtures: real databases (a migrated template, copied), a clock that stands, jobs that wait to be run.
+
+Databases are SQLite files, or PostgreSQL's where MUSTER_TEST_POSTGRES_URL names a server.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 from sqlalchemy.orm import Session
 
 import migrations.run
 from core.db import Databases, open_databases
 from core.errors import UpstreamError
 from core.settings import Settings
+from tests import postgres
 from tests.builders import ManualClock, some_settings
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -30,11 +34,40 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def postgres_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    """The name of a database as `muster db upgrade` makes it, where there is a PostgreSQL server."""
+    server = postgres.server_url()
+    if server is None:
+        yield None
+        return
+    with postgres.new_database(server) as url:
+        migrations.run.upgrade(some_settings(tmp_path_factory.mktemp("template"), database_url=url))
+        yield make_url(url).database
+
+
 @pytest.fixture
-def settings(template: Path, tmp_path: Path) -> Settings:
+def settings(postgres_template: str | None, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    server = postgres.server_url()
+    if server is not None and postgres_template is not None:
+        with postgres.new_database(server, template=postgres_template) as url:
+            yield some_settings(tmp_path, database_url=url)
+        return
+    template: Path = request.getfixturevalue("template")
     for name in ("control.db", "ingest.db"):
         shutil.copy(template / name, tmp_path / name)
-    return some_settings(tmp_path)
+    yield some_settings(tmp_path)
+
+
+@pytest.fixture
+def empty_settings(tmp_path: Path) -> Iterator[Settings]:
+    """Settings for databases without a table."""
+    server = postgres.server_url()
+    if server is None:
+        yield some_settings(tmp_path)
+        return
+    with postgres.new_database(server) as url:
+        yield some_settings(tmp_path, database_url=url)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import migrations.run
 from core.db import Databases, open_databases
-from tests.builders import some_settings
+from core.settings import Settings
 
 
 def test_nothing_is_left_to_migrate(tmp_path: Path) -> None:
@@ -18,14 +18,15 @@ def test_a_database_that_was_upgraded_is_current(databases: Databases) -> None:
     assert migrations.run.is_current(databases)
 
 
-def test_an_empty_database_is_not_current(tmp_path: Path) -> None:
-    empty = open_databases(f"sqlite:///{tmp_path}/control.db", f"sqlite:///{tmp_path}/ingest.db")
+def test_an_empty_database_is_not_current(empty_settings: Settings) -> None:
+    empty = open_databases(empty_settings.database_url, empty_settings.ingest_database_url)
 
     assert not migrations.run.is_current(empty)
+    empty.dispose()
 
 
-def test_two_upgrades_at_once_wait_for_each_other(tmp_path: Path) -> None:
-    settings = some_settings(tmp_path)
+def test_two_upgrades_at_once_wait_for_each_other(empty_settings: Settings) -> None:
+    settings = empty_settings
     failures: list[BaseException] = []
 
     def upgrade() -> None:
@@ -41,4 +42,6 @@ def test_two_upgrades_at_once_wait_for_each_other(tmp_path: Path) -> None:
         thread.join()
 
     assert failures == []
-    assert migrations.run.is_current(open_databases(settings.database_url, settings.ingest_database_url))
+    upgraded = open_databases(settings.database_url, settings.ingest_database_url)
+    assert migrations.run.is_current(upgraded)
+    upgraded.dispose()

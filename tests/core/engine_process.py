@@ -12,8 +12,10 @@ from core.engine import Job, Worker
 from core.errors import UpstreamError
 from tests.builders import some_settings
 
-folder, name = Path(sys.argv[1]), sys.argv[2]
-settings = some_settings(folder, worker_id=name, job_poll_s=0.05, tick_s=0.5, retry_cap_s=0.2)
+folder, name, database_url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+settings = some_settings(
+    folder, database_url=database_url, worker_id=name, job_poll_s=0.05, tick_s=0.5, retry_cap_s=0.2
+)
 
 
 def note(line: str) -> None:

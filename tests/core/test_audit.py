@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import sqlalchemy as sa
 
@@ -53,3 +55,20 @@ def test_an_entry_goes_with_its_transaction(databases: Databases) -> None:
 
     with databases.control() as session:
         assert entries(session) == ()
+
+
+def test_many_who_write_at_once_make_one_chain(databases: Databases) -> None:
+    def write(number: int) -> None:
+        for hour in range(5):
+            with databases.control.begin() as session:
+                record(session, who=f"U{number}", what="release.advanced", subject="rel_1", now=at(hour))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with databases.control() as session:
+        assert verify(session) is None
+        assert [entry.position for entry in entries(session)] == list(range(30, 0, -1))

@@ -23,17 +23,18 @@ PATIENCE_S = 60
 def world(settings: Settings) -> Iterator[Databases]:
     engine.migrate(settings)
     databases = open_databases(settings.database_url, settings.ingest_database_url)
-    engine.attach(databases, settings)
+    queue = engine.attach(databases, settings)
     yield databases
+    queue.client.destroy()
     databases.dispose()
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+def start(settings: Settings, tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
     running: list[subprocess.Popen[bytes]] = []
 
     def start_worker(name: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.core.engine_process", str(tmp_path), name]
+        command = [sys.executable, "-m", "tests.core.engine_process", str(tmp_path), name, settings.database_url]
         running.append(subprocess.Popen(command))
         return running[-1]
 

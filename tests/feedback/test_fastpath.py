@@ -169,7 +169,7 @@ def test_neither_an_address_nor_an_install_is_stored_or_logged(
         environ_overrides={"REMOTE_ADDR": "203.0.113.9"},
     )
     with databases.ingest() as session:
-        tables = session.scalars(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
+        tables = sa.inspect(session.connection()).get_table_names()
         kept = "".join(str(session.execute(sa.text(f"SELECT * FROM {name}")).all()) for name in tables)
 
     logged = "".join(str(record.__dict__) for record in caplog.records)
