@@ -31,6 +31,7 @@ from releases.store import Event
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(seconds=5)
+IN_ORDER_FOR = timedelta(minutes=15)
 BEFORE_START = frozenset({State.DRAFT, State.AWAITING_APPROVAL, State.SCHEDULED, State.CANCELLED, State.REJECTED})
 
 
@@ -65,7 +66,7 @@ def show_card(ctx: Context, release: str, *, wall: Clock = system_clock) -> None
 def announce(ctx: Context, release: str, revision: str, *, wall: Clock = system_clock) -> None:
     """Tell one event of a release in its card's thread, once; halt, rollback and completion also the channel. A job.
 
-    Raises: UpstreamError: Slack cannot just now, or the card is not there yet (passing).
+    Raises: UpstreamError: Slack cannot just now, or the card or the news before is not there yet (passing).
     """
     channel = ctx.settings.slack_channel
     if channel is None:
@@ -75,11 +76,15 @@ def announce(ctx: Context, release: str, revision: str, *, wall: Clock = system_
         if posts.find(session, subject, channel) is not None:
             return
         facts = store.load_release(session, release)
-        event = _event(store.history(session, release), int(revision))
+        history = store.history(session, release)
+        event = _event(history, int(revision))
+        is_early = event is not None and _is_early(session, history, event, channel, ctx.clock())
         asked = permissions.who_can(session, ctx.settings.slack_admins, ("approver",), facts.model)
         card = cards.find(session, release, channel)
     if event is None:
         return
+    if is_early:
+        raise UpstreamError("slack", f"the news of {facts.name} before this one is not told yet", permanent=False)
     if card is None or not card.ts:
         show_card(ctx, release, wall=wall)
         with reading(ctx.databases.control) as session:
@@ -198,6 +203,16 @@ def _news(release: Release, event: Event, asked: tuple[str, ...]) -> news_views.
 
 def _event(history: tuple[Event, ...], revision: int) -> Event | None:
     return next((event for event in history if event.facts.get("revision") == revision), None)
+
+
+def _is_early(session: Session, history: tuple[Event, ...], event: Event, channel: str, now: datetime) -> bool:
+    """Return whether the news before this one is yet to be told; a breach and old news wait for none."""
+    if event.what in news_views.BROADCAST or now - event.at > IN_ORDER_FOR:
+        return False
+    numbered = [each for each in history[: history.index(event)] if "revision" in each.facts]
+    if not numbered:
+        return False
+    return posts.find(session, f"{event.release_id}/{numbered[-1].facts['revision']}", channel) is None
 
 
 def _cohorts(event: Event) -> tuple[views.WorseCohort, ...]:

@@ -125,6 +125,27 @@ def test_news_is_told_once_even_when_the_job_runs_twice(floor: Floor) -> None:
     assert len(floor.news()) == told == 3
 
 
+def test_news_wait_for_the_news_before_them(floor: Floor) -> None:
+    floor.type(DANA, START)
+    floor.type(MIA, "release approve R1")
+
+    with pytest.raises(UpstreamError, match="before this one"):
+        flow.announce(floor.ctx, floor.release().id, "3", wall=floor.wall)
+
+    floor.run()
+    assert ["proposed" in words(each) for each in floor.news()] == [True, False]
+
+
+def test_a_breach_waits_for_no_news_and_old_news_for_none(floor: Floor) -> None:
+    floor.started()
+    floor.type(MIA, "release rollback R1")
+    flow.announce(floor.ctx, floor.release().id, "5", wall=floor.wall)
+    floor.clock.advance(minutes=16)
+    flow.announce(floor.ctx, floor.release().id, "4", wall=floor.wall)
+
+    assert len(floor.news()) == 2
+
+
 def test_only_halt_rollback_and_completion_are_told_to_the_whole_channel(floor: Floor) -> None:
     floor.started()
     floor.type(DANA, "release pause R1")
