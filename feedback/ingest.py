@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 POLLS_KEPT_S = 5.0
 POLLS_MISSED_S = 0.2
 CONTEXTS_REMEMBERED = 200_000
-NEVER_FITS = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.StatementError)
+# A ProgrammingError is none of these: PostgreSQL says so of a table that is not there, which is no fault of a row.
+NEVER_FITS = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.StatementError)
 
 
 class Collector:
@@ -82,7 +83,7 @@ class DatabaseSink:
         try:
             with self._sessions.begin() as session:
                 is_new, contexts = self._write(session, rows)
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError) as error:
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.ProgrammingError) as error:
             log.warning("ingest.unavailable", extra={"error": type(error.orig).__name__})
             raise OverloadedError("The database cannot be reached.", retry_after_s=5) from error
         except (*NEVER_FITS, OverflowError, ValueError) as error:
