@@ -10,7 +10,11 @@ import pytest
 from sandbox import scenario, tour
 from tests import postgres
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # The demo ends with its process and leaves its own clients' connections to that.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def test_the_tour_holds_every_expectation_on_postgresql(tmp_path: Path) -> None:
