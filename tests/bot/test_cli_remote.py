@@ -43,3 +43,12 @@ def test_without_a_key_the_setting_is_named() -> None:
 
     assert done.exit_code == 2
     assert "MUSTER_API_KEY" in done.output
+
+
+def test_the_facts_of_two_scenarios_do_not_go_into_one_file(tmp_path: Path) -> None:
+    tour = "sandbox/scenarios/tour.yaml"
+
+    done = CliRunner().invoke(main, ["sandbox", "run", tour, tour, "--json", str(tmp_path / "facts.json")])
+
+    assert done.exit_code == 2
+    assert "name one file" in done.output
