@@ -32,14 +32,11 @@ def propose(session: Session, body: object, *, app: str, by: str, now: datetime)
     asked = _read(body)
     plan = _plan(asked)
     for release, rollout in store.open_releases(session, app=app, model=asked["model"]):
-        if (release.candidate_version, release.rival_version, release.plan, release.proposed_by) == (
-            asked["version"], asked.get("versus"), plan, by,
-        ):  # fmt: skip
+        if (release.candidate_version, release.plan, release.proposed_by) == (asked["version"], plan, by):
             return release, rollout, False
     reason = asked.get("reason")
     release, draft = store.create_release(
-        session, app=app, model=asked["model"], version=asked["version"], plan=plan, by=by, reason=reason, now=now,
-        rival=asked.get("versus"),
+        session, app=app, model=asked["model"], version=asked["version"], plan=plan, by=by, reason=reason, now=now
     )  # fmt: skip
     rollout = apply(draft, Submit(reason=reason) if reason else Submit(), now)
     store.save_rollout(session, draft, rollout)
@@ -98,6 +95,4 @@ def _plan(asked: Mapping[str, str]) -> Plan:
     return parse_plan(
         to=asked.get("to", DEFAULT_TO), bake=asked.get("bake"), where=asked.get("where"), guard=asked.get("guard"),
         min_installs=asked.get("min"), approve=asked.get("approve"), start=asked.get("start"),
-        holdback=asked.get("holdback"), approvals=asked.get("approvals"), mode=asked.get("mode"),
-        versus=asked.get("versus"),
     )  # fmt: skip
