@@ -1,6 +1,6 @@
 """First tables
 
-Revision: 0001, after: , on 2026-11-22 13:49:27.903636
+Revision: 0001, after: , on 2026-11-22 15:18:04.715234
 """
 
 import sqlalchemy as sa
@@ -107,6 +107,20 @@ def upgrade() -> None:
     sa.Column('beat_at', core.db.UtcMoment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_executors'))
     )
+    op.create_table('freezes',
+    sa.Column('number', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('app', sa.String(), nullable=False),
+    sa.Column('rule', sa.String(), nullable=False),
+    sa.Column('reason', sa.String(), nullable=True),
+    sa.Column('added_by', sa.String(), nullable=False),
+    sa.Column('added_at', core.db.UtcMoment(timezone=True), nullable=False),
+    sa.Column('removed_by', sa.String(), nullable=True),
+    sa.Column('removed_at', core.db.UtcMoment(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('number', name=op.f('pk_freezes'))
+    )
+    with op.batch_alter_table('freezes', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_freezes_app'), ['app'], unique=False)
+
     op.create_table('grants',
     sa.Column('person', sa.String(length=64), nullable=False),
     sa.Column('role', sa.String(length=16), nullable=False),
@@ -140,6 +154,11 @@ def upgrade() -> None:
     sa.Column('posted_at', core.db.UtcMoment(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('subject', 'target', name=op.f('pk_posts'))
     )
+    op.create_table('push_keys',
+    sa.Column('key_id', sa.String(), nullable=False),
+    sa.Column('allowed_at', core.db.UtcMoment(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('key_id', name=op.f('pk_push_keys'))
+    )
     op.create_table('release_counters',
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('value', sa.BigInteger(), nullable=False),
@@ -160,11 +179,30 @@ def upgrade() -> None:
     sa.Column('proposed_by', sa.String(), nullable=False),
     sa.Column('reason', sa.String(), nullable=True),
     sa.Column('created_at', core.db.UtcMoment(timezone=True), nullable=False),
+    sa.Column('rival_version', sa.String(), nullable=True),
+    sa.Column('rivals', sa.JSON(none_as_null=True), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_releases')),
     sa.UniqueConstraint('number', name=op.f('uq_releases_number'))
     )
     with op.batch_alter_table('releases', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_releases_model'), ['model'], unique=False)
+
+    op.create_table('throttles',
+    sa.Column('number', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('app', sa.String(), nullable=False),
+    sa.Column('model', sa.String(), nullable=False),
+    sa.Column('segment', sa.JSON(), nullable=False),
+    sa.Column('per_minute', sa.Integer(), nullable=True),
+    sa.Column('runs', sa.String(), nullable=False),
+    sa.Column('reason', sa.String(), nullable=True),
+    sa.Column('set_by', sa.String(), nullable=False),
+    sa.Column('set_at', core.db.UtcMoment(timezone=True), nullable=False),
+    sa.Column('lifted_by', sa.String(), nullable=True),
+    sa.Column('lifted_at', core.db.UtcMoment(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('number', name=op.f('pk_throttles'))
+    )
+    with op.batch_alter_table('throttles', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_throttles_app'), ['app'], unique=False)
 
     op.create_table('tickets',
     sa.Column('fingerprint', sa.String(length=64), nullable=False),
@@ -237,6 +275,8 @@ def upgrade() -> None:
     sa.Column('reason', sa.String(), nullable=True),
     sa.Column('paused_for', sa.String(), nullable=True),
     sa.Column('cleared', sa.Integer(), nullable=False),
+    sa.Column('stopped', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('unequal', sa.Integer(), nullable=True),
     sa.Column('slot', sa.String(), nullable=True),
     sa.Column('started_at', core.db.UtcMoment(timezone=True), nullable=True),
     sa.Column('completed_at', core.db.UtcMoment(timezone=True), nullable=True),
@@ -268,17 +308,26 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_tickets_model'))
 
     op.drop_table('tickets')
+    with op.batch_alter_table('throttles', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_throttles_app'))
+
+    op.drop_table('throttles')
     with op.batch_alter_table('releases', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_releases_model'))
 
     op.drop_table('releases')
     op.drop_table('release_counters')
+    op.drop_table('push_keys')
     op.drop_table('posts')
     with op.batch_alter_table('polls', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_polls_app'))
 
     op.drop_table('polls')
     op.drop_table('grants')
+    with op.batch_alter_table('freezes', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_freezes_app'))
+
+    op.drop_table('freezes')
     op.drop_table('executors')
     op.drop_table('digests')
     with op.batch_alter_table('deliveries', schema=None) as batch_op:

@@ -1,6 +1,6 @@
 """First tables
 
-Revision: 0001, after: , on 2026-11-22 13:49:27.927298
+Revision: 0001, after: , on 2026-11-22 15:18:04.748616
 """
 
 import sqlalchemy as sa
