@@ -112,7 +112,8 @@ def _ask(ctx: Context, request: Request, release: Release) -> str:
         may_start = permissions.may(session, admins, request.person.id, ("operator",), release.model)
     others = [card_views.who(person) for person in able if person != request.person.id]
     where = f" in <#{ctx.settings.slack_channel}>" if ctx.settings.slack_channel else ""
-    start = "" if may_start else f"You may propose, not start. Proposed{where}. "
+    proposed = "It would be proposed" if request.is_dry_run else "Proposed"
+    start = "" if may_start else f"You may propose, not start. {proposed}{where}. "
     if not others:
         return f"{start}Nobody else can approve it yet: `{ctx.settings.slack_command} role grant @somebody approver`."
     return f"{start}{permissions.either(others[: permissions.NAMED])} can approve{where if may_start else ''}."

@@ -47,6 +47,9 @@ def _change(ctx: Context, request: Request) -> Message:
                 audit.record(session, who=by, what=f"role.{request.verb}", subject=person, now=now, facts=facts)
         else:
             changed = True
+    if request.verb == "revoke" and role == "admin" and person in ctx.settings.slack_admins:
+        text = f"<@{person}> is admin by the setting MUSTER_SLACK_ADMINS; whoever runs me takes them out of it there."
+        return Message(text=text, blocks=(section(text),))
     return _said(request, person, role, where, changed)
 
 

@@ -52,6 +52,19 @@ def test_without_guardrails_the_default_ones_stand(floor: Floor) -> None:
     assert metrics == ["crash_rate", "latency_p95"]
 
 
+def test_a_dry_run_does_not_claim_to_have_proposed(floor: Floor) -> None:
+    said = words(floor.type(PAM, f"{START} --dry-run"))
+
+    assert "You may propose, not start. It would be proposed in <#C0RELEASES>." in said
+
+
+def test_an_admin_by_setting_is_told_where_the_right_comes_from(floor: Floor) -> None:
+    said = words(floor.type(TOM, f"role revoke <@{TOM}> admin"))
+
+    assert said.count("MUSTER_SLACK_ADMINS")
+    assert "was not admin" not in said
+
+
 def test_somebody_without_a_role_may_propose_and_learns_who_can_approve(floor: Floor) -> None:
     said = words(floor.type(PAM, START))
 
