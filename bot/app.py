@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 SHORTCUTS: Mapping[str, str] = {forms.MAKE_REGRESSION: "ticket open"}
+EVENTS: Mapping[str, str] = {"app_mention": "event", "message.im": "event", "app_home_opened": "home"}  # → who hears it
 LINK = re.compile(r"link:.*")  # buttons that only open an address
 ANY_CLICK = re.compile(r"(?!link:)[a-z]+:.*")
 
@@ -49,9 +50,8 @@ def create_app(ctx: Context) -> App:
     )
     ears = Ears(ctx.databases, ctx.clock, ctx.slack)
     app.command(settings.slack_command)(ears.command)
-    app.event("app_mention")(ears.event)
-    app.event("message")(ears.event)
-    app.event("app_home_opened")(ears.home)
+    for event, ear in EVENTS.items():
+        app.event(event.partition(".")[0])(getattr(ears, ear))
     app.action(ANY_CLICK)(ears.click)
     app.action(LINK)(ears.link)
     for callback_id in SHORTCUTS:
