@@ -21,7 +21,7 @@ class Noun:
 
 
 RELEASE_SYNONYMS = {
-    "promote": "advance", "continue": "advance", "next": "advance", "abort": "halt", "stop": "halt", "freeze": "halt",
+    "promote": "advance", "continue": "advance", "next": "advance", "abort": "halt", "stop": "halt",
     "undo": "rollback", "revert": "rollback", "back": "rollback", "unpause": "resume", "deploy": "start",
     "ship": "start", "launch": "start", "create": "start", "new": "start", "propose": "start",
     "status": "show", "get": "show",
