@@ -59,7 +59,7 @@ def set_poll_status(
     session: Session, ref: str, status: Literal["running", "stopped"], *, now: datetime, app: str | None = None
 ) -> StoredPoll:
     """Start or stop a poll. Raises: NotFoundError; ConflictError: it is in that state or cannot get there."""
-    row = _row(session, ref, app)
+    row = _row(session, ref, app, lock=True)
     poll = polls.from_json(row.definition)
     _write(row, polls.start(poll, now) if status == "running" else polls.stop(poll, now), now)
     session.flush()
@@ -93,11 +93,12 @@ def poll_versions(session: Session) -> dict[tuple[str, str, int], StoredPoll]:
     return {(row.app, row.id, version.version): _stored(row, version.definition) for row, version in found}
 
 
-def _row(session: Session, ref: str, app: str | None) -> PollRow:
+def _row(session: Session, ref: str, app: str | None, *, lock: bool = False) -> PollRow:
     number = re.fullmatch(r"[Pp](\d{1,9})", ref.strip())
     is_it = PollRow.number == int(number[1]) if number else PollRow.id == ref.strip()
     wanted = [is_it] + ([PollRow.app == app] if app else [])
-    row = session.scalar(sa.select(PollRow).where(*wanted).with_for_update())
+    query = sa.select(PollRow).where(*wanted)
+    row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
         known = session.scalars(sa.select(PollRow.id).where(*wanted[1:]))
         raise NotFoundError(f"There is no poll {ref}{suggestion(ref, list(known)) or '.'}")
