@@ -20,6 +20,12 @@ OPTIONS: Final = {
     "bake": "Least time of a stage: 30min, 24h, 2d.",
     "guard": 'Guardrails: "crash_rate<+0.2pt latency_p95<+10%".',
     "where": "A segment; everyone when left out.",
+    "min": "Least installs seen in each arm before a stage is left.",
+    "approve": "Shares that need a person again: 25,100.",
+    "approvals": "How many people have to approve, from 1 to 10.",
+    "start": "A moment with its zone: 2026-11-23T09:00+01:00.",
+    "holdback": "Percent of installs that keep the baseline for good.",
+    "mode": "aa: the baseline against itself, to check the measuring.",
     "reason": "Why; people read it before they approve.",
 }
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from core.openapi import KEY, RETRY_AFTER, Node, Part, json_reply, parameter, ref, refusals
-from releases.plan_words import LONGEST_WORD, PROPOSAL_WORDS
+from releases.plan_words import LONGEST_WORD, PLAN_WORDS
 
 BYTES: Final[Node] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 STREAM: Final[Node] = {"type": "string", "description": 'data: {"type": "refetchEvaluation"}'}
@@ -187,7 +187,9 @@ def _register() -> Node:
 
 
 def _propose() -> Node:
-    words: Node = {name: {"type": "string", "maxLength": LONGEST_WORD} for name in PROPOSAL_WORDS}
+    words: Node = {
+        name: {"type": "string", "maxLength": LONGEST_WORD} for name in ("model", "version", *PLAN_WORDS, "reason")
+    }
     body = {"type": "object", "required": ["model", "version"], "properties": words, "additionalProperties": False}
     return {
         "summary": "Propose a release (sk_… key); people approve it in Slack",

@@ -24,8 +24,11 @@ from releases.guardrails import Guardrail
 from releases.plan_words import parse_length
 from releases.wording import duration, share
 
-__all__ = ["Plan", "Release", "Stage", "from_json", "parse_length", "parse_plan", "plan_hash", "text", "to_json"]
+__all__ = [
+    "Plan", "Release", "Stage", "from_json", "parse_length", "parse_plan", "plan_hash", "read", "text", "to_json",
+]  # fmt: skip
 
+DEFAULT_TO: Final = "1,5,25,100"
 DEFAULT_BAKE: Final = "24h"
 DEFAULT_GUARD: Final = "crash_rate<+0.2pt latency_p95<+10%"
 MOST_APPROVALS: Final = 10
@@ -98,6 +101,18 @@ class Release:
     def name(self) -> str:
         """The short name: R12."""
         return f"R{self.number}"
+
+
+def read(words: Mapping[str, str]) -> Plan:
+    """Read a plan from the words of `/muster release start`; what is not said has a default.
+
+    Raises: InvalidInputError: with every mistake.
+    """
+    return parse_plan(
+        to=words.get("to") or DEFAULT_TO, bake=words.get("bake"), where=words.get("where"), guard=words.get("guard"),
+        min_installs=words.get("min"), approve=words.get("approve"), approvals=words.get("approvals"),
+        start=words.get("start"), holdback=words.get("holdback"), mode=words.get("mode"),
+    )  # fmt: skip
 
 
 def parse_plan(

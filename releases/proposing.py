@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 from core import audit
 from core.engine import enqueue
 from core.errors import InvalidInputError, Problem
+from releases import plan as plans
 from releases import store
 from releases.artifacts import MODEL_NAME
-from releases.plan import Plan, Release, parse_plan
-from releases.plan_words import LONGEST_WORD, PROPOSAL_WORDS
+from releases.plan import Release
+from releases.plan_words import LONGEST_WORD, PLAN_WORDS
 from releases.rollout import Rollout, Submit, apply
 
-DEFAULT_TO: Final = "1,5,25,100"
+PROPOSAL_WORDS: Final = ("model", "version", *PLAN_WORDS, "reason")
 
 
 def propose(session: Session, body: object, *, app: str, by: str, now: datetime) -> tuple[Release, Rollout, bool]:
@@ -30,7 +31,7 @@ def propose(session: Session, body: object, *, app: str, by: str, now: datetime)
     Raises: InvalidInputError: with every mistake; ConflictError: the model's slot is taken.
     """
     asked = _read(body)
-    plan = _plan(asked)
+    plan = plans.read(asked)
     for release, rollout in store.open_releases(session, app=app, model=asked["model"]):
         if (release.candidate_version, release.plan, release.proposed_by) == (asked["version"], plan, by):
             return release, rollout, False
@@ -89,10 +90,3 @@ def _read(body: object) -> dict[str, str]:
     if problems:
         raise InvalidInputError(*problems)
     return asked
-
-
-def _plan(asked: Mapping[str, str]) -> Plan:
-    return parse_plan(
-        to=asked.get("to", DEFAULT_TO), bake=asked.get("bake"), where=asked.get("where"), guard=asked.get("guard"),
-        min_installs=asked.get("min"), approve=asked.get("approve"), start=asked.get("start"),
-    )  # fmt: skip

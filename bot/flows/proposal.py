@@ -16,15 +16,16 @@ from core.errors import ConflictError, InvalidInputError, Problem
 from core.segments import matches
 from feedback import store as feedback
 from releases import artifact_store, store
+from releases import plan as plans
 from releases.artifacts import Artifact
 from releases.compatibility import gaps
-from releases.plan import Plan, Release, Stage, parse_plan
+from releases.plan import Plan, Release, Stage
+from releases.plan_words import PLAN_WORDS
 from releases.rollout import Rollout, Submit
 from releases.wording import count
 
-DEFAULT_TO = "1,5,25,100"
 LAST_WEEK = timedelta(days=7)
-OPTIONS = ("to", "bake", "where", "guard", "min", "approve", "start", "reason")
+OPTIONS = (*PLAN_WORDS, "reason")
 SOME_PLAN = Plan(stages=(Stage(percent=100.0, bake=timedelta(hours=1)),))
 
 
@@ -88,18 +89,9 @@ def _target(text: str) -> tuple[str, str]:
 
 def _plan(options: Mapping[str, str]) -> tuple[Plan | None, list[Problem]]:
     try:
-        plan = parse_plan(
-            to=options.get("to") or DEFAULT_TO,
-            bake=options.get("bake"),
-            where=options.get("where"),
-            guard=options.get("guard"),
-            min_installs=options.get("min"),
-            approve=options.get("approve"),
-            start=options.get("start"),
-        )
+        return plans.read(options), []
     except InvalidInputError as error:
         return None, list(error.problems)
-    return plan, []
 
 
 def _problems(ctx: Context, model: str, version: str, plan: Plan | None, asked: Asked, now: datetime) -> list[Problem]:

@@ -42,6 +42,19 @@ def test_a_proposal_waits_for_people_and_is_made_once(served: Served) -> None:
     assert "R1  kws 1.3.2 → 1.4.0  awaiting approval" in first.output
 
 
+def test_a_pipeline_says_all_that_people_may_say_of_a_plan(served: Served) -> None:
+    result = muster(
+        served, "start", "kws@1.4.0", "--to", "1,25,100", "--bake", "2h", "--where", "platform=android", "--guard",
+        "csat>-5pt:pause", "--min", "500", "--approve", "25", "--approvals", "2", "--holdback", "5", "--start",
+        "2030-01-07T09:00+01:00", "--json",
+    )  # fmt: skip
+
+    assert json.loads(result.output)["plan"] == (
+        'to=1,25,100 bake=2h where="platform=android" guard="csat>-5pt:pause" approve=25 min=500 approvals=2 '
+        "holdback=5 start=2030-01-07T08:00:00+00:00"
+    )
+
+
 def test_the_status_of_one_that_is_not_over_is_3(served: Served) -> None:
     muster(served, "start", "kws@1.4.0", "--to", "5,100")
 
