@@ -1,4 +1,4 @@
-"""What flows and commands work with: settings, clock, databases, Slack and Jira, made once per process."""
+"""What flows and commands work with: settings, clock, databases, Slack, Jira, Confluence; made once per process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from core.clock import Clock, clock_from
 from core.db import Databases, open_databases
 from core.engine import attach
 from core.settings import Settings
+from integrations.confluence import ConfluenceClient
 from integrations.http import JsonClient
 from integrations.jira import JiraClient
 
@@ -18,13 +19,14 @@ SLACK_TIMEOUT_S = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """`slack` speaks as the bot; `jira` is None where no Jira is set up."""
+    """`slack` speaks as the bot; `jira` and `confluence` are None where they are not set up."""
 
     settings: Settings
     clock: Clock
     databases: Databases
     slack: WebClient
     jira: JiraClient | None
+    confluence: ConfluenceClient | None = None
 
 
 def open_context(settings: Settings) -> Context:
@@ -37,6 +39,7 @@ def open_context(settings: Settings) -> Context:
         databases=databases,
         slack=slack_client(settings),
         jira=jira_client(settings),
+        confluence=confluence_client(settings),
     )
 
 
@@ -50,3 +53,13 @@ def jira_client(settings: Settings) -> JiraClient | None:
         return None
     http = JsonClient("jira", settings.jira_url, auth=(settings.jira_email, settings.jira_token))
     return JiraClient(http, project=settings.jira_project, issue_type=settings.jira_issue_type)
+
+
+def confluence_client(settings: Settings) -> ConfluenceClient | None:
+    """Return a client when address, space and an account are set; the account may be Jira's."""
+    email = settings.confluence_email or settings.jira_email
+    token = settings.confluence_token or settings.jira_token
+    if not (settings.confluence_url and settings.confluence_space and email and token):
+        return None
+    http = JsonClient("confluence", settings.confluence_url, auth=(email, token))
+    return ConfluenceClient(http, space=settings.confluence_space, parent=settings.confluence_parent)

@@ -34,11 +34,11 @@ class Check:
 
 
 def examine(ctx: Context, *, live: bool) -> tuple[Check, ...]:
-    """Return everything looked at; `live` also asks Slack and Jira over the network."""
+    """Return everything looked at; `live` also asks Slack, Jira and Confluence over the network."""
     checks = [*_databases(ctx), *_slack_settings(ctx)]
     if live and ctx.settings.slack_bot_token:
         checks += _slack(ctx)
-    checks += _jira(ctx, live=live)
+    checks += [*_jira(ctx, live=live), *_confluence(ctx, live=live)]
     return tuple(checks)
 
 
@@ -113,6 +113,14 @@ def _jira(ctx: Context, *, live: bool) -> list[Check]:
     problems = ctx.jira.check() if live else ()
     told = "accepts our account and project" if live else "is set up"
     return [_bad(f"Jira: {problem}.") for problem in problems] or [_good(f"Jira {told}.")]
+
+
+def _confluence(ctx: Context, *, live: bool) -> list[Check]:
+    if ctx.confluence is None:
+        return [_good("No Confluence is set up; pages are put there once MUSTER_CONFLUENCE_URL and _SPACE are set.")]
+    problems = ctx.confluence.check() if live else ()
+    told = "accepts our account and space" if live else "is set up"
+    return [_bad(f"Confluence: {problem}.") for problem in problems] or [_good(f"Confluence {told}.")]
 
 
 def _good(sentence: str) -> Check:

@@ -9,7 +9,7 @@ import prometheus_client
 
 from bot import hear, schedule
 from bot.context import Context, open_context
-from bot.flows import digest, housekeeping, regression, release
+from bot.flows import digest, housekeeping, regression, release, wiki
 from core.engine import Job, Worker
 from core.settings import Settings
 
@@ -20,6 +20,7 @@ JOBS: dict[str, Job] = {
     "announce": release.announce,
     "open_ticket": regression.open_ticket,
     "announce_ticket": regression.announce_ticket,
+    "put_page": wiki.put_page,
     "post_digest": digest.post_digest,
     "housekeeping": housekeeping.run,
 }

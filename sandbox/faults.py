@@ -29,6 +29,9 @@ SWITCHES: Mapping[str, Switch] = {
     "jira_lag_s": Switch(rest=0.0, does="a new issue can be found by search only after n seconds"),
     "jira_timeout_after_create": Switch(rest=0, does="the next n creates are carried out, but never answered"),
     "jira_429": Switch(rest=0, does="the next n Jira calls are answered with 429"),
+    "confluence_down": Switch(rest=False, does="Confluence answers 503"),
+    "confluence_conflict": Switch(rest=0, does="somebody edits a page just before each of our next n edits"),
+    "confluence_lost": Switch(rest=0, does="the next n new pages are made, but never answered"),
     "phones_offline": Switch(rest=False, does="no phone reaches the collector"),
 }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import requests
 
 from core.errors import AppError
+from sandbox.confluence import SPACE
 from sandbox.jira import EMAIL, PROJECT, TOKEN
 from sandbox.slack.service import Credentials
 
@@ -52,6 +53,8 @@ def settings(
         "JIRA_EMAIL": EMAIL,
         "JIRA_TOKEN": TOKEN,
         "JIRA_PROJECT": PROJECT,
+        "CONFLUENCE_URL": f"{sandbox_url}/wiki",
+        "CONFLUENCE_SPACE": SPACE,
         "CLOCK_FILE": str(clock_file),
         "TICK_S": "1",
         "RETRY_CAP_S": "3",

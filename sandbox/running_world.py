@@ -54,6 +54,7 @@ class RunningWorld:
                 "slack_api": f"{self.place.sandbox}/api/",
                 "slack_events": f"{self.place.web}/slack/events",
                 "jira": f"{self.place.sandbox}/jira",
+                "confluence": f"{self.place.sandbox}/wiki",
             },
             "keys": {"public": self.place.public_key, "secret": self.place.secret_key},
             "slack": {

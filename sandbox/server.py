@@ -1,4 +1,4 @@
-"""Serves the pretended world on one port: the page, Slack, Jira, and the sandbox's own door."""
+"""Serves the pretended world on one port: the page, Slack, Jira, Confluence, and the sandbox's own door."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response as BaseResponse
 
-from sandbox import control, jira_web
+from sandbox import confluence_web, control, jira_web
 from sandbox.slack import web_api
 from sandbox.world import World
 
@@ -21,6 +21,7 @@ def create_app(world: World, *, page: Path = PAGE) -> flask.Flask:
     app.register_blueprint(web_api.blueprint(world.slack))
     app.register_blueprint(control.blueprint(world))
     app.register_blueprint(jira_web.blueprint(world.jira), url_prefix="/jira")
+    app.register_blueprint(confluence_web.blueprint(world.confluence), url_prefix="/wiki")
 
     @app.get("/")
     def index() -> flask.Response:
@@ -59,6 +60,7 @@ class Server:
         self.url = f"http://{host}:{self._http.server_port}"
         world.slack.base_url = self.url
         world.jira.base_url = f"{self.url}/jira"
+        world.confluence.base_url = f"{self.url}/wiki"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="sandbox", daemon=True)
         self._thread.start()
 

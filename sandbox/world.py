@@ -1,4 +1,4 @@
-"""The world outside, whole: Slack, Jira, what is wrong with them just now, and what time it is."""
+"""The world outside, whole: Slack, Jira, Confluence, what is wrong with them just now, and what time it is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.changes import Changes
+from sandbox.confluence import ConfluenceWorld
 from sandbox.faults import Faults
 from sandbox.jira import JiraWorld
 from sandbox.slack.delivery import ACK_S
@@ -69,6 +70,7 @@ class World:
         )
         self.people = People(self.slack)
         self.jira = JiraWorld(self.faults, self.clock, changed=self.changed)
+        self.confluence = ConfluenceWorld(self.faults, self.clock, changed=self.changed)
         self._lock = threading.Lock()
         self._story: list[Step] = []
 
@@ -112,6 +114,7 @@ class World:
             ],
             "homes": {user: {"id": window.id, **window.view} for user, window in slack.windows.homes().items()},
             "jira": self.jira.facts(),
+            "pages": self.confluence.facts(),
             "faults": self.faults.values(),
             "clock": self.clock().isoformat(),
             "rate": self.clock.rate,

@@ -1,11 +1,11 @@
-"""Once a day: forget what is due, and try again the tickets that somebody may have mended the way for."""
+"""Once a day: forget what is due, and try again the tickets and pages that somebody may have mended the way for."""
 
 from __future__ import annotations
 
 import logging
 from datetime import timedelta
 
-from bot import store, tickets
+from bot import store, tickets, wiki_pages
 from bot.context import Context
 from core import engine
 from core.db import reading
@@ -26,7 +26,8 @@ def run(ctx: Context) -> None:
     with ctx.databases.control.begin() as session:
         deliveries = store.forget_deliveries(session, now - DELIVERIES_KEPT)
         woken = tickets.wake_stuck(session, now)
+        pages = wiki_pages.wake_stuck(session, now)
     with reading(ctx.databases.control) as session:
         jobs = engine.forget_finished(session, now)
-    told = {"rows": rows, "deliveries": deliveries, "jobs": jobs, "tickets": woken}
+    told = {"rows": rows, "deliveries": deliveries, "jobs": jobs, "tickets": woken, "pages": pages}
     log.info("housekeeping.done", extra=told)

@@ -7,6 +7,9 @@ const FAULTS = {
   jira_lag_s: ["number", "Jira finds new tickets after (s)", 30],
   jira_timeout_after_create: ["count", "Jira creates, then times out", 1],
   jira_429: ["count", "Jira says “slow down”", 3],
+  confluence_down: ["switch", "Confluence is down"],
+  confluence_conflict: ["count", "Confluence: somebody edits at the same time", 1],
+  confluence_lost: ["count", "Confluence makes a page, its answer gets lost", 1],
   slack_retry: ["switch", "Slack delivers everything three times"],
   slack_429: ["count", "Slack says “slow down”", 3],
   slack_down: ["switch", "Slack is down for us"],
@@ -17,11 +20,12 @@ const at = (id) => document.getElementById(id);
 let last = "";
 
 export function showSide(state, send) {
-  const text = JSON.stringify([state.story, state.jira, state.faults, state.counts]);
+  const text = JSON.stringify([state.story, state.jira, state.pages, state.faults, state.counts]);
   if (text === last) return;
   last = text;
   story(state.story);
   tickets(state.jira);
+  pages(state.pages);
   at("faults").replaceChildren(...Object.entries(FAULTS).filter(([name]) => name in state.faults).map(([name, fault]) => control(name, fault, state.faults[name], send)));
   at("counts").replaceChildren(...Object.entries(state.counts).flatMap(([name, count]) => [h("dt", {}, name), h("dd", {}, String(count))]));
 }
@@ -37,6 +41,11 @@ function tickets(issues) {
   at("jira").replaceChildren(...(issues.length ? issues.map((issue) => h("li", {},
     h("a", { href: issue.url, target: "_blank", rel: "noreferrer" }, issue.key), " ", h("span", { class: "status" }, issue.status),
     h("p", {}, issue.summary), issue.comments ? h("small", {}, `${issue.comments} ${issue.comments === 1 ? "comment" : "comments"}`) : null)) : [h("li", { class: "quiet" }, "No tickets yet.")]));
+}
+
+function pages(found) {
+  at("pages").replaceChildren(...(found.length ? found.map((page) => h("li", {},
+    h("a", { href: page.url, target: "_blank", rel: "noreferrer" }, page.title), " ", h("small", {}, `version ${page.version}`))) : [h("li", { class: "quiet" }, "No pages yet.")]));
 }
 
 function control(name, [kind, words, amount], value, send) {

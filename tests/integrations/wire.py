@@ -1,4 +1,4 @@
-"""The pretended Jira on a wire without sockets, each request held against Atlassian's own contracts."""
+"""The pretended Jira and Confluence on a wire without sockets, each request held against Atlassian's own contracts."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from openapi_core.contrib.requests import RequestsOpenAPIRequest
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
+from integrations.confluence import ConfluenceClient
 from integrations.http import JsonClient
 from integrations.jira import JiraClient
-from sandbox import jira_web
+from sandbox import confluence_web, jira_web
+from sandbox.confluence import SPACE, ConfluenceWorld
 from sandbox.faults import Faults
 from sandbox.jira import EMAIL, PROJECT, TOKEN, JiraWorld
 from tests.builders import ManualClock
 
 SITE = "https://your-domain.atlassian.net"  # the server that Atlassian's document names
+WIKI = "https://your-domain.atlassian.net/wiki"
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
 # Read by doctor; the sliced contract leaves it out.
 NOT_IN_THE_SLICE = re.compile(r"/rest/api/3/issue/createmeta/")
@@ -108,6 +111,21 @@ def a_client(wire: Wire, *, token: str = TOKEN, project: str = PROJECT, issue_ty
     return JiraClient(http, project=project, issue_type=issue_type)
 
 
+def a_confluence(clock: ManualClock) -> ConfluenceWorld:
+    return ConfluenceWorld(Faults(), clock, base_url=WIKI)
+
+
+def a_wiki_wire(confluence: ConfluenceWorld, watch: Watch = lambda _when, _request: None) -> Wire:
+    app = flask.Flask("confluence")
+    app.register_blueprint(confluence_web.blueprint(confluence), url_prefix="/wiki")
+    return Wire(app, watch=watch)
+
+
+def a_wiki_client(wire: Wire, *, token: str = TOKEN, space: str = SPACE, parent: str | None = None) -> ConfluenceClient:
+    http = JsonClient("confluence", WIKI, auth=(EMAIL, token), adapter=wire, pause=lambda _seconds: None)
+    return ConfluenceClient(http, space=space, parent=parent)
+
+
 @contextmanager
 def held_to_contract(wire: Wire) -> Iterator[None]:
     """Afterwards, hold all that went over the wire against the contracts."""
@@ -121,7 +139,10 @@ def held_to_contract(wire: Wire) -> Iterator[None]:
 def check_request(request: requests.PreparedRequest) -> None:
     if NOT_IN_THE_SLICE.search(str(request.path_url)):
         return
-    jira_contract().validate_request(RequestsOpenAPIRequest(request))
+    if "/wiki/rest/api/content/" in str(request.path_url):
+        return  # attachments are v1's, whose document is not among the contracts
+    contract = confluence_contract() if str(request.path_url).startswith("/wiki/") else jira_contract()
+    contract.validate_request(RequestsOpenAPIRequest(request))
     for document in _documents(json.loads(request.body) if request.body else {}):
         check_document(document)
 
@@ -136,6 +157,12 @@ def jira_contract() -> OpenAPI:
     # The slice is not checked against the specification of OpenAPI itself: it is not ours to mend.
     config = Config(spec_validator_cls=None)  # type: ignore[arg-type]
     return OpenAPI.from_file_path(str(_contract("jira-cloud-v3.openapi.json")), config=config)
+
+
+@functools.cache
+def confluence_contract() -> OpenAPI:
+    config = Config(spec_validator_cls=None)  # type: ignore[arg-type]
+    return OpenAPI.from_file_path(str(_contract("confluence-cloud-v2.openapi.json")), config=config)
 
 
 @functools.cache
