@@ -8,14 +8,14 @@ Words compare without regard to case, versions by precedence (core/versions.py).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never, cast, get_args
 
 from core.device import FIELDS, NUMBER_FIELDS, VERSION_FIELDS, WIRE_NAMES, DeviceContext, short_name
 from core.versions import compare, version_key
 
-Operator = Literal["eq", "neq", "in", "not_in", "lt", "lte", "gt", "gte"]
+Operator = Literal["eq", "neq", "in", "not_in", "lt", "lte", "gt", "gte", "contains", "starts_with", "ends_with"]
 SYMBOLS: Final[Mapping[Operator, str]] = {
     "eq": "=",
     "neq": "!=",
@@ -25,8 +25,17 @@ SYMBOLS: Final[Mapping[Operator, str]] = {
     "lte": "<=",
     "gt": ">",
     "gte": ">=",
+    "contains": " contains ",
+    "starts_with": " starts_with ",
+    "ends_with": " ends_with ",
 }
 ORDERED: Final = frozenset({"lt", "lte", "gt", "gte"})
+# Parts of text, instead of regular expressions: every language agrees on them, and none of them can run for ever.
+PARTS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "contains": str.__contains__,
+    "starts_with": str.startswith,
+    "ends_with": str.endswith,
+}
 MAX_DEPTH: Final = 10
 MAX_VALUES: Final = 200
 
@@ -89,7 +98,7 @@ def comparison(field: str, operator: str, values: Sequence[str]) -> Is | tuple[s
     if short is None:
         return (f"no field {field!r}{suggestion(field, [*WIRE_NAMES, *FIELDS])}",)
     plain = operator.removeprefix("semver_").replace("not_equals", "neq").replace("equals", "eq")
-    if plain not in get_args(Operator):
+    if plain not in get_args(Operator) or (plain != operator and plain in PARTS):
         return (f"no operator {operator!r}; there are {', '.join(get_args(Operator))} and semver_…",)
     wrong = _wrong_values(short, plain, operator.startswith("semver_"), values)
     if wrong:
@@ -147,6 +156,8 @@ def _holds(rule: Is, device: DeviceContext) -> bool | None:
     if rule.operator in ORDERED:
         order = _order(rule.field, told, rule.values[0])
         return None if order is None else _in_order(rule.operator, order)
+    if rule.operator in PARTS:
+        return PARTS[rule.operator](str(told).lower(), rule.values[0].lower())
     found = any(_same(rule.field, told, value) for value in rule.values)
     return found if rule.operator in ("eq", "in") else not found
 
@@ -180,6 +191,8 @@ def _wrong_values(field: str, operator: str, is_semver: bool, values: Sequence[s
         wrong.append(f"{field} is not a version; versions are {', '.join(sorted(VERSION_FIELDS))}")
     elif operator in ORDERED and field not in NUMBER_FIELDS | VERSION_FIELDS:
         wrong.append(f"{field} has no order; use = or in")
+    elif operator in PARTS and field in NUMBER_FIELDS:
+        wrong.append(f"{field} is a number; use =, <, <=, > or >=")
     if field in NUMBER_FIELDS:
         wrong += [f"{field} needs a number, not {value!r}" for value in values if _number(value) is None]
     elif operator in ORDERED and field in VERSION_FIELDS:

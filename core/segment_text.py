@@ -2,7 +2,8 @@
 
     rule       = part { "or" part }            part = factor { "and" factor }
     factor     = "not" factor | "(" rule ")" | "everyone" | comparison
-    comparison = field ( = != < <= > >= ) value | field [ "not" ] "in" "(" value { "," value } ")"
+    comparison = field ( = != < <= > >= | "contains" | "starts_with" | "ends_with" ) value
+               | field [ "not" ] "in" "(" value { "," value } ")"
 
 A value with spaces or signs is quoted. After a mistake reading goes on at the next "and" or "or", so that all mistakes
 are told at once. Pure.
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.errors import InvalidInputError, Problem
-from core.segment_rules import EVERYONE, MAX_DEPTH, Is, Not, Segment, all_of, any_of, comparison
+from core.segment_rules import EVERYONE, MAX_DEPTH, PARTS, Is, Not, Segment, all_of, any_of, comparison
 
 MAX_TEXT_CHARS: Final = 2000
 _TOKENS = re.compile(
@@ -30,6 +31,7 @@ _OPERATORS: Final = {"=": "eq", "==": "eq", "!=": "neq", "≠": "neq", "<": "lt"
 }
 _PLAIN_QUOTES: Final = str.maketrans("\u201c\u201d\u201e\u2018\u2019", '"""\'\'')
 _JOINS: Final = frozenset({"and", "or"})
+_EXPECTED: Final = "expected =, !=, <, <=, >, >=, in or contains"
 
 
 def parse(text: str) -> Segment:
@@ -144,9 +146,11 @@ class _Reader:
         sign = self._take()
         if sign.text in _OPERATORS:
             return self._checked(name, _OPERATORS[sign.text], [self._value()])
+        if sign.is_word(*PARTS):
+            return self._checked(name, sign.text.lower(), [self._value()])
         is_not = sign.is_word("not")
         if not (self._take() if is_not else sign).is_word("in"):
-            raise self._mistake(sign, f"expected =, !=, <, <=, >, >= or in after {name.text!r}, found {sign.text!r}")
+            raise self._mistake(sign, f"{_EXPECTED} after {name.text!r}, found {sign.text!r}")
         return self._checked(name, "not_in" if is_not else "in", self._values())
 
     def _checked(self, name: _Token, operator: str, values: list[str]) -> Segment:

@@ -15,6 +15,7 @@ from core.segment_rules import (
     EVERYONE,
     MAX_DEPTH,
     MAX_VALUES,
+    PARTS,
     SYMBOLS,
     All,
     AnyOf,
@@ -112,7 +113,7 @@ def _node(segment: Segment) -> dict[str, object]:
             return {"not": _node(part)}
         case Is(field, operator, values):
             typed: list[object] = [float(value) if field in NUMBER_FIELDS else value for value in values]
-            prefix = "semver_" if field in VERSION_FIELDS and operator not in ("in", "not_in") else ""
+            prefix = "semver_" if field in VERSION_FIELDS and operator not in ("in", "not_in", *PARTS) else ""
             value: object = typed if operator in ("in", "not_in") else typed[0]
             return {"field": WIRE_NAMES[field], "operator": f"{prefix}{operator}", "value": value}
         case _:

@@ -55,6 +55,17 @@ class Frequency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Iterations:
+    """The poll asks the same people `count` times, `every_days` apart from its start date, and then is over.
+
+    What was shown or answered in one iteration does not count in the next.
+    """
+
+    count: int
+    every_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
     """At most `limit` responses from each group of devices that agree in all fields of `by` (short names)."""
 
@@ -85,6 +96,7 @@ class Poll:
     targeting: Segment = EVERYONE
     sampling: Sampling = Sampling()
     frequency: Frequency = Frequency()
+    iterations: Iterations | None = None
     quotas: tuple[Quota, ...] = ()
     responses_limit: int | None = None
     consent: Consent = Consent(required=False)

@@ -17,6 +17,7 @@ from feedback.poll_definition import (
     TRIGGER_OPERATORS,
     Consent,
     Frequency,
+    Iterations,
     Poll,
     Quota,
     Sampling,
@@ -61,6 +62,9 @@ def to_json(poll: Poll) -> dict[str, object]:
             recontact_days=poll.frequency.recontact_days,
             cooldown_days=poll.frequency.cooldown_days,
         ),
+        "iterations": _told(count=poll.iterations.count, every_days=poll.iterations.every_days)
+        if poll.iterations
+        else None,
         "quotas": [{"by": [WIRE_NAMES[name] for name in quota.by], "limit": quota.limit} for quota in poll.quotas],
         "responses_limit": poll.responses_limit,
         "consent": _told(
@@ -93,6 +97,7 @@ def _read_poll(fields: Fields) -> Poll:
         targeting=_read_targeting(fields),
         sampling=_read_sampling(fields.inner("sampling"), poll_id),
         frequency=_read_frequency(fields.inner("frequency")),
+        iterations=_read_iterations(fields.inner("iterations")),
         quotas=tuple(_read_quota(item, path, fields.problems) for path, item in fields.each("quotas", at_most=20)),
         responses_limit=fields.integer("responses_limit", 1, MAX_COUNT),
         consent=_read_consent(fields.inner("consent")),
@@ -177,6 +182,15 @@ def _read_frequency(fields: Fields | None) -> Frequency:
     )
     fields.done()
     return frequency
+
+
+def _read_iterations(fields: Fields | None) -> Iterations | None:
+    if fields is None:
+        return None
+    count = fields.needed_integer("count", 1, 1000)
+    iterations = Iterations(count=count, every_days=fields.needed_integer("every_days", 1, 3650))
+    fields.done()
+    return iterations
 
 
 def _read_quota(node: object, path: str, problems: list[Problem]) -> Quota:

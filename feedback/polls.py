@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.errors import ConflictError, Problem
 from core.segments import suggestion
-from feedback.poll_definition import END, Consent, Frequency, Poll, Quota, Sampling, Status, Trigger, When
+from feedback.poll_definition import END, Consent, Frequency, Iterations, Poll, Quota, Sampling, Status, Trigger, When
 from feedback.poll_json import from_json, to_json
 from feedback.poll_yaml import parse_yaml
 from feedback.questions import SCORED, Answer, Choice, Privacy, Question, Translation, read_answer, tone
@@ -23,6 +23,7 @@ __all__ = [
     "Choice",
     "Consent",
     "Frequency",
+    "Iterations",
     "Poll",
     "Privacy",
     "Question",
@@ -36,6 +37,8 @@ __all__ = [
     "find_question",
     "from_json",
     "is_open",
+    "is_over",
+    "iteration_start",
     "next_question",
     "parse_yaml",
     "primary_question",
@@ -51,7 +54,22 @@ def is_open(poll: Poll, now: datetime) -> bool:
     """Return whether phones may show the poll now."""
     if poll.status != "running" or (poll.start_date is not None and now < poll.start_date):
         return False
-    return poll.end_date is None or now < poll.end_date
+    return (poll.end_date is None or now < poll.end_date) and not is_over(poll, now)
+
+
+def iteration_start(poll: Poll, now: datetime) -> datetime | None:
+    """Return when the running iteration began; None for a poll that asks once or has not started."""
+    if poll.iterations is None or poll.start_date is None or now < poll.start_date:
+        return None
+    every = timedelta(days=poll.iterations.every_days)
+    return poll.start_date + min((now - poll.start_date) // every, poll.iterations.count - 1) * every
+
+
+def is_over(poll: Poll, now: datetime) -> bool:
+    """Return whether the last iteration has ended."""
+    if poll.iterations is None or poll.start_date is None:
+        return False
+    return now >= poll.start_date + poll.iterations.count * timedelta(days=poll.iterations.every_days)
 
 
 def start(poll: Poll, now: datetime) -> Poll:

@@ -11,6 +11,7 @@ from feedback.questions import (
     CHOOSING,
     DISPLAYS,
     MAX_TEXT_CHARS,
+    OTHER,
     SCORED,
     TYPES,
     WRITING,
@@ -124,6 +125,8 @@ def _read_choices(fields: Fields, kind: str) -> tuple[Choice, ...]:
         inner = Fields(node, path, fields.problems)
         choice = Choice(id=read_id(inner, "id"), label=inner.needed_text("label", longest=100))
         inner.done()
+        if choice.id == OTHER and fields.raw("has_open_choice"):
+            inner.wrong("id", f"{OTHER!r} is what an answer of one's own is counted as (has_open_choice)")
         if choice.id and any(choice.id == other.id for other in choices):
             inner.wrong("id", f"{choice.id!r} is the id of an earlier choice")
         choices.append(choice)

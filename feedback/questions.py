@@ -17,6 +17,7 @@ SCORED: Final = frozenset({"csat", "nps", "ces", "rating", "thumbs"})
 CHOOSING: Final = frozenset({"single_choice", "multiple_choice"})
 WRITING: Final = frozenset({"open", "correction"})
 MAX_TEXT_CHARS: Final = 2000
+OTHER: Final = "other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,22 @@ def _read_text(question: Question, value: object) -> Answer | str:
 
 
 def _read_choices(question: Question, value: object) -> Answer | str:
+    return _read_randomized(question, value) if question.privacy else _read_picked(question, value)
+
+
+def _read_randomized(question: Question, value: object) -> Answer | str:
+    """Read what a coin may have picked: none of several choices as well, and "other" without words."""
+    known = [choice.id for choice in question.choices] + ([OTHER] if question.has_open_choice else [])
+    is_single = question.type == "single_choice"
+    if is_single != isinstance(value, str):
+        return "must be the id of a choice" if is_single else "must be a list of ids of choices"
+    picked: Sequence[object] = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    if any(item not in known for item in picked) or len({str(item) for item in picked}) != len(picked):
+        return f"must name choices, each once, and no words of one's own, as it is randomized: {', '.join(known)}"
+    return Answer(question=question.id, choices=tuple(choice for choice in known if choice in picked))
+
+
+def _read_picked(question: Question, value: object) -> Answer | str:
     is_single = question.type == "single_choice"
     if is_single != isinstance(value, str):
         return "must be the id of a choice" if is_single else "must be a list of ids of choices"

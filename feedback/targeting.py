@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from core.device import DeviceContext
 from core.segment_rules import SYMBOLS
 from core.segments import EVERYONE, All, Segment, fields_of, matches, text
-from feedback.polls import Poll, Quota, Sampling, is_open
+from feedback.polls import Poll, Quota, Sampling, is_open, is_over, iteration_start
 
 BUCKETS: Final = 1_000_000
 GateName = Literal[
@@ -80,6 +80,7 @@ def quota_group(quota: Quota, device: DeviceContext) -> tuple[str, ...]:
 
 def explain(poll: Poll, install: str, device: DeviceContext, history: History, now: datetime) -> tuple[Gate, ...]:
     """Return every gate between the poll and this install, in the order in which phones check them."""
+    history = in_iteration(history, iteration_start(poll, now))
     return (
         _running(poll, now),
         _targeting(poll, device),
@@ -92,6 +93,14 @@ def explain(poll: Poll, install: str, device: DeviceContext, history: History, n
         _responses_limit(poll, history),
         _trigger(poll),
     )
+
+
+def in_iteration(history: History, start: datetime | None) -> History:
+    """Return what counts in the iteration that began at `start`: earlier showings and answers of this poll do not."""
+    if start is None:
+        return history
+    answered = history.answered if history.answered is not None and history.answered >= start else None
+    return replace(history, shown=tuple(at for at in history.shown if at >= start), answered=answered)
 
 
 def is_shown(gates: Sequence[Gate]) -> bool:
@@ -107,6 +116,8 @@ def _running(poll: Poll, now: datetime) -> Gate:
         sentence = f"The poll is {'a draft' if poll.status == 'draft' else 'stopped'}, not running."
     elif poll.start_date and now < poll.start_date:
         sentence = f"The poll starts only on {poll.start_date:%Y-%m-%d %H:%M} UTC."
+    elif is_over(poll, now):
+        sentence = "All iterations of the poll are over."
     else:
         sentence = f"The poll ended on {poll.end_date:%Y-%m-%d %H:%M} UTC."
     return Gate(name="running", passed=False, sentence=sentence)

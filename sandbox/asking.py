@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,7 +40,19 @@ def is_sampled(sampling: Mapping[str, Any] | None, install: str) -> bool:
 
 def is_running(poll: Mapping[str, Any], now: datetime) -> bool:
     start, end = _moment(poll.get("start_date")), _moment(poll.get("end_date"))
-    return poll.get("status") == "running" and (start is None or start <= now) and (end is None or now < end)
+    if poll.get("status") != "running" or (start is not None and now < start) or (end is not None and end <= now):
+        return False
+    repeats = poll.get("iterations")
+    return not (repeats and start) or now < start + repeats["count"] * timedelta(days=repeats["every_days"])
+
+
+def iteration_start(poll: Mapping[str, Any], now: datetime) -> datetime | None:
+    """Return since when showings and answers of this poll count; None: since ever."""
+    start, repeats = _moment(poll.get("start_date")), poll.get("iterations")
+    if not repeats or start is None:
+        return None
+    every = timedelta(days=int(repeats["every_days"]))
+    return start + min((now - start) // every, int(repeats["count"]) - 1) * every
 
 
 def is_triggered(poll: Mapping[str, Any], event: str, fields: Mapping[str, object]) -> bool:
@@ -54,7 +66,10 @@ def is_triggered(poll: Mapping[str, Any], event: str, fields: Mapping[str, objec
         return True
     told = fields.get(str(when["field"]))
     compare = COMPARISONS.get(str(when["operator"]))
-    return told is not None and compare is not None and compare(told, when["value"])
+    try:
+        return told is not None and compare is not None and compare(told, when["value"])
+    except TypeError:  # a fact that is no number, where one is compared with
+        return False
 
 
 def is_targeted(poll: Mapping[str, Any], device: DeviceContext) -> bool:
@@ -72,17 +87,21 @@ def is_too_often(
     poll: Mapping[str, Any],
     now: datetime,
     *,
-    shown: int,
+    shown: Sequence[datetime],
     answered: datetime | None,
     any_shown: datetime | None,
 ) -> bool:
     """Return whether the poll was `shown` often enough, `answered` not long enough ago, or any poll just shown.
 
-    A poll without `recontact_days` asks nobody again who has answered.
+    Of a poll with iterations, only what happened in the running one counts. A poll without `recontact_days` asks
+    nobody again who has answered.
     """
     often = poll.get("frequency") or {}
+    since = iteration_start(poll, now)
+    shown = [at for at in shown if since is None or at >= since]
+    answered = answered if answered is not None and (since is None or answered >= since) else None
     limit, again, pause = (often.get(name) for name in ("display_limit", "recontact_days", "cooldown_days"))
-    if limit is not None and shown >= int(limit):
+    if limit is not None and len(shown) >= int(limit):
         return True
     if answered is not None and (again is None or now < answered + timedelta(days=again)):
         return True

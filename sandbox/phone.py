@@ -80,7 +80,7 @@ class Phone:
         self._polls_etag: str | None = None
         self._polls_until: datetime | None = None
         self._flags_etag: str | None = None
-        self._shown: dict[str, int] = {}
+        self._shown: dict[str, list[datetime]] = {}
         self._answered: dict[str, datetime] = {}
         self._any_shown: datetime | None = None
         self._not_before: datetime | None = None
@@ -116,8 +116,8 @@ class Phone:
     def show(self, poll: Mapping[str, Any]) -> str:
         """Note that the poll was shown and return the submission's id."""
         submission = self._new_uuid()
-        self._shown[poll["id"]] = self._shown.get(poll["id"], 0) + 1
         self._any_shown = self._clock()
+        self._shown.setdefault(poll["id"], []).append(self._any_shown)
         self._note("poll shown", poll, submission, {})
         return submission
 
@@ -234,7 +234,7 @@ class Phone:
         often = asking.is_too_often(
             poll,
             now,
-            shown=self._shown.get(poll["id"], 0),
+            shown=self._shown.get(poll["id"], []),
             answered=self._answered.get(poll["id"]),
             any_shown=self._any_shown,
         )

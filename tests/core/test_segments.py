@@ -61,7 +61,7 @@ def test_every_mistake_is_told_with_its_place() -> None:
     ("rule", "message"),
     [
         ("chipset=Helio G35", 'character 9: put quotes round a value with spaces: "Helio G35"'),
-        ("platform", "character 9: expected =, !=, <, <=, >, >= or in after 'platform', found 'the end'"),
+        ("platform", "character 9: expected =, !=, <, <=, >, >=, in or contains after 'platform', found 'the end'"),
         ("(platform=android", "character 18: expected ')', found 'the end'"),
         ("platform=android)", "character 17: ')' is not expected here; join rules with and/or"),
         ("platform=android os=14", 'character 10: put quotes round a value with spaces: "android os"'),

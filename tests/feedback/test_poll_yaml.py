@@ -1,13 +1,17 @@
 """Poll files and the lines of their mistakes."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInputError
 from feedback.polls import Poll, from_json, parse_yaml, to_json
+from feedback.questions import TYPES
 from tests.feedback.test_polls import SCAN
 
 KWS = """\
@@ -101,3 +105,13 @@ def test_any_text_is_a_poll_or_a_list_of_problems(text: str) -> None:
     except InvalidInputError as error:
         problems = error.problems
     assert problems
+
+
+def test_the_poll_of_the_page_about_polls_is_one_that_muster_reads() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "polls.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+
+    poll = parse_yaml(text)
+
+    assert {f"`{each}`" for each in TYPES} <= set(re.findall(r"`\w+`", page))
+    assert parse_yaml(yaml.safe_dump(to_json(poll))) == poll

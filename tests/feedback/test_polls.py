@@ -260,7 +260,7 @@ def test_branches_lead_from_question_to_question(answer: Answer, following: str)
 def test_answers_that_fit_have_no_problems() -> None:
     answers = [
         {"question": "q_csat", "value": 2},
-        {"question": "q_why", "value": ["slow", "It barked"], "mechanism": "k_rr", "epsilon": 2},
+        {"question": "q_why", "value": ["slow", "other"], "mechanism": "k_rr", "epsilon": 2},
         {"question": "q_txt", "value": "Fine otherwise"},
     ]
 
