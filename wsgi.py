@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Flask
 
+import bot.forecasting
 import bot.pages_web
 import bot.web
 import feedback.bundle
@@ -34,8 +36,10 @@ def create_app(ctx: Context) -> Wsgi:
     register_errors(app)
     keys = KeyRing(ctx.databases, ctx.clock)
     parts = (ctx.databases, ctx.settings, ctx.clock, keys)
-    for room in (feedback.web, feedback.poll_push, feedback.reports_web, releases.web, releases.history_web):
+    for room in (feedback.web, feedback.poll_push, feedback.reports_web, releases.web):
         app.register_blueprint(room.blueprint(*parts))
+    foresee = partial(bot.forecasting.foresee, ctx.databases)
+    app.register_blueprint(releases.history_web.blueprint(*parts, foresee=foresee))
     app.register_blueprint(bot.web.blueprint(ctx))
     app.register_blueprint(bot.pages_web.blueprint(ctx.databases, ctx.settings, ctx.clock))
     app.register_blueprint(health.create_blueprint(ctx.databases, is_current))

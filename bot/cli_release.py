@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import click
 
 from bot.cli_remote import ask, key_option, server_option
+from releases.wording import size
 
 # What a pipeline branches on.
 EXIT: Final = {"done": 0, "failed": 1, "stopped": 2, "waiting": 3, "running": 3}
@@ -51,13 +52,20 @@ def _plan_options(command: Callable[..., None]) -> Callable[..., None]:
 @server_option
 @key_option
 def start(target: str, dry_run: bool, as_json: bool, server: str, key: str, **plan: str | None) -> None:
-    """Propose a release; a person approves it in Slack. The same proposal twice is one."""
+    """Propose a release; a person approves it in Slack. The same proposal twice is one.
+
+    With --dry-run: what would come of it, from last week's installs.
+    """
     model, at, version = target.partition("@")
     if not at or not model or not version:
         raise click.UsageError("say which version, as in kws@1.4.0")
     body = {"model": model, "version": version} | {name: value for name, value in plan.items() if value}
     params = {"dry_run": "1"} if dry_run else {}
-    _show(ask("POST", server, "/v1/releases", key, params=params, json=body), as_json=as_json)
+    found = ask("POST", server, "/v1/releases", key, params=params, json=body)
+    _show(found, as_json=as_json)
+    if dry_run and not as_json:
+        for line in _ahead(found["forecast"]):
+            click.echo(line)
 
 
 @release.command()
@@ -96,6 +104,21 @@ def wait(name: str, timeout_s: float, as_json: bool, server: str, key: str) -> N
 
 def _show(found: dict[str, Any], *, as_json: bool) -> None:
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _line(found))
+
+
+def _ahead(ahead: dict[str, Any]) -> Iterator[str]:
+    """Tell a forecast, a line for each stage."""
+    yield f"reaches {ahead['eligible']} of {ahead['targeted']} installs in {ahead['days']:g} days at least"
+    for stage in ahead["stages"]:
+        seen = [
+            f"{one['metric']} {'none' if one['smallest'] is None else format(one['smallest'] * 100, '.2g')}"
+            f"{' %' if one['relative'] else ' pt'}"
+            for one in stage["visible"]
+        ]
+        yield (
+            f"{stage['percent']:>7g} %  from {stage['begins'][:16]}  {stage['candidate_installs']:>9} installs  "
+            f"{size(stage['new_bytes']):>8}  smallest visible: {', '.join(seen) or 'no guardrail'}"
+        )
 
 
 def _line(found: dict[str, Any]) -> str:

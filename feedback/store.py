@@ -13,6 +13,7 @@ from feedback.store_cohorts import (
     impressions,
     quotes,
 )
+from feedback.store_habits import Habits, devices_seen, habits
 from feedback.store_history import full_groups, install_history, response_counts
 from feedback.store_installs import (
     Activity,
@@ -49,6 +50,7 @@ __all__ = [
     "ArmCell",
     "ChoiceCount",
     "CohortArm",
+    "Habits",
     "ImpressionCount",
     "Item",
     "Quote",
@@ -65,11 +67,13 @@ __all__ = [
     "arm_cohort_cells",
     "arm_rows",
     "choice_counts",
+    "devices_seen",
     "erase_install",
     "export_install",
     "find_poll",
     "forget",
     "full_groups",
+    "habits",
     "impressions",
     "install_history",
     "installs_seen",

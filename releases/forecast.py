@@ -24,6 +24,7 @@ from releases.plan import Plan
 from releases.wording import count
 
 DAY: Final = timedelta(days=1)
+GAPS_TOLD: Final = 3
 COHORTS_BY: Final = ("platform", "tier", "chipset", "accelerator")
 
 
@@ -41,6 +42,14 @@ class Visible:
 
     guardrail: Guardrail
     smallest: float | None
+
+    @property
+    def metric(self) -> str:
+        return self.guardrail.metric
+
+    @property
+    def relative(self) -> bool:
+        return self.guardrail.relative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,53 +101,51 @@ def forecast(
     seen: Sequence[Seen],
     now: datetime,
     *,
+    rivals: Sequence[Artifact] = (),
     usual: Mapping[str, Usual] | None = None,
-    hours_a_day: float = 1.0,
     freezes: Sequence[Freeze] = (),
 ) -> Forecast:
     """Return what the plan would do if installs stay as they were.
 
-    `usual`: what the baseline does, by metric. `hours_a_day`: in how many hours of a day an install reports.
+    `rivals`: the files of a second candidate, which gets a share as large as the first's; the installs are one's, the
+    bytes both's. `usual`: what the baseline does, by metric.
     """
     targeted = [each for each in seen if matches(plan.segment, each.device)]
-    sizes = [(each, _size(candidates, each.device)) for each in targeted]
+    both = (candidates, rivals) if rivals else (candidates,)
+    sizes = [(each, _size(both, each.device)) for each in targeted]
     eligible = [(each, size) for each, size in sizes if size is not None]
     installs = round(sum(each.installs for each, _ in eligible) * (1 - plan.holdback / 100))
     n_bytes = sum(each.installs * size for each, size in eligible) * (1 - plan.holdback / 100)
     stages: list[StageForecast] = []
-    begins, hours_per_arm = max(now, plan.starts_at or now), 0.0
+    begins, days_per_arm, most = max(now, plan.starts_at or now), 0.0, 0
     for i, stage in enumerate(plan.stages):
         begins = _thawed(freezes, begins)
         sizes_of_arms = [round(installs * size / BUCKETS) for size in arm_sizes(stage.percent)]
         before = plan.stages[i - 1].percent if i else 0.0
         ends = begins + stage.bake
-        hours_per_arm += min(sizes_of_arms) * hours_a_day * (stage.bake / DAY)
+        days_per_arm += min(sizes_of_arms) * (stage.bake / DAY)
+        most = max(most, min(sizes_of_arms))
         stages.append(
             StageForecast(
                 percent=stage.percent, begins=begins, ends=ends, candidate_installs=sizes_of_arms[0],
                 baseline_installs=sizes_of_arms[1], new_bytes=round(n_bytes * (stage.percent - before) / 100),
-                visible=_visible(plan.guardrails, usual or {}, hours_per_arm, max(map(_smaller, [*stages]), default=0),
-                                 min(sizes_of_arms)),
+                visible=_visible(plan.guardrails, usual or {}, days_per_arm, most, alpha=ALPHA / len(both)),
             )
         )  # fmt: skip
         begins = ends
     return Forecast(targeted=sum(each.installs for each in targeted), eligible=installs, stages=tuple(stages),
-                    cohorts=_cohorts(plan, sizes), problems=_problems(plan, candidates, seen, targeted))  # fmt: skip
-
-
-def _smaller(stage: StageForecast) -> int:
-    return min(stage.candidate_installs, stage.baseline_installs)
+                    cohorts=_cohorts(plan, sizes), problems=_problems(plan, both, seen, targeted))  # fmt: skip
 
 
 def _visible(
-    guardrails: Sequence[Guardrail], usual: Mapping[str, Usual], hours: float, earlier: int, installs: int
+    guardrails: Sequence[Guardrail], usual: Mapping[str, Usual], days: float, installs: int, *, alpha: float
 ) -> tuple[Visible, ...]:
-    """Rates gather evidence in every hour of an install; a mean does once for each install."""
+    """Rates gather evidence every time an install reports; a mean does once for each install."""
     found = []
     for guardrail in guardrails:
         known = usual.get(guardrail.metric)
-        n = hours if known is not None and known.kind == "rate" else max(earlier, installs)
-        least = smallest(guardrail, known, n, alpha=ALPHA / len(guardrails)) if known is not None else None
+        n = days * known.per_day if known is not None and known.kind == "rate" else installs
+        least = smallest(guardrail, known, n, alpha=alpha / len(guardrails)) if known is not None else None
         found.append(Visible(guardrail=guardrail, smallest=least))
     return tuple(found)
 
@@ -148,9 +155,10 @@ def _thawed(freezes: Sequence[Freeze], at: datetime) -> datetime:
     return found.until if found else at
 
 
-def _size(candidates: Sequence[Artifact], device: DeviceContext) -> int | None:
-    fitting = runnable(candidates, device)
-    return fitting[0].size_bytes if fitting else None
+def _size(both: Sequence[Sequence[Artifact]], device: DeviceContext) -> int | None:
+    """Return the bytes of what such a device downloads, of both candidates where there are two; None: not runnable."""
+    fitting = [runnable(files, device) for files in both]
+    return sum(files[0].size_bytes for files in fitting) if all(fitting) else None
 
 
 def _cohorts(plan: Plan, sizes: Sequence[tuple[Seen, int | None]]) -> tuple[CohortForecast, ...]:
@@ -179,7 +187,7 @@ def _cohort(plan: Plan, name: str, members: Sequence[tuple[Seen, int | None]]) -
 
 
 def _problems(
-    plan: Plan, candidates: Sequence[Artifact], seen: Sequence[Seen], targeted: Sequence[Seen]
+    plan: Plan, both: Sequence[Sequence[Artifact]], seen: Sequence[Seen], targeted: Sequence[Seen]
 ) -> tuple[Problem, ...]:
     if not seen:
         return ()  # Nothing was heard of yet, so nothing speaks against it either.
@@ -187,9 +195,13 @@ def _problems(
         rule = segments.text(plan.segment)
         return (Problem("where", f"{rule} matches none of last week's {count(sum(each.installs for each in seen))} "
                                  "installs; widen it"),)  # fmt: skip
-    missing = gaps(tuple(candidates), ((each.device, each.installs) for each in targeted))
+    devices = [(each.device, each.installs) for each in targeted]
     return tuple(
-        Problem("where", f"{count(gap.installs)} of last week's installs can run no file of it ({gap.reason}); "
-                         "leave them out or register a variant for them")
-        for gap in missing
+        Problem("where", f"{count(gap.installs)} of last week's installs can run no file of {_version(files)} "
+                         f"({gap.reason}); leave them out or register a variant for them")
+        for files in both for gap in gaps(tuple(files), devices)[:GAPS_TOLD]
     )  # fmt: skip
+
+
+def _version(files: Sequence[Artifact]) -> str:
+    return files[0].version if files else "it"

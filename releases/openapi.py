@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from core.openapi import KEY, RETRY_AFTER, Node, Part, json_reply, parameter, ref, refusals
+from releases.forecast_report import ForecastReport
 from releases.plan_words import LONGEST_WORD, PLAN_WORDS
 
 BYTES: Final[Node] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -73,7 +74,8 @@ class ReleaseEvent(Struct, kw_only=True):
 
 class ReleaseReport(Struct, kw_only=True):
     """Where a release is and how it got there; `plan` is in the words of `/muster release start`. `outcome` is what a
-    pipeline that waits has to know; `stopped` are cohorts that are halted or rolled back alone."""
+    pipeline that waits has to know; `stopped` are cohorts that are halted or rolled back alone; `forecast` comes with a
+    proposal."""
 
     id: str
     name: str
@@ -90,6 +92,7 @@ class ReleaseReport(Struct, kw_only=True):
     reason: str | None
     revision: int
     history: list[ReleaseEvent]
+    forecast: ForecastReport | None = None
 
 
 class ReleaseList(Struct, kw_only=True):

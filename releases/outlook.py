@@ -24,11 +24,13 @@ MOST: Final = 1e9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usual:
-    """What the baseline usually does: a rate or a mean and its standard deviation, by event hour of an install."""
+    """What the baseline usually does: a rate, or a mean with its standard deviation. `per_day`: how often an install
+    reports it in a day; a mean counts once for an install, however often that is."""
 
     kind: Kind
     value: float
     spread: float = 0.0
+    per_day: float = 1.0
 
 
 def smallest(guardrail: Guardrail, usual: Usual, n: float, *, alpha: float = ALPHA) -> float | None:

@@ -12,6 +12,7 @@ from bot.flows.acts import Wish
 from bot.flows.release_card import card_facts
 from bot.request import Request, all_of
 from bot.views import figures
+from bot.views import forecast as forecast_views
 from bot.views import release as card_views
 from bot.views import release_news as views
 from bot.views.blocks import Message, escape
@@ -69,7 +70,7 @@ def _start(ctx: Context, request: Request) -> Message:
     made = proposal.propose(ctx, asked, now=ctx.clock(), dry_run=request.is_dry_run)
     ask = _ask(ctx, request, made.release)
     if request.is_dry_run:
-        return views.dry_run(made.release, ask, made.installs)
+        return forecast_views.dry_run(made.release, made.forecast, ask)
     return views.proposed(made.release, ask=ask, is_new=made.is_new)
 
 

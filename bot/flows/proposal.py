@@ -10,21 +10,16 @@ from sqlalchemy.orm import Session
 
 from bot.context import Context
 from bot.flows.release import carry_out
+from bot.forecasting import foresee
 from core.db import reading
-from core.device import DeviceContext
 from core.errors import ConflictError, InvalidInputError, Problem
-from core.segments import matches
-from feedback import store as feedback
-from releases import artifact_store, store
 from releases import plan as plans
-from releases.artifacts import Artifact
-from releases.compatibility import gaps
+from releases import store
+from releases.forecast import Forecast
 from releases.plan import Plan, Release, Stage
 from releases.plan_words import PLAN_WORDS
 from releases.rollout import Rollout, Submit
-from releases.wording import count
 
-LAST_WEEK = timedelta(days=7)
 OPTIONS = (*PLAN_WORDS, "reason")
 SOME_PLAN = Plan(stages=(Stage(percent=100.0, bake=timedelta(hours=1)),))
 
@@ -41,12 +36,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What came of it. `installs`: percent → (exposed, targeted) of last week's installs, None when none are known."""
+    """What came of it, and what the plan would do to last week's installs."""
 
     release: Release
     rollout: Rollout
     is_new: bool
-    installs: Mapping[float, tuple[int, int]] | None
+    forecast: Forecast
 
 
 def propose(ctx: Context, asked: Asked, *, now: datetime, dry_run: bool) -> Proposal:
@@ -57,23 +52,30 @@ def propose(ctx: Context, asked: Asked, *, now: datetime, dry_run: bool) -> Prop
     """
     model, version = _target(asked.target)
     plan, problems = _plan(asked.options)
-    problems += _problems(ctx, model, version, plan, asked, now)
-    if problems:
-        raise InvalidInputError(*problems)
-    assert plan is not None
-    files, devices = _files(ctx, model, version), _targeted(ctx, plan, now)
-    reached = {stage.percent: (round(len(devices) * stage.percent / 100), len(devices)) for stage in plan.stages}
-    installs = reached if devices and files else None
-    if dry_run:
-        release, rollout = _rehearse(ctx, model, version, plan, asked, now)
-        return Proposal(release=release, rollout=rollout, is_new=True, installs=installs)
-    with ctx.databases.control.begin() as session:
-        known = _known(session, ctx.settings.app, model, version, plan, asked.by)
+    if plan is not None:
+        with reading(ctx.databases.control) as session:
+            known = _known(ctx, session, model, version, plan, asked.by, now)
         if known is not None:
-            return Proposal(release=known[0], rollout=known[1], is_new=False, installs=installs)
+            return known
+    try:
+        rehearsed = _rehearse(ctx, model, version, plan or SOME_PLAN, asked, now)
+    except InvalidInputError as error:
+        raise InvalidInputError(*problems, *error.problems) from error
+    except ConflictError as conflict:
+        if plan is not None:
+            raise
+        raise InvalidInputError(*problems, Problem("", conflict.message)) from conflict
+    if plan is None or rehearsed.forecast.problems:
+        raise InvalidInputError(*problems, *(rehearsed.forecast.problems if plan else ()))
+    if dry_run:
+        return rehearsed
+    with ctx.databases.control.begin() as session:
+        known = _known(ctx, session, model, version, plan, asked.by, now)
+        if known is not None:
+            return known
         release, draft = _create(session, ctx.settings.app, model, version, plan, asked, now)
         rollout = carry_out(session, release, draft, _submit(asked), by=asked.by, now=now, delivery=asked.delivery)
-    return Proposal(release=release, rollout=rollout, is_new=True, installs=installs)
+    return Proposal(release=release, rollout=rollout, is_new=True, forecast=rehearsed.forecast)
 
 
 def _submit(asked: Asked) -> Submit:
@@ -94,38 +96,15 @@ def _plan(options: Mapping[str, str]) -> tuple[Plan | None, list[Problem]]:
         return None, list(error.problems)
 
 
-def _problems(ctx: Context, model: str, version: str, plan: Plan | None, asked: Asked, now: datetime) -> list[Problem]:
-    """Return what speaks against this release besides the words of its plan."""
-    problems: list[Problem] = []
-    try:
-        _rehearse(ctx, model, version, plan or SOME_PLAN, asked, now)
-    except InvalidInputError as error:
-        problems += error.problems
-    except ConflictError as conflict:
-        if plan is None:
-            problems.append(Problem("", conflict.message))
-        elif _known_now(ctx, model, version, plan, asked.by) is None:
-            raise
-    files = _files(ctx, model, version)
-    if plan is not None and files and not any(file.quarantined for file in files):
-        missing = gaps(files, ((device, 1) for device in _targeted(ctx, plan, now)))
-        for gap in missing[:3]:
-            text = (
-                f"{count(gap.installs)} of last week's installs can run no file of {version} ({gap.reason}); narrow it"
-            )
-            problems.append(Problem("where", text))
-    return problems
-
-
-def _rehearse(
-    ctx: Context, model: str, version: str, plan: Plan, asked: Asked, now: datetime
-) -> tuple[Release, Rollout]:
-    """Create the release and take it back. Raises: as `store.create_release`."""
+def _rehearse(ctx: Context, model: str, version: str, plan: Plan, asked: Asked, now: datetime) -> Proposal:
+    """Create the release, look ahead and take it back. Raises: as `store.create_release`."""
     with ctx.databases.control() as session:
         try:
-            return _create(session, ctx.settings.app, model, version, plan, asked, now)
+            release, rollout = _create(session, ctx.settings.app, model, version, plan, asked, now)
+            ahead = foresee(ctx.databases, session, release, now)
         finally:
             session.rollback()
+    return Proposal(release=release, rollout=rollout, is_new=True, forecast=ahead)
 
 
 def _create(
@@ -137,26 +116,12 @@ def _create(
     )
 
 
-def _known_now(ctx: Context, model: str, version: str, plan: Plan, by: str) -> tuple[Release, Rollout] | None:
-    with reading(ctx.databases.control) as session:
-        return _known(session, ctx.settings.app, model, version, plan, by)
-
-
-def _known(session: Session, app: str, model: str, version: str, plan: Plan, by: str) -> tuple[Release, Rollout] | None:
+def _known(
+    ctx: Context, session: Session, model: str, version: str, plan: Plan, by: str, now: datetime
+) -> Proposal | None:
     """Return the open release that is this very proposal: a command that was heard twice."""
-    for release, rollout in store.open_releases(session, app=app, model=model):
+    for release, rollout in store.open_releases(session, app=ctx.settings.app, model=model):
         if (release.candidate_version, release.plan, release.proposed_by) == (version, plan, by):
-            return release, rollout
+            ahead = foresee(ctx.databases, session, release, now)
+            return Proposal(release=release, rollout=rollout, is_new=False, forecast=ahead)
     return None
-
-
-def _files(ctx: Context, model: str, version: str) -> tuple[Artifact, ...]:
-    with reading(ctx.databases.control) as session:
-        return artifact_store.find_artifacts(session, app=ctx.settings.app, model=model, version=version)
-
-
-def _targeted(ctx: Context, plan: Plan, now: datetime) -> tuple[DeviceContext, ...]:
-    """Return the devices heard of in the last week that the plan is for."""
-    with reading(ctx.databases.ingest) as session:
-        seen = feedback.installs_seen(session, app=ctx.settings.app, since=now - LAST_WEEK)
-    return tuple(device for _, device in seen if matches(plan.segment, device))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.views import buttons, figures
@@ -21,9 +21,9 @@ from bot.views.release import (
     who,
 )
 from releases import plan as plans
-from releases.plan import Plan, Release
+from releases.plan import Release
 from releases.rollout import Rollout, State
-from releases.wording import duration, share
+from releases.wording import share
 
 MUSTER = "muster"
 BROADCAST = frozenset({"halted", "rolled_back", "killed", "completed"})
@@ -83,15 +83,6 @@ def proposed(release: Release, *, ask: str, is_new: bool) -> Message:
     """The answer to start: proposed, and who can approve."""
     text = f"*{title(release)}* is proposed{'' if is_new else ' already'}. {ask}"
     return Message(text, (section(text), section(f"`{escape(plans.text(release.plan))}`")), in_channel=True)
-
-
-def dry_run(release: Release, ask: str, installs: Mapping[float, tuple[int, int]] | None) -> Message:
-    """What `start --dry-run` says. `installs`: percent → installs of last week that would be (exposed, targeted)."""
-    text = f"*Dry run.* {title(release)} would be proposed; nothing was written."
-    blocks: list[Block] = [section(text), section(f"`{escape(plans.text(release.plan))}`")]
-    rows = [_stage_row(release.plan, i, installs) for i in range(len(release.plan.stages))]
-    blocks.append(table(("Stage", "Share", "Bakes", "Approval", "Installs"), rows, caption="Stages"))
-    return Message(text, (*blocks, context_line(escape(ask) if "<@" not in ask else ask)))
 
 
 def would(release: Release, after: Rollout) -> Message:
@@ -167,14 +158,6 @@ def _buttons(event: News) -> list[Block]:
         words = "False alarm – mute 24 h"
         row.append(buttons.run_button(words, f"ticket mute {event.fingerprints[0]} 24h"))
     return row
-
-
-def _stage_row(plan: Plan, i: int, installs: Mapping[float, tuple[int, int]] | None) -> tuple[str, ...]:
-    stage = plan.stages[i]
-    exposed, targeted = (installs or {}).get(stage.percent, (0, 0))
-    reached = f"{figures.count(exposed)} of {figures.count(targeted)}" if installs else "not known"
-    approval = "at the start" if i == 0 else "needed" if stage.needs_approval else "–"
-    return str(i + 1), share(stage.percent), duration(stage.bake), approval, reached
 
 
 def _at(release: Release, rollout: Rollout) -> str:

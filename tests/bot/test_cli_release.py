@@ -42,6 +42,40 @@ def test_a_proposal_waits_for_people_and_is_made_once(served: Served) -> None:
     assert "R1  kws 1.3.2 → 1.4.0  awaiting approval" in first.output
 
 
+def installs_report(served: Served, *, installs: int) -> None:
+    """Each reports an hour with the baseline."""
+    inferences = [
+        {"uuid": f"uuid-{n}", "install": f"install-{n}", "window_start": "2026-11-16T08:00:00Z", "count": 10,
+         "errors": {"crash": 0}, "os.name": "Android", "model": {"name": "kws", "version": "1.3.2"}}
+        for n in range(installs)
+    ]  # fmt: skip
+    body = {"sent_at": "2026-11-16T09:00:00Z", "context": {}, "inferences": inferences}
+    headers = {"Authorization": f"Bearer {served.secret}"}
+    requests.post(f"{served.url}/v1/batch", json=body, headers=headers, timeout=30).raise_for_status()
+
+
+def test_a_dry_run_tells_what_would_come_of_a_plan(served: Served) -> None:
+    installs_report(served, installs=200)
+
+    plain = muster(served, "start", "kws@1.4.0", "--to", "25,100", "--dry-run").output
+    ahead = json.loads(muster(served, "start", "kws@1.4.0", "--to", "25,100", "--dry-run", "--json").output)["forecast"]
+
+    assert "reaches 200 of 200 installs in 2 days at least" in plain
+    assert [stage["candidate_installs"] for stage in ahead["stages"]] == [50, 200]
+    assert [stage["new_bytes"] for stage in ahead["stages"]] == [50 * 11, 150 * 11]
+    assert ahead["stages"][0]["visible"][0]["metric"] == "crash_rate"
+    assert muster(served, "status", "R1").exit_code == 1
+
+
+def test_a_release_for_nobody_is_refused(served: Served) -> None:
+    installs_report(served, installs=20)
+
+    result = muster(served, "start", "kws@1.4.0", "--where", "platform=ios")
+
+    assert result.exit_code == 1
+    assert "platform=ios matches none of last week's 20 installs; widen it" in result.output
+
+
 def test_a_pipeline_says_all_that_people_may_say_of_a_plan(served: Served) -> None:
     result = muster(
         served, "start", "kws@1.4.0", "--to", "1,25,100", "--bake", "2h", "--where", "platform=android", "--guard",

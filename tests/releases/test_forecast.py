@@ -93,7 +93,7 @@ def test_devices_that_can_run_no_file_are_a_problem() -> None:
     found = forecast(PLAN, FILES[1:], (BIG, SMALL), T0)
 
     assert found.eligible == 6000
-    assert "4 000 of last week's installs can run no file of it (needs 4 GB of memory)" in str(found.problems[0])
+    assert "4 000 of last week's installs can run no file of 1.4.0 (needs 4 GB of memory)" in str(found.problems[0])
     assert next(each for each in found.cohorts if "Helio" in each.cohort).runnable == 0
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from bot.forecasting import foresee
 from core.db import Databases
 from core.http_errors import register_errors
 from core.keys import KeyRing, create_key
@@ -22,7 +25,8 @@ from tests.releases.conftest import Keys
 def pipeline(databases: Databases, settings: Settings, clock: ManualClock) -> FlaskClient:
     app = Flask("test")
     register_errors(app)
-    app.register_blueprint(history_web.blueprint(databases, settings, clock, KeyRing(databases, clock)))
+    keys = KeyRing(databases, clock)
+    app.register_blueprint(history_web.blueprint(databases, settings, clock, keys, foresee=partial(foresee, databases)))
     return app.test_client()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from bot.forecasting import foresee
 from core import audit
 from core.db import Databases
 from core.errors import NotAllowedError
@@ -36,7 +38,8 @@ ASKED = {
 def pipeline(databases: Databases, settings: Settings, clock: ManualClock) -> FlaskClient:
     app = Flask("test")
     register_errors(app)
-    app.register_blueprint(history_web.blueprint(databases, settings, clock, KeyRing(databases, clock)))
+    keys = KeyRing(databases, clock)
+    app.register_blueprint(history_web.blueprint(databases, settings, clock, keys, foresee=partial(foresee, databases)))
     with databases.control.begin() as session:
         register_both(session)
     return app.test_client()
