@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import event, make_url
 from sqlalchemy.orm import Session
@@ -24,6 +25,9 @@ from tests import postgres
 from tests.builders import ManualClock, some_settings
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# A busy machine must not decide whether a test passes.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
