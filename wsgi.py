@@ -13,7 +13,9 @@ import bot.pages_web
 import bot.web
 import feedback.bundle
 import feedback.fastpath
+import feedback.imports_web
 import feedback.openapi
+import feedback.openapi_imports
 import feedback.poll_push
 import feedback.reports_web
 import feedback.web
@@ -36,7 +38,7 @@ def create_app(ctx: Context) -> Wsgi:
     register_errors(app)
     keys = KeyRing(ctx.databases, ctx.clock)
     parts = (ctx.databases, ctx.settings, ctx.clock, keys)
-    for room in (feedback.web, feedback.poll_push, feedback.reports_web, releases.web):
+    for room in (feedback.web, feedback.poll_push, feedback.reports_web, feedback.imports_web, releases.web):
         app.register_blueprint(room.blueprint(*parts))
     foresee = partial(bot.forecasting.foresee, ctx.databases)
     app.register_blueprint(releases.history_web.blueprint(*parts, foresee=foresee))
@@ -50,7 +52,7 @@ def create_app(ctx: Context) -> Wsgi:
 def describe(settings: Settings) -> dict[str, Any]:
     """Return the OpenAPI document of all rooms; it also names the key by which phones check the bundle of polls."""
     key = {"algorithm": "ed25519", "public": feedback.bundle.public_key(settings.secret_key)}
-    parts = (feedback.openapi.part(), releases.openapi.part(), openapi.HEALTH)
+    parts = (feedback.openapi.part(), feedback.openapi_imports.part(), releases.openapi.part(), openapi.HEALTH)
     return openapi.compose(parts, public_url=settings.public_url, bundle_key=key)
 
 

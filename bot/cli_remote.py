@@ -28,6 +28,14 @@ key_option = click.option(
 )
 
 
+class RefusedError(AppError):
+    """The server's refusal, with its HTTP status."""
+
+    def __init__(self, status: int, message: str, *problems: Problem) -> None:
+        super().__init__(message, *problems)
+        self.status = status
+
+
 @click.group()
 def model() -> None:
     """Register and list model artifacts."""
@@ -130,7 +138,7 @@ def ask(method: str, server: str, path: str, key: str, **options: Any) -> dict[s
         body = {"error": f"{server} answered HTTP {reply.status_code} without saying why."}
     if not reply.ok:
         problems = [Problem(each["path"], each["message"], each.get("line")) for each in body.get("problems", [])]
-        raise AppError(body.get("error", f"HTTP {reply.status_code}"), *problems)
+        raise RefusedError(reply.status_code, body.get("error", f"HTTP {reply.status_code}"), *problems)
     return body
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from dataclasses import asdict
 
@@ -18,9 +19,11 @@ def register_errors(app: Flask) -> None:
     """Answer AppErrors, Flask's own errors and everything unforeseen in one shape."""
 
     @app.errorhandler(AppError)
-    def _known(error: AppError) -> tuple[Response, int]:
+    def _known(error: AppError) -> tuple[Response, int, dict[str, str]]:
+        wait_s = getattr(error, "retry_after_s", None)
+        headers = {} if wait_s is None else {"Retry-After": str(math.ceil(wait_s))}
         problems = [{name: value for name, value in asdict(one).items() if value is not None} for one in error.problems]
-        return jsonify(error=error.message, problems=problems), error.status
+        return jsonify(error=error.message, problems=problems), error.status, headers
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response | tuple[Response, int]:

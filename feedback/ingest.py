@@ -49,6 +49,18 @@ class Collector:
         """Take in a batch. Raises: MalformedError 400, TooLargeError 413, OverloadedError 503."""
         return self._accept(unpack_batch(body), app, now)
 
+    def try_batch(self, body: bytes, *, app: str, now: datetime) -> Reply:
+        """Say what would become of a batch, and keep nothing; what is stored already counts as accepted here."""
+        understood = understand(unpack_batch(body), app=app, now=now, house=self._house)
+        results = [
+            _rejected(item.uuid, item.problems)
+            if isinstance(item, Unreadable)
+            else Result(uuid=item.uuid, status="accepted")
+            for item in understood
+        ]
+        rejected = sum(result.status == "rejected" for result in results)
+        return Reply(accepted=len(results) - rejected, duplicate=0, rejected=rejected, results=results)
+
     def accept_response(self, body: bytes, *, app: str, now: datetime) -> Reply:
         """Take in one response. Raises: MalformedError 400, OverloadedError 503."""
         return self._accept(unpack_response(body, now), app, now)

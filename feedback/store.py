@@ -15,6 +15,13 @@ from feedback.store_cohorts import (
 )
 from feedback.store_habits import Habits, devices_seen, habits
 from feedback.store_history import full_groups, install_history, response_counts
+from feedback.store_imports import (
+    KnownImport,
+    apps_of_import,
+    find_import,
+    list_imports,
+    save_import,
+)
 from feedback.store_installs import (
     Activity,
     activity,
@@ -53,6 +60,7 @@ __all__ = [
     "Habits",
     "ImpressionCount",
     "Item",
+    "KnownImport",
     "Quote",
     "Standing",
     "StoredPoll",
@@ -63,6 +71,7 @@ __all__ = [
     "add_installs",
     "add_summaries",
     "answer_counts",
+    "apps_of_import",
     "arm_cells",
     "arm_cohort_cells",
     "arm_rows",
@@ -70,6 +79,7 @@ __all__ = [
     "devices_seen",
     "erase_install",
     "export_install",
+    "find_import",
     "find_poll",
     "forget",
     "full_groups",
@@ -77,11 +87,13 @@ __all__ = [
     "impressions",
     "install_history",
     "installs_seen",
+    "list_imports",
     "list_polls",
     "poll_versions",
     "quotes",
     "response_counts",
     "running_polls",
+    "save_import",
     "save_poll",
     "set_poll_status",
 ]

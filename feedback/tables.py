@@ -45,6 +45,21 @@ class PollVersionRow(Control):
     made_at: Mapped[datetime]
 
 
+class ImportRow(Control):
+    """Which of our polls another tool's survey leads to. `sealed` is the secret that its webhooks are signed with."""
+
+    __tablename__ = "imports"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    survey: Mapped[str] = mapped_column(primary_key=True)
+    poll: Mapped[str] = mapped_column(sa.ForeignKey("polls.id"))
+    mapping: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    sealed: Mapped[str | None]
+    made_by: Mapped[str]
+    updated_at: Mapped[datetime]
+
+
 class ContextRow(Ingest):
     """One full combination of device facts (a leaf cohort); `id` is a hash of the others."""
 

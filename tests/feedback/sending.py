@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 from werkzeug.test import Client, TestResponse
 
+import feedback.imports_web
 import feedback.reports_web
 import feedback.web
 from core import openapi
@@ -83,7 +84,7 @@ class Wire:
         flask = Flask(__name__)
         register_errors(flask)
         keys = KeyRing(databases, clock)
-        for room in (feedback.web, feedback.reports_web):
+        for room in (feedback.web, feedback.reports_web, feedback.imports_web):
             flask.register_blueprint(room.blueprint(databases, settings, clock, keys))
         flask.register_blueprint(openapi.blueprint(described(settings)))
         self.client = Client(FastPath(flask.wsgi_app, databases, settings, clock, keys))
