@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +17,7 @@ from slack_bolt import Ack, App, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
-from bot import forms, heard, store
+from bot import forms, heard, permissions, store
 from bot.context import Context
 from bot.heard import Heard
 from core.clock import Clock
@@ -48,7 +48,7 @@ def create_app(ctx: Context) -> App:
         process_before_response=True,
         ssl_check_enabled=True,
     )
-    ears = Ears(ctx.databases, ctx.clock, ctx.slack)
+    ears = Ears(ctx.databases, ctx.clock, ctx.slack, settings.slack_admins)
     app.command(settings.slack_command)(ears.command)
     for event, ear in EVENTS.items():
         app.event(event.partition(".")[0])(getattr(ears, ear))
@@ -79,10 +79,11 @@ def _authorize(settings: Settings) -> Callable[..., AuthorizeResult]:
 class Ears:
     """The listeners. Each writes one delivery, however often Slack sends it, before it acknowledges."""
 
-    def __init__(self, databases: Databases, clock: Clock, client: WebClient) -> None:
+    def __init__(self, databases: Databases, clock: Clock, client: WebClient, admins: Sequence[str]) -> None:
         self._databases = databases
         self._clock = clock
         self._client = client
+        self._admins = admins
         self._opening = ThreadPoolExecutor(max_workers=4, thread_name_prefix="forms")
 
     def command(self, ack: Ack, body: Body) -> None:
@@ -136,7 +137,14 @@ class Ears:
         ack()
 
     def _open(self, said: Heard, callback_id: str, prefill: Mapping[str, str], ack: Ack) -> None:
-        """Open the form; when Slack does not let us, the answer in words offers it again."""
+        """Open the form; when Slack does not let us, the answer in words offers it again.
+
+        Whoever may not do what the form is for is told so in words instead.
+        """
+        if not self._may(said.person, callback_id, prefill.get("model") or None):
+            self._hear(said)
+            ack()
+            return
         with self._databases.control.begin() as session:
             is_new = store.note_delivery(session, said, now=self._clock())
         ack()
@@ -150,6 +158,10 @@ class Ears:
         except Exception as error:  # whatever it was, the person gets an answer from the worker
             log.warning("form.not_opened", extra={"form": callback_id, "reason": type(error).__name__})
             self._hear(heard.again(said))
+
+    def _may(self, person: str, callback_id: str, model: str | None) -> bool:
+        with reading(self._databases.control) as session:
+            return permissions.may(session, self._admins, person, forms.FORMS[callback_id].roles, model)
 
     def _release_of(self, said: Heard) -> str:
         """The release whose card started the thread, by the number people use; nothing when there is none."""

@@ -99,18 +99,31 @@ def check(paths: tuple[Path, ...]) -> None:
 @poll.command()
 @click.argument("paths", type=click.Path(exists=True, dir_okay=False, path_type=Path), nargs=-1, required=True)
 @click.option("--start", is_flag=True, help="Start them as well.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @server_option
 @key_option
-def push(paths: tuple[Path, ...], start: bool, server: str, key: str) -> None:
-    """Create or change polls from YAML files; an unchanged one stays as it is."""
-    params = {"start": "1"} if start else {}
+def push(paths: tuple[Path, ...], start: bool, dry_run: bool, server: str, key: str) -> None:
+    """Create or change polls from YAML files and print what changed; an unchanged one stays as it is."""
+    params = {name: "1" for name, said in (("start", start), ("dry_run", dry_run)) if said}
     for path in paths:
         try:
             reply = ask("PUT", server, "/v1/polls", key, params=params, data=_text(path).encode())
         except AppError as error:
             named = [Problem("", f"{path}: {each}") for each in error.problems]
             raise AppError(error.message, *named) from None
-        click.echo(f"{path}: {reply['ref']} {reply['id']} version {reply['version']}, {reply['status']}")
+        state = f"{reply['ref']} {reply['id']} version {reply['version']}, {reply['status']}"
+        what = "new" if reply["is_new"] else "changed" if reply["changes"] else "unchanged"
+        click.echo(f"{path}: {state} ({'dry run: would be ' if dry_run else ''}{what})")
+        for each in reply["changes"]:
+            click.echo(_difference(each))
+
+
+def _difference(change: dict[str, Any]) -> str:
+    """Read like a diff: + what is new, - what is gone, ~ what is another value now."""
+    path, before, after = change["path"], change["before"], change["after"]
+    if before is None:
+        return f"  + {path}: {after}"
+    return f"  - {path}: {before}" if after is None else f"  ~ {path}: {before} -> {after}"
 
 
 def _text(path: Path) -> str:

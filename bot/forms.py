@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bot import grammar, poll_form, regression_form
+from bot.permissions import ANY_ROLE, Role
 from bot.views import forms as views
 from bot.views.blocks import Block
 from core.errors import InvalidInputError
@@ -16,19 +17,27 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """`check` returns what is wrong by field; it sees neither database nor network, as Slack waits three seconds."""
+    """`check` returns what is wrong by field; it sees neither database nor network, as Slack waits three seconds.
+
+    Who has none of `roles` is not shown the form at all, lest they fill it in for nothing.
+    """
 
     view: Callable[[Values, str], Block]
     check: Callable[[Values], dict[str, str]]
     line: Callable[[Values], str]
+    roles: tuple[Role, ...]
 
 
 POLL_CREATE = "poll_create"
 MAKE_REGRESSION = "make_regression"
 
 FORMS: Mapping[str, Form] = {
-    POLL_CREATE: Form(view=views.poll_create, check=poll_form.check, line=lambda _values: "poll create"),
-    MAKE_REGRESSION: Form(view=views.make_regression, check=regression_form.check, line=regression_form.line),
+    POLL_CREATE: Form(
+        view=views.poll_create, check=poll_form.check, line=lambda _values: "poll create", roles=("operator",)
+    ),
+    MAKE_REGRESSION: Form(
+        view=views.make_regression, check=regression_form.check, line=regression_form.line, roles=ANY_ROLE
+    ),
 }
 
 

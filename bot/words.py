@@ -80,7 +80,7 @@ NOUNS: tuple[Noun, ...] = (
     ),
     Noun(
         name="poll",
-        verbs=("list", "show", "create", "start", "stop", "explain"),
+        verbs=("list", "show", "preview", "create", "start", "stop", "explain"),
         default="list",
         synonyms=POLL_SYNONYMS,
         changes=frozenset({"create", "start", "stop"}),

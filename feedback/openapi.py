@@ -17,13 +17,23 @@ INSTALL_HEADER: Final = "X-Muster-Install"
 Unit = Literal["share", "points", "mean"]
 
 
+class PollChange(Struct, kw_only=True):
+    """One field that the file changed; values are JSON, null where the field was not there."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
 class PushedPoll(Struct, kw_only=True):
-    """A poll as it stands after its file was pushed."""
+    """A poll as it stands after its file was pushed (or would, in a dry run), and what the file changed in it."""
 
     ref: str
     id: str
     version: int
     status: str
+    is_new: bool
+    changes: list[PollChange]
 
 
 class GateFacts(Struct, kw_only=True):
@@ -147,7 +157,10 @@ def _push() -> Node:
     return {
         "summary": "Create the poll of a YAML file, or its next version (sk_… key)",
         "security": KEY,
-        "parameters": [parameter("query", "start", "Anything starts it as well.")],
+        "parameters": [
+            parameter("query", "start", "Anything starts it as well."),
+            parameter("query", "dry_run", "Anything only says what would change."),
+        ],
         "requestBody": {"required": True, "content": {"application/yaml": {"schema": {"type": "string"}}}},
         "responses": {"200": json_reply("As it stands now; an unchanged file changes nothing.", "PushedPoll"),
                       **refusals(why)},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import Blueprint, Response, jsonify, request
 
 from core import audit
@@ -11,7 +13,9 @@ from core.errors import AppError, InvalidInputError, Problem
 from core.keys import KeyRing
 from core.settings import Settings
 from feedback import store
+from feedback.poll_changes import changes
 from feedback.poll_yaml import MAX_CHARS, parse_yaml
+from feedback.store import StoredPoll
 
 
 class TooLargeError(AppError):
@@ -23,21 +27,36 @@ def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: Key
 
     @part.put("/v1/polls")
     def _push() -> Response:
-        """Create the poll of the body, or its next version; the same again changes nothing. `?start=1` starts it."""
+        """Create the poll of the body, or its next version; the same again changes nothing.
+
+        `?start=1` starts it as well; `?dry_run=1` only says what would change.
+        """
         key = keys.check_headers(request.headers, "secret")
         poll, now = parse_yaml(_text()), clock()
         if poll.model is None:
             raise InvalidInputError(Problem("model", "is missing: say which model the poll is about"))
         with databases.control.begin() as session:
+            before = store.known_poll(session, poll.id, app=key.app)
             stored = store.save_poll(session, poll, app=key.app, model=poll.model, by=key.name or key.id, now=now)
             if request.args.get("start") and stored.poll.status != "running":
                 stored = store.set_poll_status(session, poll.id, "running", now=now, app=key.app)
+            told = _told(before, stored)
+            if request.args.get("dry_run"):
+                session.rollback()
+                return jsonify(told)
             if stored.updated_at == now:
                 facts = {"version": stored.poll.version, "status": stored.poll.status}
                 audit.record(session, who=key.id, what="poll.pushed", subject=stored.ref, now=now, facts=facts)
-        return jsonify(ref=stored.ref, id=stored.poll.id, version=stored.poll.version, status=stored.poll.status)
+        return jsonify(told)
 
     return part
+
+
+def _told(before: StoredPoll | None, after: StoredPoll) -> dict[str, object]:
+    """Return the poll as it stands (or would), and what the file changed in it."""
+    found = changes(before.poll if before else None, after.poll)
+    facts = {"ref": after.ref, "id": after.poll.id, "version": after.poll.version, "status": after.poll.status}
+    return {**facts, "is_new": before is None, "changes": [asdict(each) for each in found]}
 
 
 def _text() -> str:

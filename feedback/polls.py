@@ -96,15 +96,16 @@ def stop(poll: Poll, now: datetime) -> Poll:
 def revise(before: Poll, after: Poll) -> Poll:
     """Return `after` as the next version of `before`, or `before` itself if they ask the same in the same way.
 
-    Status and dates stay those of `before`, as a new text must not start or stop a poll.
+    The status stays that of `before`, as a new text must not start or stop a poll; so does the start date of one that
+    was started, and the end date of one that was stopped. An end date that is new is kept: it stops the poll.
     """
     kept = replace(
         after,
         id=before.id,
         status=before.status,
         version=before.version,
-        start_date=before.start_date,
-        end_date=before.end_date,
+        start_date=after.start_date if before.status == "draft" else before.start_date,
+        end_date=before.end_date if before.status == "stopped" else after.end_date,
     )
     return before if kept == before else replace(kept, version=before.version + 1)
 

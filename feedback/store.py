@@ -43,6 +43,7 @@ from feedback.store_items import (
 from feedback.store_polls import (
     StoredPoll,
     find_poll,
+    known_poll,
     list_polls,
     poll_versions,
     running_polls,
@@ -87,6 +88,7 @@ __all__ = [
     "impressions",
     "install_history",
     "installs_seen",
+    "known_poll",
     "list_imports",
     "list_polls",
     "poll_versions",

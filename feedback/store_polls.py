@@ -71,6 +71,12 @@ def find_poll(session: Session, ref: str, *, app: str | None = None) -> StoredPo
     return _stored(_row(session, ref, app))
 
 
+def known_poll(session: Session, poll_id: str, *, app: str) -> StoredPoll | None:
+    """Return the poll with this id, None if the app has none."""
+    row = session.get(PollRow, poll_id)
+    return None if row is None or row.app != app else _stored(row)
+
+
 def list_polls(session: Session, app: str, *, model: str | None = None) -> tuple[StoredPoll, ...]:
     """Return all polls of an app, the newest first."""
     wanted = [PollRow.app == app] + ([PollRow.model == model] if model else [])

@@ -23,7 +23,7 @@ import yaml
 from bot import digests
 from bot.flows import acts
 from bot.flows import release as flow
-from bot.pages_web import digest_url
+from bot.pages_web import digest_url, preview_url
 from core.clock import system_clock
 from core.engine import beat
 from tests.bot.digests_made import a_full_week
@@ -36,6 +36,7 @@ EXAMPLE = re.compile(r"```sh\n(?P<command>.*?)```\n+```http\n(?P<reply>.*?)```",
 GIVEN = re.compile(r"<!-- given (?P<what>.*?) -->")
 FILE = re.compile(r"`(?P<name>[\w.-]+\.yaml)`:\n+```yaml\n(?P<text>.*?)```", re.DOTALL)
 ANY = "…"
+LINKS = {"DIGEST": "/digests/x", "PREVIEW": "/polls/x/preview"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,10 +195,10 @@ def check_schema(document: Mapping[str, Any], command: str, answered: Reply) -> 
 def _asked(command: str) -> tuple[str, str]:
     """Return the method and the path that a curl command asks for."""
     method = re.search(r"-X (\w+)", command)
-    path = re.search(r"\$MUSTER(/[^\s\"?]*)|\$DIGEST", command)
+    path = re.search(r"\$MUSTER(/[^\s\"?]*)|\$(DIGEST|PREVIEW)", command)
     assert path, command
     default = "POST" if re.search(r" (-d|--data\S*) ", command) else "GET"
-    return method[1] if method else default, re.sub(r"\$\(.*?\)|\$\w+", "x", path[1] or "/digests/x")
+    return method[1] if method else default, re.sub(r"\$\(.*?\)|\$\w+", "x", path[1] or LINKS[path[2]])
 
 
 def _pattern(rule: str) -> str:
@@ -236,6 +237,11 @@ def a_digest_was_composed(served: Served, reader: Reader) -> None:
     reader.tell(DIGEST=url.replace(served.settings.public_url, served.url))
 
 
+def somebody_was_given_a_preview(served: Served, reader: Reader) -> None:
+    url = preview_url("poll_heard", served.settings, T0)
+    reader.tell(PREVIEW=url.replace(served.settings.public_url, served.url))
+
+
 def a_worker_lives(served: Served, _reader: Reader) -> None:
     beat(served.databases, "worker-1", system_clock())
 
@@ -244,6 +250,7 @@ STATES: dict[str, Callable[[Served, Reader], None]] = {
     "many people have answered": many_people_have_answered,
     "the release is approved and started": the_release_is_approved_and_started,
     "a digest was composed": a_digest_was_composed,
+    "somebody was given a preview": somebody_was_given_a_preview,
     "a worker lives": a_worker_lives,
 }
 

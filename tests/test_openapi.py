@@ -14,7 +14,14 @@ import wsgi
 from tests.serving import Served, open_served
 
 # What no client of ours calls by itself: Slack does, a browser does, and the document does not describe itself.
-NO_API = {"/slack/events", "/digests/<digest_id>", "/openapi.json", "/metrics", "/static/<path:filename>"}
+NO_API = {
+    "/slack/events",
+    "/digests/<digest_id>",
+    "/polls/<poll_id>/preview",
+    "/openapi.json",
+    "/metrics",
+    "/static/<path:filename>",
+}
 
 
 @pytest.fixture

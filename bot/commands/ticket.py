@@ -47,6 +47,7 @@ def _open(ctx: Context, request: Request) -> Message:
     request.only("metric", "where", "reason", "target")
     target = request.target or request.options.get("target")
     if not target:
+        flow.require_to_open(ctx, request.person.id)
         target = request.needed_target(f"{ctx.settings.slack_command} ticket open R12")
     metric = request.options.get("metric")
     if metric is not None and metric not in METRICS:

@@ -61,6 +61,12 @@ def listed(ctx: Context, *, model: str | None) -> tuple[Listed, ...]:
     return tuple(Listed(poll=poll, responses=counts.get(poll.poll.id, 0)) for poll in found)
 
 
+def found(ctx: Context, ref: str) -> StoredPoll:
+    """Raises: NotFoundError."""
+    with reading(ctx.databases.control) as session:
+        return store.find_poll(session, ref, app=ctx.settings.app)
+
+
 def shown(ctx: Context, ref: str) -> Shown:
     """Raises: NotFoundError."""
     app, now = ctx.settings.app, ctx.clock()
@@ -77,6 +83,13 @@ def shown(ctx: Context, ref: str) -> Shown:
         shown=sum(each.shown for each in seen),
         answered=sum(each.answered for each in seen),
     )
+
+
+def require_to_create(ctx: Context, by: str, model: str | None) -> None:
+    """Raises: NotAllowedError: they may not, for this model or (None) for any."""
+    with reading(ctx.databases.control) as session:
+        act = f"create a poll about {model}" if model else "create a poll"
+        permissions.require(session, ctx.settings.slack_admins, by, ["operator"], model=model, act=act)
 
 
 def create(ctx: Context, poll: Poll, *, by: str, is_dry_run: bool) -> StoredPoll | None:

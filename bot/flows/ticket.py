@@ -255,6 +255,13 @@ def _found(ctx: Context, session: Session, ref: str) -> Ticket:
     return ticket
 
 
+def require_to_open(ctx: Context, by: str) -> None:
+    """Raises: NotAllowedError: they may open no ticket about any model."""
+    with reading(ctx.databases.control) as session:
+        roles = permissions.ANY_ROLE
+        permissions.require(session, ctx.settings.slack_admins, by, roles, model=None, act="open a ticket")
+
+
 def _require(ctx: Context, session: Session, person: str, model: str, act: str) -> None:
     permissions.require(session, ctx.settings.slack_admins, person, permissions.ANY_ROLE, model=model, act=act)
 

@@ -84,6 +84,12 @@ def notice(title: str, *lines: str) -> str:
     return _environment().get_template("notice.html").render(title=title, lines=lines)
 
 
+def render(template: str, **facts: object) -> str:
+    """Return a page made of a template; it may bring a `style` sheet of its own."""
+    facts = {name: Markup(fact) if name == "style" else fact for name, fact in facts.items()}  # noqa: S704 (our own files)
+    return _environment().get_template(template).render(**facts)
+
+
 @cache
 def style() -> str:
     """Return the one style sheet, which stands in every page to the letter."""

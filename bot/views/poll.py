@@ -12,6 +12,7 @@ from bot.views.blocks import (
     Message,
     Number,
     actions,
+    button,
     clip,
     confirmation,
     context_line,
@@ -61,8 +62,8 @@ def listing(lines: Sequence[Line], command: str) -> Message:
     return Message(text=text, blocks=(section(text), shown, buttons))
 
 
-def one(poll: StoredPoll, *, responses: int, shown: int, answered: int) -> Message:
-    """`shown` and `answered` are of the last seven days."""
+def one(poll: StoredPoll, *, responses: int, shown: int, answered: int, url: str) -> Message:
+    """`shown` and `answered` are of the last seven days; `url` is the preview's."""
     text = f"*{poll.ref}* {escape(poll.poll.name)} about {escape(poll.model)}: {poll.poll.status}."
     rate = "not shown in the last 7 days"
     if shown:
@@ -76,18 +77,24 @@ def one(poll: StoredPoll, *, responses: int, shown: int, answered: int) -> Messa
         section("\n".join(f"{number}. {_question(each)}" for number, each in enumerate(poll.poll.questions, 1))),
         section(_whom(poll.poll)),
         context_line(f"{figures.count(responses)} responses · {rate} · version {poll.poll.version}"),
-        actions(*_buttons(poll)),
+        actions(*_buttons(poll), _preview(url)),
     ]
     return Message(text=text, blocks=tuple(blocks))
 
 
-def created(poll: StoredPoll, command: str) -> Message:
+def created(poll: StoredPoll, command: str, *, url: str) -> Message:
     text = (
         f"Draft *{poll.ref}* {escape(poll.poll.name)} about {escape(poll.model)} is written. "
         f"`{command} poll start {poll.ref}` lets phones show it."
     )
-    buttons = actions(_start(poll), run_button("Show", f"poll show {poll.ref}"))
+    buttons = actions(_start(poll), _preview(url), run_button("Show", f"poll show {poll.ref}"))
     return Message(text=text, blocks=(section(text), buttons), in_channel=True)
+
+
+def previewed(poll: StoredPoll, url: str) -> Message:
+    text = f"*{poll.ref}* {escape(poll.poll.name)} as a phone shows it: tap through it, in each of its languages."
+    note = "The link opens for everybody who has it, for seven days."
+    return Message(text=text, blocks=(section(text), actions(_preview(url)), context_line(note)))
 
 
 def would_create(poll: Poll) -> Message:
@@ -139,6 +146,10 @@ def _whom(poll: Poll) -> str:
 def _buttons(poll: StoredPoll) -> list[Block]:
     change = _stop(poll) if poll.poll.status == "running" else _start(poll)
     return [change, run_button("Feedback", f"feedback {poll.model} poll={poll.ref}")]
+
+
+def _preview(url: str) -> Block:
+    return button("Preview", "link:preview", "preview", url=url)
 
 
 def _start(poll: StoredPoll) -> Block:

@@ -10,7 +10,7 @@ from bot import forms, regression_form, tickets
 from bot.tables import CardRow
 from core.db import Databases
 from tests.bot.releases_made import Floor
-from tests.bot.workspace import DANA, FEEDBACK, PAM, Workspace
+from tests.bot.workspace import DANA, FEEDBACK, PAM, TOM, Workspace
 from tests.builders import T0, ManualClock
 
 START = "release start kws@1.4.0 to=5,25,100 bake=1h"
@@ -53,11 +53,20 @@ def test_the_shortcut_opens_a_form_with_what_was_said(workspace: Workspace) -> N
     workspace.say(PAM, "It hears “nothing” – <!channel> on my phone", FEEDBACK)
     said = workspace.last()
 
-    workspace.world.people.shortcut(DANA, "make_regression", FEEDBACK, said.ts)
+    workspace.world.people.shortcut(TOM, "make_regression", FEEDBACK, said.ts)
 
-    filled = inputs(workspace.opened_by(DANA).view)
+    filled = inputs(workspace.opened_by(TOM).view)
     assert "on my phone" in filled["reason"]["initial_value"]
     assert "initial_value" not in filled["target"]
+
+
+def test_who_may_open_no_ticket_is_refused_before_the_form(workspace: Workspace) -> None:
+    workspace.say(PAM, "worse since yesterday", FEEDBACK)
+    workspace.world.people.shortcut(PAM, "make_regression", FEEDBACK, workspace.last().ts)
+    workspace.settle()
+
+    assert "You may not open a ticket" in workspace.last().text
+    assert workspace.world.slack.windows.all() == ()
 
 
 def test_in_the_thread_of_a_card_the_form_names_its_release(

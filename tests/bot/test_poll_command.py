@@ -60,24 +60,24 @@ def test_every_form_is_one_slack_takes(callback_id: str) -> None:
     accepted_view(forms.open_view(callback_id, long, channel="C1", thread="1.0"))
 
 
-def test_creating_opens_a_form_at_once_filled_with_what_was_said(workspace: Workspace) -> None:
-    workspace.say(DANA, "/muster poll create kws percent=20")
+def test_creating_opens_a_form_at_once_filled_with_what_was_said(operator: Workspace) -> None:
+    operator.say(DANA, "/muster poll create kws percent=20")
 
-    window = workspace.opened_by(DANA)
+    window = operator.opened_by(DANA)
 
     filled = {block["block_id"]: block["element"] for block in window.view["blocks"] if block["type"] == "input"}
     assert filled["model"]["initial_value"] == "kws"
     assert filled["percent"]["initial_value"] == "20"
-    assert workspace.jobs.waiting == []
+    assert operator.jobs.waiting == []
 
 
-def test_a_repeated_command_opens_one_form(workspace: Workspace) -> None:
-    workspace.world.faults.set(slack_retry=True)
-    workspace.say(DANA, "/muster poll create kws")
+def test_a_repeated_command_opens_one_form(operator: Workspace) -> None:
+    operator.world.faults.set(slack_retry=True)
+    operator.say(DANA, "/muster poll create kws")
 
-    workspace.opened_by(DANA)
+    operator.opened_by(DANA)
 
-    assert len(workspace.world.slack.windows.all()) == 1
+    assert len(operator.world.slack.windows.all()) == 1
 
 
 def test_every_mistake_is_shown_at_its_field_before_anything_is_stored(operator: Workspace) -> None:
@@ -120,11 +120,23 @@ def test_a_name_that_is_taken_is_refused_and_the_poll_stays_as_it_is(operator: W
 
 
 def test_somebody_without_the_right_makes_no_poll(workspace: Workspace) -> None:
-    create(workspace, PAM)
+    workspace.say(PAM, "/muster poll create kws")
     workspace.settle()
 
     assert "You may not create a poll about kws" in workspace.last().text
     assert workspace.last().ephemeral_to == PAM
+    assert workspace.world.slack.windows.all() == ()
+
+
+def test_who_loses_the_right_while_filling_in_the_form_makes_no_poll(operator: Workspace) -> None:
+    operator.say(DANA, "/muster poll create kws")
+    window = operator.opened_by(DANA)
+    operator.ask(TOM, f"role revoke <@{DANA}> operator model=kws")
+
+    operator.world.people.submit(DANA, window.id, values())
+    operator.settle()
+
+    assert "You may not create a poll about kws" in operator.last().text
 
 
 def test_a_mention_cannot_open_a_form_so_a_button_does(operator: Workspace) -> None:
@@ -214,11 +226,11 @@ def test_an_install_that_never_spoke_says_so(workspace: Workspace, databases: Da
         ("poll create name=x question=y", "model"),
     ],
 )
-def test_what_is_missing_is_said_with_an_example(workspace: Workspace, line: str, told: str) -> None:
-    workspace.say(PAM, f"@Muster {line}", FEEDBACK)
-    workspace.settle()
+def test_what_is_missing_is_said_with_an_example(operator: Workspace, line: str, told: str) -> None:
+    operator.say(DANA, f"@Muster {line}", FEEDBACK)
+    operator.settle()
 
-    assert told in workspace.said(workspace.last())
+    assert told in operator.said(operator.last())
 
 
 def test_a_poll_in_full_is_something_slack_takes(operator: Workspace) -> None:

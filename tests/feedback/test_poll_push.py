@@ -14,8 +14,8 @@ from core.db import Databases
 from core.http_errors import register_errors
 from core.keys import KeyRing, create_key
 from core.settings import Settings
-from feedback import poll_push
-from tests.builders import ManualClock
+from feedback import poll_push, polls, store
+from tests.builders import ManualClock, at
 
 POLL = """\
 id: scan_quality
@@ -53,14 +53,19 @@ def push(client: FlaskClient, databases: Databases, clock: ManualClock) -> Push:
 def test_a_file_becomes_a_poll_and_starts(push: Push) -> None:
     reply = push(POLL, "?start=1")
 
-    assert reply.json == {"ref": "P1", "id": "scan_quality", "version": 1, "status": "running"}
+    told = reply.json or {}
+    assert {**told, "changes": []} == {
+        "ref": "P1", "id": "scan_quality", "version": 1, "status": "running", "is_new": True, "changes": [],
+    }  # fmt: skip
+    assert {"path": "questions.q_csat.scale", "before": None, "after": "5"} in told["changes"]
 
 
 def test_pushing_the_same_again_changes_nothing(push: Push, databases: Databases, clock: ManualClock) -> None:
     push(POLL, "?start=1")
     clock.advance(hours=1)
 
-    assert (push(POLL, "?start=1").json or {})["version"] == 1
+    again = push(POLL, "?start=1").json or {}
+    assert (again["version"], again["changes"]) == (1, [])
     with databases.control() as session:
         assert len(audit.entries(session, subject="P1")) == 1
 
@@ -68,7 +73,52 @@ def test_pushing_the_same_again_changes_nothing(push: Push, databases: Databases
 def test_a_changed_file_becomes_the_next_version(push: Push) -> None:
     push(POLL)
 
-    assert (push(POLL.replace("right?", "correct?")).json or {})["version"] == 2
+    told = push(POLL.replace("right?", "correct?")).json or {}
+
+    assert told["version"] == 2
+    assert told["changes"] == [
+        {
+            "path": "questions.q_csat.question",
+            "before": '"Was this scan right?"',
+            "after": '"Was this scan correct?"',
+        }
+    ]
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(push: Push, databases: Databases) -> None:
+    push(POLL)
+
+    told = push(POLL + "sampling: {percent: 5}\n", "?dry_run=1&start=1").json or {}
+
+    assert (told["version"], told["status"]) == (2, "running")
+    assert told["changes"] == [{"path": "sampling.percent", "before": "100.0", "after": "5.0"}]
+    with databases.control() as session:
+        found = store.find_poll(session, "P1").poll
+        assert (found.version, found.status) == (1, "draft")
+        assert len(audit.entries(session, subject="P1")) == 1
+
+
+def test_an_end_date_that_is_pushed_stops_a_running_poll_in_time(push: Push, databases: Databases) -> None:
+    push(POLL, "?start=1")
+
+    told = push(POLL + "end_date: 2026-11-17T00:00:00Z\n").json or {}
+
+    assert told["changes"] == [{"path": "end_date", "before": None, "after": '"2026-11-17T00:00:00Z"'}]
+    with databases.control() as session:
+        poll = store.find_poll(session, "P1").poll
+    assert polls.is_open(poll, at(14))
+    assert not polls.is_open(poll, at(16))
+
+
+def test_a_poll_that_was_stopped_is_not_opened_by_its_file(push: Push, databases: Databases) -> None:
+    dated = POLL + "end_date: 2026-12-01T00:00:00Z\n"
+    push(dated, "?start=1")
+    with databases.control.begin() as session:
+        store.set_poll_status(session, "P1", "stopped", now=at(1))
+
+    assert (push(dated).json or {})["status"] == "stopped"
+    with databases.control() as session:
+        assert not polls.is_open(store.find_poll(session, "P1").poll, at(2))
 
 
 def test_every_mistake_comes_with_its_line(push: Push) -> None:
