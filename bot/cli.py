@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bot import cli_import, cli_localise, cli_release, cli_remote
+from bot import cli_import, cli_localise, cli_release, cli_remote, cli_webhook
 from core import keys as api_keys
 from core import log
 from core.clock import clock_from
@@ -180,5 +180,12 @@ def run_scenario(paths: tuple[Path, ...], json_path: Path | None) -> None:
 
 cli_remote.model.add_command(optimize_cli.check)
 cli_remote.model.add_command(optimize_cli.optimize_local)
-for command in (cli_remote.model, cli_remote.poll, cli_release.release, cli_localise.localise, cli_import.group):
+for command in (
+    cli_remote.model,
+    cli_remote.poll,
+    cli_release.release,
+    cli_localise.localise,
+    cli_import.group,
+    cli_webhook.webhook,
+):
     main.add_command(command)

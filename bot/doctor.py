@@ -11,6 +11,7 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.context import Context
+from bot.webhooks import dead_messages
 from core import health
 from core.db import reading
 from core.engine import failed_jobs
@@ -51,11 +52,13 @@ def _databases(ctx: Context) -> list[Check]:
     worker = alive["worker"]
     told = "A worker is running." if worker else "No worker was alive in the last minute; start `muster worker`."
     with reading(ctx.databases.control) as session:
-        broken = failed_jobs(session)
+        broken, dead = failed_jobs(session), dead_messages(session)
     checks = [_good("The databases answer and their tables are current."), Check(passed=worker, sentence=told)]
     if broken:
         newest = broken[0]
         checks.append(_bad(f"{len(broken)} jobs were given up on; the newest is {newest.key}: {newest.error}"))
+    if dead:
+        checks.append(_bad(f"{len(dead)} webhook messages were given up on; `muster webhook dead` shows them."))
     return checks
 
 

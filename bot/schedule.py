@@ -8,6 +8,7 @@ from datetime import datetime
 from bot import digests, posts
 from bot.context import Context
 from bot.flows import release as releases
+from bot.flows import webhooks
 from bot.weeks import last_due, parse_schedule, week_before
 from core.db import reading
 from core.engine import enqueue
@@ -32,6 +33,7 @@ def tick(ctx: Context) -> None:
         except Exception as error:
             log.warning("release.not_looked_at", extra={"release": release.id, "reason": repr(error)})
             troubles.append(error)
+    webhooks.spread(ctx)
     ask_for_digest(ctx, now)
     _ask_for_housekeeping(ctx, now)
     if troubles:

@@ -83,13 +83,23 @@ def entries(session: Session, *, subject: str | None = None, limit: int = 50) ->
     query = sa.select(AuditRow).order_by(AuditRow.position.desc()).limit(limit)
     if subject is not None:
         query = query.where(AuditRow.subject == subject)
-    return tuple(
-        Entry(
-            position=row.position, at=row.at, who=row.who, what=row.what, subject=row.subject,
-            facts=json.loads(row.facts),
-        )
-        for row in session.scalars(query)
-    )  # fmt: skip
+    return tuple(_entry(row) for row in session.scalars(query))
+
+
+def last_position(session: Session) -> int:
+    """Return the position of the newest entry, 0 when there is none."""
+    return session.scalar(sa.select(sa.func.max(AuditRow.position))) or 0
+
+
+def entries_after(session: Session, position: int, *, limit: int) -> tuple[Entry, ...]:
+    """Return the entries after a position, the oldest first."""
+    query = sa.select(AuditRow).where(AuditRow.position > position).order_by(AuditRow.position).limit(limit)
+    return tuple(_entry(row) for row in session.scalars(query))
+
+
+def _entry(row: AuditRow) -> Entry:
+    facts = json.loads(row.facts)
+    return Entry(position=row.position, at=row.at, who=row.who, what=row.what, subject=row.subject, facts=facts)
 
 
 def _digest(row: AuditRow) -> str:

@@ -65,6 +65,12 @@ def _number(lowest: float, kind: type[int] | type[float]) -> Callable[[str], Any
     return parse
 
 
+def _switch(value: str) -> bool:
+    if value.lower() not in ("0", "1", "true", "false"):
+        raise ValueError("must be 1 or 0")
+    return value.lower() in ("1", "true")
+
+
 def _level(value: str) -> str:
     if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
@@ -129,6 +135,7 @@ class Settings:
     confluence_token: str | None = setting(_text, "its API token; unset: Jira's", default=None, secret=True)
     confluence_space: str | None = setting(_text, "key of the space for pages", default=None)
     confluence_parent: str | None = setting(_text, "id of the page under which new ones are put", default=None)
+    webhook_private: bool = setting(_switch, "lets webhooks go to addresses of the own network", default=False)
     minimum_cohort: int = setting(_number(5, int), "people below which a cohort is withheld", default=20)
     digest_schedule: str = setting(_schedule, "when the weekly digest is posted", default="mon 09:00 UTC")
     retention_days: int = setting(_number(1, int), "days that answers and telemetry are kept", default=180)

@@ -4,6 +4,7 @@ import bot.digests
 import bot.posts
 import bot.tables
 import bot.tickets
+import bot.webhooks
 import bot.wiki_pages
 import core.audit
 import core.engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from bot import store, tickets, wiki_pages
+from bot import store, tickets, webhooks, wiki_pages
 from bot.context import Context
 from core import engine
 from core.db import reading
@@ -25,9 +25,10 @@ def run(ctx: Context) -> None:
         rows = feedback.forget(session, now=now, retention_days=settings.retention_days, retention_by_poll=retention)
     with ctx.databases.control.begin() as session:
         deliveries = store.forget_deliveries(session, now - DELIVERIES_KEPT)
+        told = webhooks.forget_delivered(session, now - DELIVERIES_KEPT)
         woken = tickets.wake_stuck(session, now)
         pages = wiki_pages.wake_stuck(session, now)
     with reading(ctx.databases.control) as session:
         jobs = engine.forget_finished(session, now)
-    told = {"rows": rows, "deliveries": deliveries, "jobs": jobs, "tickets": woken, "pages": pages}
-    log.info("housekeeping.done", extra=told)
+    facts = {"webhooks": told, "rows": rows, "deliveries": deliveries, "jobs": jobs, "tickets": woken, "pages": pages}
+    log.info("housekeeping.done", extra=facts)

@@ -1,0 +1,88 @@
+"""`muster webhook …`: which systems are told what happens here, and what could not be told."""
+
+from __future__ import annotations
+
+import click
+
+from bot import webhooks
+from core import audit, standard_webhooks
+from core.clock import clock_from
+from core.db import Databases, open_databases, reading
+from core.engine import attach, enqueue
+from core.settings import Settings
+from integrations.webhook import check_url
+
+BY = "command line"
+
+
+@click.group()
+def webhook() -> None:
+    """Tell other systems what happens here (Standard Webhooks)."""
+
+
+@webhook.command()
+@click.argument("url")
+@click.option("--events", default="release.*,ticket.*", show_default=True, help="Kinds of the audit log, with *.")
+def add(url: str, events: str) -> None:
+    """Add an address; its secret is shown this once."""
+    check_url(url)
+    settings, databases = _open()
+    secret, now = standard_webhooks.new_secret(), clock_from(settings.clock_file)()
+    patterns = [each.strip() for each in events.split(",") if each.strip()]
+    with databases.control.begin() as session:
+        made = webhooks.add(session, url=url, events=patterns, secret=secret, key=settings.secret_key, by=BY, now=now)
+        audit.record(session, who=BY, what="webhook.added", subject=made.id, now=now, facts={"events": patterns})
+    click.echo(f"{made.id}  {secret}")
+
+
+@webhook.command("list")
+def list_all() -> None:
+    """Show addresses, what they are told, and how many messages are in which state."""
+    settings, databases = _open()
+    with reading(databases.control) as session:
+        counts = webhooks.counts(session)
+        for each in webhooks.list_webhooks(session, key=settings.secret_key):
+            told = counts.get(each.id, {})
+            numbers = ", ".join(f"{told.get(state, 0)} {state}" for state in ("delivered", "waiting", "dead"))
+            click.echo(f"{each.id}  {each.url}  {','.join(each.events)}  {numbers}")
+
+
+@webhook.command()
+@click.argument("webhook_id")
+def remove(webhook_id: str) -> None:
+    """Forget an address and what still waits for it."""
+    settings, databases = _open()
+    now = clock_from(settings.clock_file)()
+    with databases.control.begin() as session:
+        webhooks.remove(session, webhook_id)
+        audit.record(session, who=BY, what="webhook.removed", subject=webhook_id, now=now)
+    click.echo(f"{webhook_id} is removed.")
+
+
+@webhook.command()
+def dead() -> None:
+    """Show the messages that were given up on, the newest first."""
+    _, databases = _open()
+    with reading(databases.control) as session:
+        for each in webhooks.dead_messages(session):
+            told = f"{each.body['type']} {each.body['data']['subject']}"
+            click.echo(f"{each.id}  {each.webhook}  {told}  {each.attempts} attempts, the last: {each.last_error}")
+
+
+@webhook.command("send-again")
+@click.argument("message_id")
+def send_again(message_id: str) -> None:
+    """Try a message that was given up on for three more days."""
+    settings, databases = _open()
+    now = clock_from(settings.clock_file)()
+    with databases.control.begin() as session:
+        webhooks.revive(session, message_id, now=now)
+        enqueue(session, "deliver_webhook", key=f"{message_id}/{now:%Y%m%dT%H%M%S}", message=message_id)
+    click.echo(f"{message_id} is in line again.")
+
+
+def _open() -> tuple[Settings, Databases]:
+    settings = Settings.from_env()
+    databases = open_databases(settings.database_url, settings.ingest_database_url)
+    attach(databases, settings)
+    return settings, databases

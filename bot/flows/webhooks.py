@@ -1,0 +1,66 @@
+"""What happens here is told to other systems: signed, tried again for three days, then kept as given up on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot import webhooks
+from bot.context import Context
+from core import standard_webhooks
+from core.db import reading
+from core.engine import enqueue
+from core.errors import UpstreamError
+from integrations.webhook import WebhookClient
+
+log = logging.getLogger(__name__)
+
+TRIED_FOR: Final = timedelta(days=3)
+
+
+def spread(ctx: Context) -> None:
+    """Put a message in line for each thing that happened since the last look. Twice is harmless."""
+    key, now = ctx.settings.secret_key, ctx.clock()
+    with reading(ctx.databases.control) as session:
+        known = webhooks.list_webhooks(session, key=key)
+        if not any(webhooks.has_news(session, each) for each in known):
+            return
+    with ctx.databases.control.begin() as session:
+        for webhook in webhooks.list_webhooks(session, key=key):
+            for message in webhooks.put_messages(session, webhook, now=now):
+                enqueue(session, "deliver_webhook", key=message, message=message)
+
+
+def deliver_webhook(ctx: Context, message: str) -> None:
+    """Deliver one message. A job; run twice, the other side sees the same `webhook-id` twice.
+
+    Raises: UpstreamError: not just now; the engine tries again, ever more rarely.
+    """
+    now = ctx.clock()
+    with reading(ctx.databases.control) as session:
+        found = webhooks.find_message(session, message)
+        target = webhooks.find(session, found.webhook, key=ctx.settings.secret_key) if found else None
+    if found is None or target is None or found.state != "waiting":
+        return
+    body = json.dumps(found.body, separators=(",", ":")).encode()
+    try:
+        if not target.secret:
+            raise UpstreamError("webhook", "its secret was sealed with another key; add it anew", permanent=True)
+        headers = standard_webhooks.sign(target.secret, message_id=found.id, at=now, body=body)
+        WebhookClient(private=ctx.settings.webhook_private).post(target.url, body, headers)
+    except UpstreamError as error:
+        _failed(ctx, found, error, now)
+        return
+    with ctx.databases.control.begin() as session:
+        webhooks.note(session, found.id, state="delivered", error=None, now=now)
+
+
+def _failed(ctx: Context, message: webhooks.WebhookMessage, error: UpstreamError, now: datetime) -> None:
+    is_over = error.permanent or now - message.created_at >= TRIED_FOR
+    with ctx.databases.control.begin() as session:
+        webhooks.note(session, message.id, state="dead" if is_over else "waiting", error=error.message, now=now)
+    if not is_over:
+        raise error
+    log.error("webhook.given_up", extra={"webhook": message.webhook, "delivery": message.id, "reason": error.message})

@@ -1,0 +1,209 @@
+"""Webhooks that others asked for, and every message to them: tables and store.
+
+What is told is the audit log: each entry whose kind a webhook asked for becomes one message, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, Final, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core import audit
+from core.db import Control, insert
+from core.errors import NotFoundError
+from core.ids import new_id
+from core.privacy import seal, unseal
+
+State = Literal["waiting", "delivered", "dead"]
+READ_AT_ONCE: Final = 500
+
+
+class WebhookRow(Control):
+    """Where messages go. `told_to` is the last audit entry that was looked at for it."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    url: Mapped[str] = mapped_column(sa.Text)
+    events: Mapped[list[str]] = mapped_column(sa.JSON)
+    sealed: Mapped[str] = mapped_column(sa.Text)
+    told_to: Mapped[int]
+    made_by: Mapped[str] = mapped_column(sa.String(64))
+    made_at: Mapped[datetime]
+
+
+class WebhookMessageRow(Control):
+    """One message; (webhook, position) is UNIQUE, so an entry is told once."""
+
+    __tablename__ = "webhook_messages"
+    __table_args__ = (sa.UniqueConstraint("webhook", "position"), sa.Index(None, "state", "created_at"))
+
+    id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    webhook: Mapped[str] = mapped_column(sa.ForeignKey("webhooks.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    body: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    state: Mapped[str] = mapped_column(sa.String(16))
+    attempts: Mapped[int]
+    last_error: Mapped[str | None] = mapped_column(sa.Text)
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    id: str
+    url: str
+    events: tuple[str, ...]
+    secret: str
+    told_to: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookMessage:
+    id: str
+    webhook: str
+    body: dict[str, Any]
+    state: State
+    attempts: int
+    last_error: str | None
+    created_at: datetime
+
+
+def add(
+    session: Session, *, url: str, events: Sequence[str], secret: str, key: bytes, by: str, now: datetime
+) -> Webhook:
+    """Keep a webhook; it is told what happens from now on."""
+    last = audit.last_position(session)
+    row = WebhookRow(
+        id=new_id("hook", now), url=url, events=list(events), sealed=seal(secret, key), told_to=last, made_by=by,
+        made_at=now,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return _webhook(row, key)
+
+
+def remove(session: Session, webhook: str) -> None:
+    """Forget a webhook and what still waits for it. Raises: NotFoundError."""
+    row = session.get(WebhookRow, webhook)
+    if row is None:
+        raise NotFoundError(f"There is no webhook {webhook}; `muster webhook list` shows them.")
+    session.execute(sa.delete(WebhookMessageRow).where(WebhookMessageRow.webhook == webhook))
+    session.delete(row)
+    session.flush()
+
+
+def list_webhooks(session: Session, *, key: bytes) -> tuple[Webhook, ...]:
+    return tuple(_webhook(row, key) for row in session.scalars(sa.select(WebhookRow).order_by(WebhookRow.made_at)))
+
+
+def find(session: Session, webhook: str, *, key: bytes) -> Webhook | None:
+    row = session.get(WebhookRow, webhook)
+    return _webhook(row, key) if row else None
+
+
+def put_messages(session: Session, webhook: Webhook, *, now: datetime) -> list[str]:
+    """Make a message of each new audit entry that the webhook asked for; return their ids."""
+    entries = audit.entries_after(session, webhook.told_to, limit=READ_AT_ONCE)
+    made: list[str] = []
+    for entry in entries:
+        if any(fnmatchcase(entry.what, pattern) for pattern in webhook.events):
+            made += _put(session, webhook, entry, now)
+    if entries:
+        session.execute(sa.update(WebhookRow).where(WebhookRow.id == webhook.id).values(told_to=entries[-1].position))
+    return made
+
+
+def has_news(session: Session, webhook: Webhook) -> bool:
+    """Return whether anything happened that the webhook was not looked at for."""
+    return audit.last_position(session) > webhook.told_to
+
+
+def find_message(session: Session, message: str) -> WebhookMessage | None:
+    row = session.get(WebhookMessageRow, message)
+    return _message(row) if row else None
+
+
+def note(session: Session, message: str, *, state: State, error: str | None, now: datetime) -> None:
+    """Note how an attempt ended; what was delivered stays so."""
+    wanted = (WebhookMessageRow.id == message, WebhookMessageRow.state != "delivered")
+    session.execute(
+        sa.update(WebhookMessageRow)
+        .where(*wanted)
+        .values(
+            state=state,
+            attempts=WebhookMessageRow.attempts + 1,
+            last_error=error,
+            settled_at=None if state == "waiting" else now,
+        )
+    )
+
+
+def revive(session: Session, message: str, *, now: datetime) -> WebhookMessage:
+    """Let a message that was given up on wait again, as if made now. Raises: NotFoundError."""
+    row = session.get(WebhookMessageRow, message)
+    if row is None or row.state != "dead":
+        raise NotFoundError(f"No message {message} was given up on; `muster webhook dead` shows those that were.")
+    row.state, row.settled_at, row.created_at = "waiting", None, now
+    session.flush()
+    return _message(row)
+
+
+def dead_messages(session: Session, *, limit: int = 50) -> tuple[WebhookMessage, ...]:
+    """Return the newest messages that were given up on."""
+    query = sa.select(WebhookMessageRow).where(WebhookMessageRow.state == "dead")
+    return tuple(
+        _message(row) for row in session.scalars(query.order_by(WebhookMessageRow.created_at.desc()).limit(limit))
+    )
+
+
+def counts(session: Session) -> dict[str, dict[str, int]]:
+    """Return by webhook how many messages are in which state."""
+    found: dict[str, dict[str, int]] = {}
+    query = sa.select(WebhookMessageRow.webhook, WebhookMessageRow.state, sa.func.count())
+    for webhook, state, n in session.execute(query.group_by(WebhookMessageRow.webhook, WebhookMessageRow.state)):
+        found.setdefault(webhook, {})[state] = n
+    return found
+
+
+def forget_delivered(session: Session, before: datetime) -> int:
+    """Delete messages that were delivered before a moment; return how many."""
+    gone = sa.delete(WebhookMessageRow).where(
+        WebhookMessageRow.state == "delivered", WebhookMessageRow.settled_at < before
+    )
+    return int(session.execute(gone).rowcount)  # type: ignore[attr-defined]
+
+
+def _put(session: Session, webhook: Webhook, entry: audit.Entry, now: datetime) -> list[str]:
+    body = {
+        "type": entry.what,
+        "timestamp": entry.at.isoformat().replace("+00:00", "Z"),
+        "data": {"subject": entry.subject, "by": entry.who, **entry.facts},
+    }
+    row = {
+        "id": new_id("msg", now), "webhook": webhook.id, "position": entry.position, "body": body, "state": "waiting",
+        "attempts": 0, "created_at": now,
+    }  # fmt: skip
+    new = insert(session, WebhookMessageRow).values(row)
+    put = new.on_conflict_do_nothing(index_elements=["webhook", "position"]).returning(WebhookMessageRow.id)
+    return list(session.scalars(put))
+
+
+def _webhook(row: WebhookRow, key: bytes) -> Webhook:
+    return Webhook(
+        id=row.id, url=row.url, events=tuple(row.events), secret=unseal(row.sealed, key) or "", told_to=row.told_to
+    )
+
+
+def _message(row: WebhookMessageRow) -> WebhookMessage:
+    state: State = "delivered" if row.state == "delivered" else "dead" if row.state == "dead" else "waiting"
+    return WebhookMessage(
+        id=row.id, webhook=row.webhook, body=row.body, state=state, attempts=row.attempts, last_error=row.last_error,
+        created_at=row.created_at,
+    )  # fmt: skip

@@ -1,0 +1,280 @@
+"""Other systems hear of what happens here: signed, once for each thing, through outages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import flask
+import pytest
+import sqlalchemy as sa
+import standardwebhooks
+from click.testing import CliRunner
+from werkzeug.serving import make_server
+
+from bot import doctor, webhooks
+from bot.cli import main
+from bot.context import Context
+from bot.flows.webhooks import deliver_webhook, spread
+from bot.webhooks import Webhook
+from core import audit, engine, standard_webhooks
+from core.db import Databases
+from core.errors import InvalidInputError, UpstreamError
+from core.settings import Settings
+from integrations.webhook import WebhookClient, check_url
+from tests.builders import T0, ManualClock
+from tests.conftest import JobList
+from tests.serving import _Silent
+
+SECRET = standard_webhooks.new_secret()
+JOBS = {"deliver_webhook": deliver_webhook}
+
+
+@dataclass(slots=True)
+class Receiver:
+    """The other side: what it heard, and what it answers next."""
+
+    url: str = ""
+    heard: list[tuple[Any, bytes]] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    told = Receiver()
+    app = flask.Flask("receiver")
+
+    @app.post("/hook")
+    def hook() -> tuple[str, int, dict[str, str]]:
+        told.heard.append((flask.request.headers, flask.request.get_data()))
+        status = told.answers.pop(0) if told.answers else 204
+        return "", status, {"Location": "https://elsewhere.example.com"} if status == 302 else {}
+
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Silent)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    told.url = f"http://127.0.0.1:{server.server_port}/hook"
+    yield told
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def here(ctx: Context) -> Context:
+    return replace(ctx, settings=replace(ctx.settings, webhook_private=True))
+
+
+def add(ctx: Context, url: str, *events: str) -> Webhook:
+    with ctx.databases.control.begin() as session:
+        key = ctx.settings.secret_key
+        return webhooks.add(session, url=url, events=events or ("release.*",), secret=SECRET, key=key, by="Tom", now=T0)
+
+
+def happen(ctx: Context, *kinds: str) -> None:
+    with ctx.databases.control.begin() as session:
+        for kind in kinds:
+            audit.record(session, who="U0MIA", what=kind, subject="rel_1", now=ctx.clock(), facts={"model": "kws"})
+
+
+def state_of(ctx: Context, message: str) -> tuple[str, int]:
+    with ctx.databases.control() as session:
+        found = webhooks.find_message(session, message)
+        assert found is not None
+        return found.state, found.attempts
+
+
+def test_a_release_that_moves_is_told_signed(here: Context, receiver: Receiver, jobs: JobList) -> None:
+    add(here, receiver.url)
+    happen(here, "release.advanced")
+
+    spread(here)
+    jobs.run(here, JOBS)
+
+    ((headers, body),) = receiver.heard
+    assert standard_webhooks.verify(SECRET, headers, body, now=T0).startswith("msg_")
+    assert flask.json.loads(body) == {
+        "type": "release.advanced", "timestamp": "2026-11-16T09:00:00Z",
+        "data": {"subject": "rel_1", "by": "U0MIA", "model": "kws"},
+    }  # fmt: skip
+
+
+def test_the_library_of_standard_webhooks_accepts_our_signature(
+    here: Context, receiver: Receiver, jobs: JobList
+) -> None:
+    add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+    jobs.run(here, JOBS)
+    ((headers, body),) = receiver.heard
+
+    theirs = standardwebhooks.Webhook(SECRET).sign(headers["webhook-id"], T0, body.decode())
+
+    assert headers["webhook-signature"] == theirs
+
+
+def test_only_what_was_asked_for_and_only_from_then_on_is_told(
+    here: Context, receiver: Receiver, jobs: JobList
+) -> None:
+    happen(here, "release.started")
+    add(here, receiver.url, "release.halted", "ticket.*")
+    happen(here, "release.advanced", "release.halted", "ticket.opened", "role.grant")
+
+    spread(here)
+    jobs.run(here, JOBS)
+
+    assert [flask.json.loads(body)["type"] for _, body in receiver.heard] == ["release.halted", "ticket.opened"]
+
+
+def test_looking_twice_tells_once(here: Context, receiver: Receiver, jobs: JobList) -> None:
+    add(here, receiver.url)
+    happen(here, "release.advanced")
+
+    spread(here)
+    spread(here)
+    jobs.run(here, JOBS)
+    spread(here)
+    jobs.run(here, JOBS)
+
+    assert len(receiver.heard) == 1
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 404, 302])
+def test_a_refusal_is_tried_again_under_the_same_id(
+    here: Context, receiver: Receiver, jobs: JobList, status: int
+) -> None:
+    receiver.answers = [status]
+    add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+
+    jobs.run(here, JOBS)
+    jobs.run(here, JOBS)
+
+    first, second = (headers["webhook-id"] for headers, _ in receiver.heard)
+    assert first == second
+    assert state_of(here, first) == ("delivered", 2)
+
+
+def test_after_three_days_a_message_is_given_up_on_and_on_view(
+    here: Context, receiver: Receiver, jobs: JobList, clock: ManualClock
+) -> None:
+    receiver.answers = [500, 500, 500]
+    add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+    jobs.run(here, JOBS)
+    (job,) = jobs.waiting
+    clock.advance(days=3)
+
+    jobs.run(here, JOBS)
+
+    assert state_of(here, job.ids["message"]) == ("dead", 2)
+    assert jobs.waiting == []
+    engine.migrate(here.settings)
+    engine.attach(here.databases, here.settings)
+    assert any("webhook messages were given up on" in each.sentence for each in doctor.examine(here, live=False))
+
+
+def test_an_address_that_is_gone_is_not_asked_again(here: Context, receiver: Receiver, jobs: JobList) -> None:
+    receiver.answers = [410]
+    add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+
+    jobs.run(here, JOBS)
+
+    assert state_of(here, receiver.heard[0][0]["webhook-id"]) == ("dead", 1)
+
+
+def test_a_message_that_was_given_up_on_can_be_sent_again(here: Context, receiver: Receiver, jobs: JobList) -> None:
+    receiver.answers = [410]
+    add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+    jobs.run(here, JOBS)
+    message = receiver.heard[0][0]["webhook-id"]
+
+    with here.databases.control.begin() as session:
+        webhooks.revive(session, message, now=T0)
+    deliver_webhook(here, message)
+
+    assert state_of(here, message) == ("delivered", 2)
+
+
+def test_a_delivery_that_runs_twice_sends_nothing_more(here: Context, receiver: Receiver, jobs: JobList) -> None:
+    add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+    jobs.run(here, JOBS)
+
+    deliver_webhook(here, receiver.heard[0][0]["webhook-id"])
+
+    assert len(receiver.heard) == 1
+
+
+def test_what_waits_for_a_removed_webhook_is_let_go(here: Context, receiver: Receiver, jobs: JobList) -> None:
+    webhook = add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+
+    with here.databases.control.begin() as session:
+        webhooks.remove(session, webhook.id)
+    jobs.run(here, JOBS)
+
+    assert (receiver.heard, jobs.failed) == ([], [])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "169.254.169.254", "10.0.0.8", "[::1]", "[fd00::1]"])
+def test_an_address_in_our_own_network_is_refused_unless_allowed(host: str) -> None:
+    with pytest.raises(UpstreamError, match="private network") as refused:
+        WebhookClient(private=False).post(f"https://{host}/hook", b"{}", {})
+
+    assert refused.value.permanent
+
+
+@pytest.mark.parametrize("url", ["http://example.com/x", "ftp://example.com", "https://a:b@example.com/", "https:///x"])
+def test_only_plain_https_addresses_are_taken(url: str) -> None:
+    with pytest.raises(InvalidInputError):
+        check_url(url)
+
+
+def test_secrets_are_sealed_where_they_lie(here: Context, receiver: Receiver) -> None:
+    add(here, receiver.url)
+
+    with here.databases.control() as session:
+        stored = session.scalars(sa.select(webhooks.WebhookRow.sealed)).one()
+
+    assert SECRET.removeprefix("whsec_") not in stored
+
+
+def test_the_command_line_adds_lists_and_removes(settings: Settings, databases: Databases) -> None:
+    engine.migrate(settings)
+    env = {
+        "MUSTER_SECRET_KEY": settings.secret_key.decode(), "MUSTER_HASH_KEY": settings.hash_key.decode(),
+        "MUSTER_DATABASE_URL": settings.database_url, "MUSTER_INGEST_URL": settings.ingest_database_url,
+    }  # fmt: skip
+
+    def muster(*command: str) -> str:
+        return CliRunner().invoke(main, ["webhook", *command], env=env).output
+
+    made = muster("add", "https://ci.example.com/muster", "--events", "release.*")
+    name, secret = made.split()
+
+    assert secret.startswith("whsec_")
+    assert "0 delivered, 0 waiting, 0 dead" in muster("list")
+    assert secret not in muster("list")
+    assert "must be an https:// address" in muster("add", "http://ci.example.com")
+    assert "is removed" in muster("remove", name)
+    assert "There is no webhook" in muster("remove", name)
+    assert "No message msg_x was given up on" in muster("send-again", "msg_x")
+
+
+def test_nothing_is_put_in_line_when_nobody_asked(here: Context, jobs: JobList) -> None:
+    happen(here, "release.advanced")
+
+    spread(here)
+
+    assert jobs.waiting == []
