@@ -13,7 +13,7 @@ from core import keys as api_keys
 from core import log
 from core.clock import clock_from
 from core.db import Databases, open_databases, reading
-from core.errors import AppError
+from core.errors import AppError, NotFoundError
 from core.settings import Settings
 from optimize import cli as optimize_cli
 
@@ -126,6 +126,24 @@ def revoke(key_id: str) -> None:
     with _databases(settings).control.begin() as session:
         api_keys.revoke_key(session, key_id, now=clock_from(settings.clock_file)())
     click.echo(f"{key_id} is revoked.")
+
+
+@keys.command()
+@click.argument("key_id")
+@click.option("--off", is_flag=True, help="Let them no more.")
+def push(key_id: str, off: bool) -> None:
+    """Let clients with this key keep a stream open on which they hear of changed offers."""
+    from releases import push as streams
+
+    settings = _settings()
+    with _databases(settings).control.begin() as session:
+        if key_id not in {key.id for key in api_keys.list_keys(session)}:
+            raise NotFoundError(f"There is no key {key_id}; `muster keys list` shows them.")
+        if off:
+            streams.forbid_push(session, key_id)
+        else:
+            streams.allow_push(session, key_id, now=clock_from(settings.clock_file)())
+    click.echo(f"Clients with {key_id} {'poll again' if off else 'may keep a stream open'}.")
 
 
 @main.command()

@@ -110,15 +110,19 @@ def _ahead(ahead: dict[str, Any]) -> Iterator[str]:
     """Tell a forecast, a line for each stage."""
     yield f"reaches {ahead['eligible']} of {ahead['targeted']} installs in {ahead['days']:g} days at least"
     for stage in ahead["stages"]:
-        seen = [
-            f"{one['metric']} {'none' if one['smallest'] is None else format(one['smallest'] * 100, '.2g')}"
-            f"{' %' if one['relative'] else ' pt'}"
-            for one in stage["visible"]
-        ]
+        seen = [f"{one['metric']} {_smallest(one)}" for one in stage["visible"]]
         yield (
             f"{stage['percent']:>7g} %  from {stage['begins'][:16]}  {stage['candidate_installs']:>9} installs  "
             f"{size(stage['new_bytes']):>8}  smallest visible: {', '.join(seen) or 'no guardrail'}"
         )
+
+
+def _smallest(one: dict[str, Any]) -> str:
+    if one["usual"] is None:
+        return "not known"
+    if one["smallest"] is None:
+        return "none"
+    return f"{one['smallest'] * 100:.2g} {'%' if one['relative'] else 'pt'}"
 
 
 def _line(found: dict[str, Any]) -> str:

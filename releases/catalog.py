@@ -51,9 +51,14 @@ class Catalog:
         self._lock = threading.Lock()
         self._read: _Read | None = None
 
-    def slots(self, app: str) -> tuple[Slot, ...]:
-        """Return the app's models in order of their names."""
-        return self._current().slots.get(app, ())
+    @property
+    def revision(self) -> int:
+        """What an event tells a listener to have seen."""
+        return self._current().revision
+
+    def slots(self, app: str, *, seen: int = 0) -> tuple[Slot, ...]:
+        """Return the app's models in order of their names; not older than the revision that somebody has `seen`."""
+        return self._current(seen).slots.get(app, ())
 
     def may_push(self, key_id: str) -> bool:
         """Return whether clients with this key may keep a stream open."""
@@ -66,23 +71,24 @@ class Catalog:
             raise NotFoundError(f"There is no model {model}.")
         return found
 
-    def _current(self) -> _Read:
+    def _current(self, seen: int = 0) -> _Read:
         read = self._read
-        if read is not None and self._seconds() - read.looked_at < LOOK_EVERY_S:
+        is_old = read is None or read.revision < seen
+        if read is not None and not is_old and self._seconds() - read.looked_at < LOOK_EVERY_S:
             return read
-        # One thread looks, the others go on with what they have; only the very first must wait.
-        if not self._lock.acquire(blocking=read is None):
+        # One thread looks, the others go on with what they have; only the very first, and those who know more, wait.
+        if not self._lock.acquire(blocking=is_old):
             assert read is not None
             return read
         try:
-            self._read = self._look(self._read)
+            self._read = self._look(self._read, seen)
             return self._read
         finally:
             self._lock.release()
 
-    def _look(self, read: _Read | None) -> _Read:
+    def _look(self, read: _Read | None, seen: int) -> _Read:
         now = self._seconds()
-        if read is not None and now - read.looked_at < LOOK_EVERY_S:
+        if read is not None and read.revision >= seen and now - read.looked_at < LOOK_EVERY_S:
             return read
         try:
             with reading(self._databases.control) as session:

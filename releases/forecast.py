@@ -38,9 +38,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visible:
-    """The smallest regression a guardrail would show by the end of a stage, in the unit of its margin; None: none."""
+    """The smallest regression a guardrail would show by the end of a stage, in the unit of its margin; None: none.
+
+    `usual` is what the baseline does now; None: nothing was heard of the metric, so what could be seen is not known.
+    """
 
     guardrail: Guardrail
+    usual: float | None
     smallest: float | None
 
     @property
@@ -146,7 +150,7 @@ def _visible(
         known = usual.get(guardrail.metric)
         n = days * known.per_day if known is not None and known.kind == "rate" else installs
         least = smallest(guardrail, known, n, alpha=alpha / len(guardrails)) if known is not None else None
-        found.append(Visible(guardrail=guardrail, smallest=least))
+        found.append(Visible(guardrail=guardrail, usual=known.shown if known else None, smallest=least))
     return tuple(found)
 
 

@@ -12,9 +12,11 @@ from releases.forecast import Forecast
 
 class SmallestReport(Struct, kw_only=True):
     """The smallest regression that a guardrail would show four times out of five by the end of a stage: a fraction, of
-    the baseline when `relative`; null when it would show none."""
+    the baseline when `relative`; null when it would show none. `usual` is what the baseline does now; null when nothing
+    was heard of it."""
 
     metric: str
+    usual: float | None
     smallest: float | None
     relative: bool
 

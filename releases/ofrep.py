@@ -77,7 +77,9 @@ def blueprint(
     def _all() -> Response:
         key = enter()
         install, device = read_context(_body())
-        flags = [success(offer(install, device, slot), settings.public_url) for slot in catalog.slots(key.app)]
+        flags = [
+            success(offer(install, device, slot), settings.public_url) for slot in catalog.slots(key.app, seen=_seen())
+        ]
         evaluated: dict[str, Any] = {"flags": flags}
         body = _encode(evaluated)
         etag = hashlib.sha256(body).hexdigest()[:32]
@@ -167,6 +169,12 @@ def _file(artifact: Artifact, public_url: str) -> dict[str, Any]:
         "url": f"{public_url}/v1/artifacts/{artifact.sha256}",
     }
     return stated | ({"runtime": artifact.runtime} if artifact.runtime else {})
+
+
+def _seen() -> int:
+    """Return the revision that an event told this client of; another process may not have looked since."""
+    told = request.args.get("flagConfigEtag", "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 19 else 0
 
 
 def _body() -> bytes:

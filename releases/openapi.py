@@ -13,7 +13,7 @@ from releases.forecast_report import ForecastReport
 from releases.plan_words import LONGEST_WORD, PLAN_WORDS
 
 BYTES: Final[Node] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-STREAM: Final[Node] = {"type": "string", "description": 'data: {"type": "refetchEvaluation"}'}
+STREAM: Final[Node] = {"type": "string", "description": 'data: {"type": "refetchEvaluation", "etag": "41"}'}
 STATED: Final = {
     "variant": "Such as int8; default when left out.",
     "runtime": "Such as tflite-2.16.",
@@ -247,7 +247,11 @@ def _evaluate(schema: str, summary: str) -> Node:
     responses["429"] |= {"headers": RETRY_AFTER}
     if not is_one:
         responses |= {"304": {"description": "Unchanged for this context."}}
-    parameters = [parameter("path", "key")] if is_one else [parameter("header", "If-None-Match")]
+    parameters = (
+        [parameter("path", "key")]
+        if is_one
+        else [parameter("header", "If-None-Match"), parameter("query", "flagConfigEtag", "What an event told.")]
+    )
     return {
         "summary": f"OFREP: {summary[0].lower()}{summary[1:]}",
         "security": KEY,

@@ -32,6 +32,10 @@ class Usual:
     spread: float = 0.0
     per_day: float = 1.0
 
+    @property
+    def shown(self) -> float:
+        return math.exp(self.value) if self.kind == "log_mean" else self.value
+
 
 def smallest(guardrail: Guardrail, usual: Usual, n: float, *, alpha: float = ALPHA) -> float | None:
     """Return the smallest regression that `n` in each arm would show, in the unit of the margin; None if none would."""

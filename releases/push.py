@@ -101,7 +101,8 @@ def changes(catalog: Catalog, app: str, pace: Pace) -> Iterator[bytes]:
         seen = catalog.slots(app)
         if seen != known:
             known, said = seen, pace.seconds()
-            yield b"event: message\ndata: " + msgspec.json.encode({"type": "refetchEvaluation"}) + b"\n\n"
+            told = {"type": "refetchEvaluation", "etag": str(catalog.revision)}
+            yield b"event: message\ndata: " + msgspec.json.encode(told) + b"\n\n"
         elif pace.seconds() - said >= pace.ping_s:
             said = pace.seconds()
             yield b": still here\n\n"

@@ -64,6 +64,8 @@ def _stage_row(i: int, stage: Stage, ahead: StageForecast) -> tuple[Cell, ...]:
 def smallest(visible: Visible) -> str:
     """Return the smallest regression that shows, "none" when not even the worst would."""
     rail, size = visible.guardrail, visible.smallest
+    if visible.usual is None:
+        return "not known"
     if size is None:
         return "none"
     shown = percent(size) if rail.relative or not METRICS[rail.metric].is_share else points(size)

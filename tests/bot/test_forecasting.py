@@ -86,7 +86,8 @@ def test_a_segment_that_matches_nobody_is_refused(floor: Floor) -> None:
 def test_before_anything_was_heard_a_dry_run_says_so(ctx: Context, world: World, jobs: JobList) -> None:
     floor = Floor(ctx=ctx, world=world, jobs=jobs, clock=ManualClock())
 
-    assert "whom it reaches is not known" in words(floor.type(DANA, f"{START} --dry-run"))
+    assert "whom it reaches is not known" in (said := words(floor.type(DANA, f"{START} --dry-run")))
+    assert "not known" in said.split("Stages, and")[1]
 
 
 def test_what_never_happened_counts_half_a_harm() -> None:

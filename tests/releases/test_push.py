@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,7 +18,7 @@ from core.db import Databases
 from core.http_errors import register_errors
 from core.keys import find_key
 from core.settings import Settings
-from releases import push
+from releases import counters, push
 from releases.catalog import Catalog
 from releases.rollout import Halt
 from tests.builders import T0, ManualClock
@@ -100,7 +101,32 @@ def test_a_halt_is_pushed_to_whoever_listens(stream_url: str, databases: Databas
         heard = next(line for line in lines if line.startswith(b"data:"))
 
     assert reply.headers["Content-Type"].startswith("text/event-stream")
-    assert heard == b'data: {"type":"refetchEvaluation"}'
+    told = json.loads(heard.removeprefix(b"data: "))
+    assert (told["type"], int(told["etag"]) > 0) == ("refetchEvaluation", True)
+
+
+def test_a_process_that_has_not_looked_yet_looks_when_a_client_knows_of_a_change(
+    client: FlaskClient, api_keys: Keys, databases: Databases
+) -> None:
+    with databases.control.begin() as session:
+        register_both(session)
+    assert asked_after(client, api_keys.public, "0") == "none"
+    with databases.control.begin() as session:
+        start(session)
+        revision = counters.current(session, "catalog")
+
+    assert asked_after(client, api_keys.public, str(revision - 100)) == "none"
+    assert asked_after(client, api_keys.public, "no number") == "none"
+    assert asked_after(client, api_keys.public, str(revision)) == "R1"
+
+
+def asked_after(client: FlaskClient, key: str, etag: str) -> str:
+    """Return which release is told of when a client asks after an event; the process's own time stands still."""
+    headers = {"Authorization": f"Bearer {key}"}
+    reply = client.post(
+        f"{FLAGS}?flagConfigEtag={etag}", json={"context": {"targetingKey": "device-1"}}, headers=headers
+    )
+    return "R1" if "release" in reply.get_json()["flags"][0]["metadata"] else "none"
 
 
 def test_one_stream_too_many_is_told_to_poll_and_a_quiet_one_stays_open(stream_url: str) -> None:
