@@ -12,6 +12,7 @@ import bot.forecasting
 import bot.pages_web
 import bot.web
 import feedback.bundle
+import feedback.corrections_web
 import feedback.fastpath
 import feedback.imports_web
 import feedback.openapi
@@ -38,7 +39,14 @@ def create_app(ctx: Context) -> Wsgi:
     register_errors(app)
     keys = KeyRing(ctx.databases, ctx.clock)
     parts = (ctx.databases, ctx.settings, ctx.clock, keys)
-    for room in (feedback.web, feedback.poll_push, feedback.reports_web, feedback.imports_web, releases.web):
+    for room in (
+        feedback.web,
+        feedback.poll_push,
+        feedback.reports_web,
+        feedback.corrections_web,
+        feedback.imports_web,
+        releases.web,
+    ):
         app.register_blueprint(room.blueprint(*parts))
     foresee = partial(bot.forecasting.foresee, ctx.databases)
     app.register_blueprint(releases.history_web.blueprint(*parts, foresee=foresee))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bot import cli_import, cli_localise, cli_release, cli_remote, cli_webhook
+from bot import cli_export, cli_import, cli_localise, cli_release, cli_remote, cli_webhook
 from core import keys as api_keys
 from core import log
 from core.clock import clock_from
@@ -205,5 +205,6 @@ for command in (
     cli_localise.localise,
     cli_import.group,
     cli_webhook.webhook,
+    cli_export.export,
 ):
     main.add_command(command)

@@ -112,6 +112,7 @@ def _paths() -> Node:
         "/v1/polls": {"get": _polls(), "put": _push()},
         "/v1/polls/{id}/explain": {"get": _explain()},
         "/v1/reports/{model}": {"get": _report()},
+        "/v1/corrections/{model}": {"get": _corrections()},
         "/v1/installs/me": {
             "get": _install("Everything kept about this install", found),
             "delete": _install("Erase everything kept about this install", gone),
@@ -196,6 +197,20 @@ def _report() -> Node:
             **refusals({404: "No poll asks about this model.", 422: "An attribute, period or segment is mistaken."}),
         },
     }
+
+
+def _corrections() -> Node:
+    return {
+        "summary": "The right labels that people gave, as tasks for Label Studio (sk_… key)",
+        "security": KEY,
+        "parameters": [
+            parameter("path", "model"), parameter("query", "since", "How far back: 24h, 7d, 2w.", default="30d")
+        ],
+        "responses": {
+            "200": json_reply("Empty when fewer than the minimum gave one.", None),
+            **refusals({422: "No such period."}),
+        },
+    }  # fmt: skip
 
 
 def _install(summary: str, responses: Node) -> Node:

@@ -13,6 +13,7 @@ from feedback.store_cohorts import (
     impressions,
     quotes,
 )
+from feedback.store_corrections import corrections
 from feedback.store_habits import Habits, devices_seen, habits
 from feedback.store_history import full_groups, install_history, response_counts
 from feedback.store_imports import (
@@ -77,6 +78,7 @@ __all__ = [
     "arm_cohort_cells",
     "arm_rows",
     "choice_counts",
+    "corrections",
     "devices_seen",
     "erase_install",
     "export_install",
