@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 
 import bot.forecasting
+import bot.mail_web
 import bot.pages_web
 import bot.web
 import feedback.bundle
@@ -51,7 +52,8 @@ def create_app(ctx: Context) -> Wsgi:
     foresee = partial(bot.forecasting.foresee, ctx.databases)
     app.register_blueprint(releases.history_web.blueprint(*parts, foresee=foresee))
     app.register_blueprint(bot.web.blueprint(ctx))
-    app.register_blueprint(bot.pages_web.blueprint(ctx.databases, ctx.settings, ctx.clock))
+    for pages in (bot.pages_web, bot.mail_web):
+        app.register_blueprint(pages.blueprint(ctx.databases, ctx.settings, ctx.clock))
     app.register_blueprint(health.create_blueprint(ctx.databases, is_current))
     app.register_blueprint(openapi.blueprint(describe(ctx.settings)))
     return feedback.fastpath.FastPath(app.wsgi_app, *parts)

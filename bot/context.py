@@ -1,8 +1,9 @@
-"""What flows and commands work with: settings, clock, databases, Slack, Jira, Confluence; made once per process."""
+"""What flows and commands work with: settings, clock, databases, Slack, Jira …, made once per process."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from slack_sdk import WebClient
 
@@ -13,13 +14,14 @@ from core.settings import Settings
 from integrations.confluence import ConfluenceClient
 from integrations.http import JsonClient
 from integrations.jira import JiraClient
+from integrations.mail import MailClient, Security
 
 SLACK_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """`slack` speaks as the bot; `jira` and `confluence` are None where they are not set up."""
+    """`slack` speaks as the bot; `jira`, `confluence` and `mail` are None where they are not set up."""
 
     settings: Settings
     clock: Clock
@@ -27,6 +29,7 @@ class Context:
     slack: WebClient
     jira: JiraClient | None
     confluence: ConfluenceClient | None = None
+    mail: MailClient | None = None
 
 
 def open_context(settings: Settings) -> Context:
@@ -40,6 +43,7 @@ def open_context(settings: Settings) -> Context:
         slack=slack_client(settings),
         jira=jira_client(settings),
         confluence=confluence_client(settings),
+        mail=mail_client(settings),
     )
 
 
@@ -63,3 +67,17 @@ def confluence_client(settings: Settings) -> ConfluenceClient | None:
         return None
     http = JsonClient("confluence", settings.confluence_url, auth=(email, token))
     return ConfluenceClient(http, space=settings.confluence_space, parent=settings.confluence_parent)
+
+
+def mail_client(settings: Settings) -> MailClient | None:
+    """Return a client when server and sender are set."""
+    if not (settings.smtp_host and settings.mail_from):
+        return None
+    return MailClient(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        sender=settings.mail_from,
+        security=cast(Security, settings.smtp_security),
+        user=settings.smtp_user,
+        password=settings.smtp_password,
+    )

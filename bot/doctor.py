@@ -15,6 +15,7 @@ from bot.webhooks import dead_messages
 from core import health
 from core.db import reading
 from core.engine import failed_jobs
+from integrations.mail import is_address
 from migrations.run import is_current
 
 MANIFEST = Path(__file__).parent.parent / "manifest.json"
@@ -35,11 +36,11 @@ class Check:
 
 
 def examine(ctx: Context, *, live: bool) -> tuple[Check, ...]:
-    """Return everything looked at; `live` also asks Slack, Jira and Confluence over the network."""
+    """Return everything looked at; `live` also asks Slack, Jira, Confluence and the mail server over the network."""
     checks = [*_databases(ctx), *_slack_settings(ctx)]
     if live and ctx.settings.slack_bot_token:
         checks += _slack(ctx)
-    checks += [*_jira(ctx, live=live), *_confluence(ctx, live=live)]
+    checks += [*_jira(ctx, live=live), *_confluence(ctx, live=live), *_mail(ctx, live=live)]
     return tuple(checks)
 
 
@@ -124,6 +125,20 @@ def _confluence(ctx: Context, *, live: bool) -> list[Check]:
     problems = ctx.confluence.check() if live else ()
     told = "accepts our account and space" if live else "is set up"
     return [_bad(f"Confluence: {problem}.") for problem in problems] or [_good(f"Confluence {told}.")]
+
+
+def _mail(ctx: Context, *, live: bool) -> list[Check]:
+    wrong = [address for address in ctx.settings.mail_to if not is_address(address)]
+    checks = [_bad(f"MUSTER_MAIL_TO: {address!r} is no mail address.") for address in wrong]
+    if ctx.mail is None:
+        if ctx.settings.mail_to or ctx.settings.smtp_host:
+            return [*checks, _bad("Mail: MUSTER_SMTP_HOST and MUSTER_MAIL_FROM are both needed.")]
+        return [_good("No mail is set up; digests go by mail once MUSTER_SMTP_HOST, MUSTER_MAIL_FROM and _TO are set.")]
+    if not ctx.settings.mail_to:
+        checks.append(_bad("Mail: MUSTER_MAIL_TO names nobody."))
+    problems = ctx.mail.check() if live else ()
+    checks += [_bad(f"Mail: {problem}.") for problem in problems]
+    return checks or [_good("The mail server takes our connection." if live else "Mail is set up.")]
 
 
 def _good(sentence: str) -> Check:

@@ -47,13 +47,13 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock) -> Bluepri
                 "This link has expired or is not complete.",
                 f"Ask in Slack for a new one: {settings.slack_command} digest show",
             )
-            return _page(pages.notice("This link does not open the digest", *words), 403)
+            return page(pages.notice("This link does not open the digest", *words), 403)
         with reading(databases.control) as session:
             kept = digests.find(session, digest_id)
         if kept is None:
-            return _page(pages.notice("There is no such digest", "It may have been forgotten by now."), 404)
+            return page(pages.notice("There is no such digest", "It may have been forgotten by now."), 404)
         content = msgspec.convert(kept.content, Digest)
-        return _page(pages.digest_page(content, composed=figures.moment(kept.composed_at)), 200)
+        return page(pages.digest_page(content, composed=figures.moment(kept.composed_at)), 200)
 
     @web.get("/polls/<poll_id>/preview")
     def poll_preview(poll_id: str) -> Response:
@@ -62,19 +62,19 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock) -> Bluepri
                 "This link has expired or is not complete.",
                 f"Ask in Slack for a new one: {settings.slack_command} poll preview P3",
             )
-            return _page(pages.notice("This link does not open the preview", *words), 403)
+            return page(pages.notice("This link does not open the preview", *words), 403)
         with reading(databases.control) as session:
             try:
                 stored = polls.find_poll(session, poll_id)
             except NotFoundError:
-                return _page(pages.notice("There is no such poll", "It may have been forgotten by now."), 404)
+                return page(pages.notice("There is no such poll", "It may have been forgotten by now."), 404)
         language = request.args.get("lang", preview.OWN)
         if language not in preview.languages(stored.poll):
             language = preview.OWN
         done = preview.walk(stored.poll, _steps(stored.poll, request.args))
         hidden = {name: request.args[name] for name in ("until", "sig")}
         html = preview.preview_page(stored.poll, stored.ref, done, language=language, hidden=hidden)
-        return _page(html, 200, style=preview.style())
+        return page(html, 200, style=preview.style(), has_form=True)
 
     return web
 
@@ -107,11 +107,11 @@ def _path(digest_id: str) -> str:
     return f"/digests/{digest_id}"
 
 
-def _page(html: str, status: int, *, style: str | None = None) -> Response:
-    """Answer with a page that may use nothing but its own style; only one that brings its own has forms."""
+def page(html: str, status: int, *, style: str | None = None, has_form: bool = False) -> Response:
+    """Answer with a page that may use nothing but its own style, and no forms unless it says so."""
     answer = Response(html, status=status, mimetype="text/html")
     known = b64encode(sha256((style or pages.style()).encode()).digest()).decode()
-    forms = "'none'" if style is None else "'self'"
+    forms = "'self'" if has_form else "'none'"
     answer.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src 'sha256-{known}'; base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
     )

@@ -9,9 +9,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Control, insert
 
+EVERYWHERE = "*"
+"""The target that stands for all: a digest was handed out to each of them."""
+
 
 class PostRow(Control):
-    """One row a (subject, target): a digest or one news of a release, and the channel; `ts` is Slack's timestamp."""
+    """One row a (subject, target): a digest or one news of a release, and where it went; `ts` is Slack's timestamp."""
 
     __tablename__ = "posts"
 

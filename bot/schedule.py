@@ -9,6 +9,7 @@ from bot import digests, posts
 from bot.context import Context
 from bot.flows import release as releases
 from bot.flows import webhooks
+from bot.posts import EVERYWHERE
 from bot.weeks import last_due, parse_schedule, week_before
 from core.db import reading
 from core.engine import enqueue
@@ -41,7 +42,7 @@ def tick(ctx: Context) -> None:
 
 
 def ask_for_digest(ctx: Context, now: datetime) -> None:
-    """Ask for the digest that was due last, unless it is posted; weeks that were missed before it stay missed.
+    """Ask for the digest that was due last, unless it was handed out; weeks that were missed before it stay missed.
 
     A house that did not stand yet in that week has none.
     """
@@ -52,7 +53,7 @@ def ask_for_digest(ctx: Context, now: datetime) -> None:
     with reading(ctx.databases.control) as session:
         since = first_key_at(session, app)
         kept = digests.find_week(session, app=app, week=week.name)
-        done = kept is not None and posts.find(session, kept.id, ctx.settings.slack_channel or "") is not None
+        done = kept is not None and posts.find(session, kept.id, EVERYWHERE) is not None
     if since is None or since >= week.ends or done:
         return
     with ctx.databases.control.begin() as session:

@@ -9,7 +9,7 @@ import prometheus_client
 
 from bot import hear, schedule
 from bot.context import Context, open_context
-from bot.flows import digest, housekeeping, regression, release, webhooks, wiki
+from bot.flows import delivery, digest, housekeeping, regression, release, webhooks, wiki
 from core.engine import Job, Worker
 from core.settings import Settings
 
@@ -22,6 +22,7 @@ JOBS: dict[str, Job] = {
     "announce_ticket": regression.announce_ticket,
     "put_page": wiki.put_page,
     "post_digest": digest.post_digest,
+    "deliver_digest": delivery.deliver_digest,
     "housekeeping": housekeeping.run,
     "deliver_webhook": webhooks.deliver_webhook,
 }

@@ -88,6 +88,12 @@ def _schedule(value: str) -> str:
     return value.strip().lower().replace(match[4].lower(), match[4])
 
 
+def _security(value: str) -> str:
+    if value.lower() not in ("starttls", "tls", "none"):
+        raise ValueError("must be starttls, tls or none")
+    return value.lower()
+
+
 def _command(value: str) -> str:
     if not re.fullmatch(r"/[a-z0-9_-]{1,31}", value):
         raise ValueError("must be a slash and lower-case letters, such as /muster")
@@ -136,6 +142,13 @@ class Settings:
     confluence_space: str | None = setting(_text, "key of the space for pages", default=None)
     confluence_parent: str | None = setting(_text, "id of the page under which new ones are put", default=None)
     webhook_private: bool = setting(_switch, "lets webhooks go to addresses of the own network", default=False)
+    smtp_host: str | None = setting(_text, "mail server for digests", default=None)
+    smtp_port: int = setting(_number(1, int), "its port", default=587)
+    smtp_security: str = setting(_security, "starttls, tls or none", default="starttls")
+    smtp_user: str | None = setting(_text, "account at the mail server", default=None)
+    smtp_password: str | None = setting(_text, "password of that account", default=None, secret=True)
+    mail_from: str | None = setting(_text, "Muster <muster@example.com>", default=None)
+    mail_to: tuple[str, ...] = setting(_words, "who gets the digest by mail, comma-separated", default=())
     minimum_cohort: int = setting(_number(5, int), "people below which a cohort is withheld", default=20)
     digest_schedule: str = setting(_schedule, "when the weekly digest is posted", default="mon 09:00 UTC")
     retention_days: int = setting(_number(1, int), "days that answers and telemetry are kept", default=180)

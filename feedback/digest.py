@@ -19,6 +19,7 @@ from feedback.digest_parts import (
     ModelWeek,
     Number,
     ReleaseWeek,
+    ThemeLine,
     TicketLine,
     TicketState,
     TicketWeek,
@@ -37,6 +38,7 @@ __all__ = [
     "ModelWeek",
     "Number",
     "ReleaseWeek",
+    "ThemeLine",
     "TicketLine",
     "TicketState",
     "TicketWeek",
@@ -46,6 +48,7 @@ __all__ = [
 
 COHORTS_SHOWN: Final = 3
 QUOTES_SHOWN: Final = 3
+THEMES_SHOWN: Final = 5
 SCORE_NAMES: Final = {"csat": "CSAT", "nps": "NPS", "ces": "CES", "rating": "rating", "thumbs": "thumbs up"}
 # Below so many answers the interval of a share is wider than 14 points to each side: shown in gray.
 SMALL_N: Final = 50
@@ -88,11 +91,18 @@ def compose_digest(
         numbers=numbers,
         worst=tuple(_cohort_line(*each) for each in ranked[: _shown(len(ranked))]),
         best=tuple(_cohort_line(*each) for each in ranked[::-1][: len(ranked) - _shown(len(ranked))][:COHORTS_SHOWN]),
+        themes=_themes(models),
         quotes=tuple(quote for model in models for quote in model.quotes)[:QUOTES_SHOWN],
         tickets=tuple(_ticket_line(ticket, starts, ends) for ticket in sorted(told, key=lambda ticket: ticket.opened)),
         health=health,
         kpis=tuple(kpi for model in models for kpi in model.kpis),
     )
+
+
+def _themes(models: Sequence[ModelWeek]) -> tuple[ThemeLine, ...]:
+    """Return what most people wrote about; what is new comes first."""
+    found = [theme for model in models for theme in model.themes]
+    return tuple(sorted(found, key=lambda theme: (not theme.is_new, -theme.people, theme.name))[:THEMES_SHOWN])
 
 
 def _is_empty(

@@ -73,6 +73,7 @@ class ModelWeek:
     counted: tuple[Counted, ...] = ()
     quotes: tuple[str, ...] = ()
     kpis: tuple[Kpi, ...] = ()
+    themes: tuple[ThemeLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,17 @@ class TicketLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThemeLine:
+    """What several people wrote about; `change` is people now against what the weeks before make one expect."""
+
+    model: str
+    name: str
+    people: int
+    is_new: bool = False
+    change: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     """The week in one page; its fields stand in the order in which they are shown.
 
@@ -144,6 +156,7 @@ class Digest:
     numbers: tuple[Number, ...] = ()
     worst: tuple[CohortLine, ...] = ()
     best: tuple[CohortLine, ...] = ()
+    themes: tuple[ThemeLine, ...] = ()
     quotes: tuple[str, ...] = ()
     tickets: tuple[TicketLine, ...] = ()
     health: Health = Health()

@@ -109,6 +109,9 @@ def _digest(wanted: DigestIs, found: dict[str, Any] | None) -> str | None:
         return "there is no digest"
     if (found["week"], found["posts"]) != (wanted.week, wanted.posts):
         return f"the digest of {found['week']} was posted {found['posts']} times"
+    there = (found["confluence"]["pages"], found["mail"]["mails"])
+    if any(want not in (None, has) for want, has in zip((wanted.pages, wanted.mails), there, strict=True)):
+        return f"the digest of {found['week']} has {there[0]} pages in Confluence and {there[1]} mails"
     status = requests.get(found["url"], timeout=PAGE_S).status_code
     return None if status == 200 else f"the page {found['url']} answers {status}"
 

@@ -58,12 +58,20 @@ def fingerprint(ticket: Json) -> str | None:
 
 
 def digest(state: acting.State) -> Json | None:
-    """Return the newest digest that was posted: its week, its page's address and how often it was posted."""
+    """Return the newest digest that was posted: its week, its page, how often it was posted, put and sent."""
     posts = [(week, url) for message in state["messages"] for week, url in _digests(message)]
     if not posts:
         return None
     week, url = posts[-1]
-    return {"week": week, "url": url, "posts": sum(1 for each, _ in posts if each == week)}
+    pages = [page for page in state["pages"] if week in page["title"]]
+    mails = [mail for mail in state["mails"] if week in mail["subject"]]
+    return {
+        "week": week,
+        "url": url,
+        "posts": sum(1 for each, _ in posts if each == week),
+        "confluence": {"pages": len(pages), "url": pages[0]["url"] if pages else None},
+        "mail": {"mails": len(mails), "to": sorted({mail["to"] for mail in mails})},
+    }
 
 
 def _digests(message: Json) -> Iterator[tuple[str, str]]:

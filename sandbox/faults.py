@@ -32,6 +32,8 @@ SWITCHES: Mapping[str, Switch] = {
     "confluence_down": Switch(rest=False, does="Confluence answers 503"),
     "confluence_conflict": Switch(rest=0, does="somebody edits a page just before each of our next n edits"),
     "confluence_lost": Switch(rest=0, does="the next n new pages are made, but never answered"),
+    "mail_down": Switch(rest=False, does="the mail server answers 421"),
+    "mail_lost": Switch(rest=0, does="the next n mails are taken, but that is never answered"),
     "phones_offline": Switch(rest=False, does="no phone reaches the collector"),
 }
 

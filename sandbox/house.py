@@ -32,9 +32,10 @@ class HouseError(AppError):
 
 
 def settings(
-    folder: Path, *, app: str, web_port: int, sandbox_url: str, credentials: Credentials, clock_file: Path
-) -> dict[str, str]:
-    """Return the environment of all processes: SQLite in a folder, the sandbox in place of Slack and Jira."""
+    folder: Path, *, app: str, web_port: int, sandbox_url: str, smtp_port: int, credentials: Credentials,
+    clock_file: Path,
+) -> dict[str, str]:  # fmt: skip
+    """Return the environment of all processes: SQLite in a folder, the sandbox in place of everything outside."""
     own = {
         "APP": app,
         "SECRET_KEY": secrets.token_hex(32),
@@ -55,6 +56,11 @@ def settings(
         "JIRA_PROJECT": PROJECT,
         "CONFLUENCE_URL": f"{sandbox_url}/wiki",
         "CONFLUENCE_SPACE": SPACE,
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(smtp_port),
+        "SMTP_SECURITY": "none",
+        "MAIL_FROM": "Muster <muster@example.com>",
+        "MAIL_TO": "pam@example.com",
         "CLOCK_FILE": str(clock_file),
         "TICK_S": "1",
         "RETRY_CAP_S": "3",

@@ -55,6 +55,7 @@ class RunningWorld:
                 "slack_events": f"{self.place.web}/slack/events",
                 "jira": f"{self.place.sandbox}/jira",
                 "confluence": f"{self.place.sandbox}/wiki",
+                "smtp": f"smtp://127.0.0.1:{self.server.smtp_port}",
             },
             "keys": {"public": self.place.public_key, "secret": self.place.secret_key},
             "slack": {
@@ -95,6 +96,7 @@ def open_world(
         app=APP,
         web_port=web_port,
         sandbox_url=server.url,
+        smtp_port=server.smtp_port,
         credentials=credentials,
         clock_file=folder / "clock.json",
     )

@@ -59,10 +59,15 @@ class RunningOn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestIs:
-    """The newest digest is about a week, was posted so often, and its page opens."""
+    """The newest digest is about a week, was posted so often, and its page opens.
+
+    `pages` and `mails` are how many of it are in Confluence and in mailboxes, if that is told.
+    """
 
     week: str
     posts: int
+    pages: int | None = None
+    mails: int | None = None
 
 
 Condition = Said | ReleaseIs | Tickets | AnswersOnce | NothingRefused | RunningOn | DigestIs

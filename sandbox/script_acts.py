@@ -139,7 +139,12 @@ CONDITIONS: Mapping[str, Callable[[Fields], Condition]] = {
     "answers_once": lambda _: AnswersOnce(),
     "nothing_refused": lambda _: NothingRefused(),
     "running": _running,
-    "digest": lambda told: DigestIs(week=told.needed_text("week"), posts=told.needed_integer("posts", 0, 1000)),
+    "digest": lambda told: DigestIs(
+        week=told.needed_text("week"),
+        posts=told.needed_integer("posts", 0, 1000),
+        pages=told.integer("pages", 0, 1000),
+        mails=told.integer("mails", 0, 1000),
+    ),
 }
 
 

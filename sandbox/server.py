@@ -1,4 +1,7 @@
-"""Serves the pretended world on one port: the page, Slack, Jira, Confluence, and the sandbox's own door."""
+"""Serves the pretended world on one port: the page, Slack, Jira, Confluence, mailboxes, and the sandbox's own door.
+
+Mail comes in on a port of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ import flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response as BaseResponse
 
-from sandbox import confluence_web, control, jira_web
+from sandbox import confluence_web, control, jira_web, mail_page
 from sandbox.slack import web_api
+from sandbox.smtp import SmtpServer
 from sandbox.world import World
 
 PAGE = Path(__file__).parent / "page"
@@ -22,6 +26,7 @@ def create_app(world: World, *, page: Path = PAGE) -> flask.Flask:
     app.register_blueprint(control.blueprint(world))
     app.register_blueprint(jira_web.blueprint(world.jira), url_prefix="/jira")
     app.register_blueprint(confluence_web.blueprint(world.confluence), url_prefix="/wiki")
+    app.register_blueprint(mail_page.blueprint(world.mail), url_prefix="/mail")
 
     @app.get("/")
     def index() -> flask.Response:
@@ -61,11 +66,15 @@ class Server:
         world.slack.base_url = self.url
         world.jira.base_url = f"{self.url}/jira"
         world.confluence.base_url = f"{self.url}/wiki"
+        world.mail.base_url = f"{self.url}/mail"
+        self._smtp = SmtpServer(world.mail, host=host)
+        self.smtp_port = self._smtp.port
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="sandbox", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         self.world.close()
+        self._smtp.close()
         self._http.shutdown()
         self._thread.join(5)
         self._http.server_close()

@@ -50,6 +50,8 @@ def _summarize(found: Json, failures: tuple[str, ...]) -> None:
     print("Tickets: " + (", ".join(f"{each['key']} ({each['fingerprint']})" for each in found["tickets"]) or "none"))
     if found["digest"]:
         print(f"Digest: {found['digest']['week']}, posted {found['digest']['posts']}×: {found['digest']['url']}")
+        page, mail = found["digest"]["confluence"], found["digest"]["mail"]
+        print(f"        in Confluence: {page['url']}; by mail to {', '.join(mail['to']) or 'nobody'}")
     print(f"Slack: {messages['posted']} posted, {messages['updated']} updated, {messages['rejected']} rejected.")
     if failures:
         print(f"\n{len(failures)} expectation{'s' if len(failures) > 1 else ''} did not hold:")

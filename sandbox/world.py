@@ -1,4 +1,4 @@
-"""The world outside, whole: Slack, Jira, Confluence, what is wrong with them just now, and what time it is."""
+"""The world outside, whole: Slack, Jira, Confluence, mail, what is wrong with them just now, and what time it is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sandbox.changes import Changes
 from sandbox.confluence import ConfluenceWorld
 from sandbox.faults import Faults
 from sandbox.jira import JiraWorld
+from sandbox.mail import MailWorld
 from sandbox.slack.delivery import ACK_S
 from sandbox.slack.people import People
 from sandbox.slack.service import Credentials, Mode, Slack
@@ -71,6 +72,7 @@ class World:
         self.people = People(self.slack)
         self.jira = JiraWorld(self.faults, self.clock, changed=self.changed)
         self.confluence = ConfluenceWorld(self.faults, self.clock, changed=self.changed)
+        self.mail = MailWorld(self.faults, self.clock, changed=self.changed)
         self._lock = threading.Lock()
         self._story: list[Step] = []
 
@@ -115,6 +117,7 @@ class World:
             "homes": {user: {"id": window.id, **window.view} for user, window in slack.windows.homes().items()},
             "jira": self.jira.facts(),
             "pages": self.confluence.facts(),
+            "mails": self.mail.facts(),
             "faults": self.faults.values(),
             "clock": self.clock().isoformat(),
             "rate": self.clock.rate,

@@ -18,6 +18,7 @@ NO_API = {
     "/slack/events",
     "/digests/<digest_id>",
     "/polls/<poll_id>/preview",
+    "/mail/stop/<code>",
     "/openapi.json",
     "/metrics",
     "/static/<path:filename>",

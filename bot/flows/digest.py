@@ -1,39 +1,61 @@
-"""The weekly digest: composed once for each app and week, posted once, shown again at any time."""
+"""The weekly digest: composed once for each app and week, delivered to each target once, shown again at any time."""
 
 from __future__ import annotations
 
 import logging
 
 import msgspec
+from sqlalchemy.orm import Session
 
-from bot import digests, posts, speech
+from bot import digests, posts, wiki_pages
 from bot.context import Context
 from bot.digests import KeptDigest
+from bot.flows import delivery
+from bot.flows.delivery import content
 from bot.flows.week import gather
 from bot.pages_web import digest_url
-from bot.views import digest as views
+from bot.posts import EVERYWHERE
+from bot.views import digest_mail, digest_wiki
 from bot.weeks import Week, find_week, parse_schedule
 from core.db import reading
+from core.engine import enqueue
 from core.errors import InvalidInputError, Problem
-from feedback.digest import Digest
+
+__all__ = ["compose_once", "content", "find", "is_posted", "post_digest", "week_named", "wiki_subject"]
 
 log = logging.getLogger(__name__)
 
 
 def post_digest(ctx: Context, week: str) -> None:
-    """Compose the digest of the week if nobody has, and post it if it is not posted. A job; running twice is harmless.
+    """Compose the digest of the week if nobody has, and have it delivered to each target. A job; twice is harmless.
 
-    Raises: UpstreamError: Slack cannot just now (passing), or refuses; InvalidInputError: there is no such week.
+    Raises: InvalidInputError: there is no such week.
     """
     kept = compose_once(ctx, week_named(ctx, week))
-    channel = ctx.settings.slack_channel
-    if channel is None or is_posted(ctx, kept):
-        return
-    message = views.digest(content(kept), url=digest_url(kept, ctx.settings))
-    ts = speech.post(ctx.slack, channel, message)
     with ctx.databases.control.begin() as session:
-        posts.note(session, kept.id, channel, ts=ts, now=ctx.clock())
-    log.info("digest.posted", extra={"week": week})
+        _want_wiki_page(ctx, session, kept)
+        for target in delivery.targets(ctx, session):
+            enqueue(session, "deliver_digest", key=f"{kept.id}/{target}", digest=kept.id, target=target)
+        posts.note(session, kept.id, EVERYWHERE, ts="", now=ctx.clock())
+    log.info("digest.composed", extra={"week": week})
+
+
+def _want_wiki_page(ctx: Context, session: Session, kept: KeptDigest) -> None:
+    if ctx.confluence is None:
+        return
+    facts, subject = content(kept), wiki_subject(kept)
+    wiki_pages.want(
+        session,
+        subject,
+        title=digest_wiki.title(facts),
+        body=digest_wiki.body(facts, url=digest_url(kept, ctx.settings), origin=subject),
+        files=digest_mail.cohort_images(facts),
+        now=ctx.clock(),
+    )
+
+
+def wiki_subject(kept: KeptDigest) -> str:
+    return f"digest/{kept.app}/{kept.week}"
 
 
 def compose_once(ctx: Context, week: Week) -> KeptDigest:
@@ -55,12 +77,9 @@ def find(ctx: Context, week: str | None) -> KeptDigest | None:
 
 
 def is_posted(ctx: Context, kept: KeptDigest) -> bool:
+    """Tell whether the channel has it; where there is none, whether it was handed out."""
     with reading(ctx.databases.control) as session:
-        return posts.find(session, kept.id, ctx.settings.slack_channel or "") is not None
-
-
-def content(kept: KeptDigest) -> Digest:
-    return msgspec.convert(kept.content, Digest)
+        return posts.find(session, kept.id, ctx.settings.slack_channel or EVERYWHERE) is not None
 
 
 def week_named(ctx: Context, name: str) -> Week:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from bot.views import buttons, figures, pages
+from bot.views import buttons, digest_words
 from bot.views.blocks import (
     Block,
     Cell,
@@ -50,9 +50,11 @@ def digest(facts: Digest, *, url: str | None) -> Message:
     blocks += _list("Releases that moved", [_release(each) for each in facts.moved[:RELEASES_SHOWN]])
     blocks += _numbers(facts)
     blocks += _cohorts(facts)
-    blocks += _list("What people said", [f"&gt; {escape(_one_line(quote))}" for quote in facts.quotes])
+    said = [f"• {escape(digest_words.theme_line(theme))}" for theme in facts.themes]
+    blocks += _list("What people said", [*said, *(f"&gt; {escape(_one_line(quote))}" for quote in facts.quotes)])
     blocks += _list("Tickets", [_ticket(each) for each in facts.tickets[:TICKETS_SHOWN]])
-    blocks.append(context_line(health_line(facts)))
+    blocks.append(context_line(" ".join(digest_words.health_lines(facts))))
+    blocks += _kpis(facts)
     if url is not None:
         blocks.append(actions(button("Open the whole page", "link:digest", facts.week, url=url)))
     return Message(f"{title}: {_without_week(facts)}", tuple(blocks), in_channel=url is not None)
@@ -68,15 +70,10 @@ def there(week: str, url: str, *, posted: bool) -> Message:
     return Message(f"The digest of {week} {word}: <{url}|open its page>. Whoever has the link can read it for 90 days.")
 
 
-def health_line(facts: Digest) -> str:
-    health = facts.health
-    parts = [f"{figures.count(health.responses)} responses to {figures.count(health.impressions)} impressions"]
-    if health.response_rate is not None:
-        parts.append(f"response rate {pages.said(health.response_rate)}")
-    parts.append(f"{figures.count(health.reporting)} installs reported, {figures.count(health.silent)} were silent")
-    if health.suppressed_cohorts:
-        parts.append(f"{figures.count(health.suppressed_cohorts)} cohorts withheld: too few people")
-    return " · ".join(parts)
+def _kpis(facts: Digest) -> list[Block]:
+    """Return figures that have a goal; the page has the others as well."""
+    rows = [(kpi.model, kpi.name, kpi.value, digest_words.goal_said(kpi)) for kpi in facts.kpis if kpi.goal]
+    return [table(("Model", "Figure", "Value", "Goal"), rows, caption="Figures and goals")] if rows else []
 
 
 def _wanted(releases: Sequence[ReleaseWeek]) -> list[Block]:
@@ -91,7 +88,7 @@ def _wanted(releases: Sequence[ReleaseWeek]) -> list[Block]:
 def _numbers(facts: Digest) -> list[Block]:
     rows: list[tuple[Cell, ...]] = []
     for number in facts.numbers:
-        row = pages.number_row(number)
+        row = digest_words.number_row(number)
         name = f"{row.name} (few people)" if row.is_small else row.name
         rows.append((row.model, name, row.value, row.interval, row.n, row.change))
     if not rows:
@@ -118,8 +115,8 @@ def _cohorts(facts: Digest) -> list[Block]:
 def _cohort(line: CohortLine) -> str:
     was = ""
     if line.change is not None:
-        was = f", {pages.change(line.change)} against last week"
-    return f"• *{escape(line.cohort)}* ({escape(line.model)}) {pages.said(line.score)}{was}"
+        was = f", {digest_words.change(line.change)} against last week"
+    return f"• *{escape(line.cohort)}* ({escape(line.model)}) {digest_words.said(line.score)}{was}"
 
 
 def _release(release: ReleaseWeek) -> str:

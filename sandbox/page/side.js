@@ -10,6 +10,8 @@ const FAULTS = {
   confluence_down: ["switch", "Confluence is down"],
   confluence_conflict: ["count", "Confluence: somebody edits at the same time", 1],
   confluence_lost: ["count", "Confluence makes a page, its answer gets lost", 1],
+  mail_down: ["switch", "Mail is down"],
+  mail_lost: ["count", "Mail is taken, the answer gets lost", 1],
   slack_retry: ["switch", "Slack delivers everything three times"],
   slack_429: ["count", "Slack says “slow down”", 3],
   slack_down: ["switch", "Slack is down for us"],
@@ -20,12 +22,13 @@ const at = (id) => document.getElementById(id);
 let last = "";
 
 export function showSide(state, send) {
-  const text = JSON.stringify([state.story, state.jira, state.pages, state.faults, state.counts]);
+  const text = JSON.stringify([state.story, state.jira, state.pages, state.mails, state.faults, state.counts]);
   if (text === last) return;
   last = text;
   story(state.story);
   tickets(state.jira);
   pages(state.pages);
+  mails(state.mails);
   at("faults").replaceChildren(...Object.entries(FAULTS).filter(([name]) => name in state.faults).map(([name, fault]) => control(name, fault, state.faults[name], send)));
   at("counts").replaceChildren(...Object.entries(state.counts).flatMap(([name, count]) => [h("dt", {}, name), h("dd", {}, String(count))]));
 }
@@ -46,6 +49,11 @@ function tickets(issues) {
 function pages(found) {
   at("pages").replaceChildren(...(found.length ? found.map((page) => h("li", {},
     h("a", { href: page.url, target: "_blank", rel: "noreferrer" }, page.title), " ", h("small", {}, `version ${page.version}`))) : [h("li", { class: "quiet" }, "No pages yet.")]));
+}
+
+function mails(found) {
+  at("mails").replaceChildren(...(found.length ? found.map((mail) => h("li", {},
+    h("a", { href: mail.url, target: "_blank", rel: "noreferrer" }, mail.subject), " ", h("small", {}, mail.to))) : [h("li", { class: "quiet" }, "No mail yet.")]));
 }
 
 function control(name, [kind, words, amount], value, send) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.views import digest as views
-from bot.views import pages
+from bot.views import digest_words, pages
 from feedback.digest import Digest
 from feedback.scores import Change
 from tests.bot.digests_made import WEEK, a_cohort, a_full_week, nps_score
@@ -58,7 +58,7 @@ def test_an_empty_week_is_one_line_on_both_faces() -> None:
 def test_a_change_is_only_colored_when_it_is_beyond_chance() -> None:
     week = a_full_week()
 
-    tones = [pages.number_row(number).tone for number in week.numbers]
+    tones = [digest_words.number_row(number).tone for number in week.numbers]
 
     assert tones == ["unclear", "worse", "unclear"]
 
@@ -67,8 +67,8 @@ def test_more_crashes_are_worse_and_more_satisfaction_is_better() -> None:
     up = Change(value=0.1, low=0.05, high=0.15)
     csat, crashes, _ = a_full_week().numbers
 
-    assert pages.tone(replace(csat, change=up)) == "better"
-    assert pages.tone(replace(crashes, change=up)) == "worse"
+    assert digest_words.tone(replace(csat, change=up)) == "better"
+    assert digest_words.tone(replace(crashes, change=up)) == "worse"
 
 
 def test_an_nps_reads_in_points_and_is_drawn_on_its_own_scale() -> None:

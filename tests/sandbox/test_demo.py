@@ -77,6 +77,7 @@ def test_there_is_one_ticket_and_one_digest(played: tuple[int, str, dict[str, An
     assert len(facts["tickets"]) == 1
     assert len(facts["tickets"][0]["fingerprint"]) == 16
     assert (facts["digest"]["week"], facts["digest"]["posts"]) == ("2026-W47", 1)
+    assert (facts["digest"]["confluence"]["pages"], facts["digest"]["mail"]["mails"]) == (1, 1)
 
 
 def test_no_cohort_is_smaller_than_the_minimum_and_each_has_its_interval(

@@ -30,9 +30,18 @@ def test_a_digest_is_counted_by_its_week() -> None:
     second = a_message("Muster week 2026-W47", [{"type": "actions", "elements": [link]}])
     reply = a_message("2026-W47 in a thread", [{"type": "actions", "elements": [link]}], thread_ts="0.5")
 
-    found = facts.digest({"messages": [first, second, reply, second]})
+    page = {"title": "Muster week 2026-W47 – demo", "url": "http://x/wiki/1"}
+    mail = {"subject": "demo, week 2026-W47: 1 × Act", "to": "pam@example.com"}
 
-    assert found == {"week": "2026-W47", "url": "http://x/digests/d1?sig=a&until=b", "posts": 2}
+    found = facts.digest({"messages": [first, second, reply, second], "pages": [page], "mails": [mail]})
+
+    assert found == {
+        "week": "2026-W47",
+        "url": "http://x/digests/d1?sig=a&until=b",
+        "posts": 2,
+        "confluence": {"pages": 1, "url": "http://x/wiki/1"},
+        "mail": {"mails": 1, "to": ["pam@example.com"]},
+    }
 
 
 def test_a_message_that_only_names_a_week_is_no_digest() -> None:

@@ -19,6 +19,7 @@ def env(tmp_path: Path) -> dict[str, str]:
         tmp_path,
         app="demo",
         web_port=free_port(),
+        smtp_port=25,
         sandbox_url="http://127.0.0.1:9",
         credentials=Credentials(),
         clock_file=tmp_path / "clock.json",

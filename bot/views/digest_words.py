@@ -1,0 +1,126 @@
+"""The digest's figures in words, the same on each of its faces. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bot.views import figures
+from feedback.digest import Digest, Kpi, Number, ThemeLine
+from feedback.scores import Change, Score
+
+MORE_IS_BETTER: Final = frozenset({"CSAT", "NPS", "CES", "rating", "thumbs up"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One number of the week."""
+
+    model: str
+    name: str
+    value: str
+    interval: str
+    n: str
+    change: str
+    tone: str
+    is_small: bool
+
+
+def number_row(number: Number) -> Row:
+    return Row(
+        model=number.model,
+        name=number.name,
+        value=value(number.score),
+        interval=interval(number.score),
+        n=figures.count(number.score.n),
+        change=change(number.change),
+        tone="unclear" if number.is_small else tone(number),
+        is_small=number.is_small,
+    )
+
+
+def said(score: Score) -> str:
+    """86 % (84 to 88), n = 1 904."""
+    return f"{value(score)} ({interval(score)}), n = {figures.count(score.n)}"
+
+
+def value(score: Score) -> str:
+    return plain(score.value, score.unit)
+
+
+def interval(score: Score) -> str:
+    return f"{bare(score.low, score.unit)} to {bare(score.high, score.unit)}"
+
+
+def change(moved: Change | None) -> str:
+    """+4 pt (+1 to +7), or a dash when there was nothing to compare with."""
+    if moved is None:
+        return "–"
+    factor = 100 if moved.unit == "share" else 1
+    unit = "" if moved.unit == "mean" else f"{figures.NARROW}pt"
+    middle, low, high = (figures.signed(round(factor * part, 2)) for part in (moved.value, moved.low, moved.high))
+    return f"{middle}{unit} ({low} to {high})"
+
+
+def tone(number: Number) -> str:
+    """Return "better" or "worse" when the change is beyond chance, else "unclear"."""
+    moved = number.change
+    if moved is None or not moved.is_clear:
+        return "unclear"
+    is_more = moved.value > 0
+    more_is_better = number.name in MORE_IS_BETTER
+    return "better" if is_more is more_is_better else "worse"
+
+
+def health_lines(digest: Digest) -> tuple[str, ...]:
+    """Return how much the numbers can be trusted, a sentence each."""
+    health = digest.health
+    rate = f"; response rate {said(health.response_rate)}" if health.response_rate is not None else ""
+    lines = [
+        f"{figures.count(health.responses)} responses to {figures.count(health.impressions)} impressions{rate}.",
+        f"{figures.count(health.reporting)} installs reported; {figures.count(health.silent)} that were heard of in "
+        "the week before were silent.",
+    ]
+    if health.suppressed_cohorts:
+        lines.append(f"{figures.count(health.suppressed_cohorts)} cohorts are withheld: too few people.")
+    if health.stale_sdks:
+        lines.append(f"{figures.count(health.stale_sdks)} installs run an outdated SDK.")
+    return tuple(lines)
+
+
+def theme_line(theme: ThemeLine) -> str:
+    """New: crashes after update (kws), 12 people, 3× what was expected."""
+    new = "New: " if theme.is_new else ""
+    people = "1 person" if theme.people == 1 else f"{figures.count(theme.people)} people"
+    more = f", {figures.plain(theme.change)}× what the weeks before make one expect" if theme.change is not None else ""
+    return f"{new}{theme.name} ({theme.model}), {people}{more}"
+
+
+def age(days: int) -> str:
+    return "1 day" if days == 1 else f"{days} days"
+
+
+def goal_said(kpi: Kpi) -> str:
+    """A goal and whether it is met, also for whoever sees no color."""
+    if kpi.goal is None:
+        return "–"
+    return kpi.goal if kpi.is_met is None else f"{kpi.goal} {'✓' if kpi.is_met else '✗ missed'}"
+
+
+def plain(number: float, unit: str) -> str:
+    match unit:
+        case "share":
+            return f"{bare(number, unit)}{figures.NARROW}%"
+        case _:
+            return bare(number, unit)
+
+
+def bare(number: float, unit: str) -> str:
+    match unit:
+        case "share":
+            percent = 100 * number
+            return figures.plain(round(percent) if percent >= 10 else round(percent, 1 if percent >= 1 else 2))
+        case "points":
+            return figures.signed(round(number))
+        case _:
+            return figures.plain(round(number, 1))
