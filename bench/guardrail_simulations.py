@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from bench import guardrail_rivals as rivals
 from releases.eprocess import HARM_RATIOS, log_e_of_rates, mixture
 from releases.measurements import Arm, Stratum
 
@@ -55,16 +56,28 @@ def cases(*, days: int = 14) -> tuple[Case, ...]:
     )  # fmt: skip
 
 
-def false_alarms(case: Case, *, runs: int, seed: int, chunk: int = 20) -> tuple[float, float]:
-    """Return the shares of runs in which any look of any minute alarmed: our evidence, and a peeking z-test."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FalseAlarms:
+    """Shares of runs of equal arms in which any look alarmed."""
+
+    ours: float
+    confidence_sequence: float
+    group_sequential: float
+    kayenta: float
+    peeking: float
+
+
+def false_alarms(case: Case, *, runs: int, seed: int, chunk: int = 20) -> FalseAlarms:
+    """Look at our evidence every minute, at the others' every hour from the second day on, at Kayenta's every day."""
     random = np.random.default_rng(seed)
-    ours = peeking = 0
+    found = np.zeros(5)
     for _ in range(runs // chunk):
         harms = _harms(case, random, chunk)
-        ours += int((_evidence(case, harms).max(axis=1) >= ALARM).sum())
-        peeking += int(_peeks(case, harms).sum())
-    done = runs // chunk * chunk
-    return ours / done, peeking / done
+        ours = (_evidence(case, harms).max(axis=1) >= ALARM).sum()
+        found += [ours, *_others(case, harms)]
+    shares = found / (runs // chunk * chunk)
+    return FalseAlarms(ours=shares[0], confidence_sequence=shares[1], group_sequential=shares[2], kayenta=shares[3],
+                       peeking=shares[4])  # fmt: skip
 
 
 def agree(*, seed: int) -> float:
@@ -134,18 +147,34 @@ def _arrived(case: Case, gained: Numbers) -> Numbers:
     return moved.T.cumsum(axis=1)
 
 
-def _peeks(case: Case, harms: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:
-    """Return which runs a pooled two-sided z-test, looked at hourly from the second day on, calls significant."""
-    k_c, k_t = (harms[arm].sum(axis=(2, 3)).cumsum(axis=1).astype(float) for arm in (0, 1))
-    n_c, n_t = (np.round(installs).sum(axis=1).cumsum() for installs in (case.baseline, case.candidate))
-    pooled = (k_c + k_t) / (n_c + n_t)
-    spread = np.sqrt(np.maximum(pooled * (1 - pooled) * (1 / n_c + 1 / n_t), 1e-12))
-    return np.asarray((np.abs(k_t / n_t - k_c / n_c) / spread)[:, 24:].max(axis=1) >= 1.96)
+def _others(case: Case, harms: npt.NDArray[np.int16]) -> list[int]:
+    """Return how many runs each of the others calls worse at any look."""
+    by_hour = harms.sum(axis=(3, 4)).astype(float)
+    k_c, k_t = by_hour.cumsum(axis=2)
+    installs = [np.round(each).sum(axis=1) for each in (case.baseline, case.candidate)]
+    n_c, n_t = (each.cumsum()[None, :] for each in installs)
+    day = slice(24, None)
+    totals = (k_t[:, day], n_t[:, day], k_c[:, day], n_c[:, day])
+    rates = [by_hour[arm] / np.maximum(installs[arm], 1) for arm in (0, 1)]
+    days = range(24, by_hour.shape[2] + 1, 24)
+    judged = np.array([rivals.kayenta(rates[1][:, :end], rates[0][:, :end]) for end in days])
+    tests = (rivals.confidence_sequence, rivals.group_sequential)
+    counts = [int(test(*totals).any(axis=1).sum()) for test in tests]
+    return [*counts, int(judged.any(axis=0).sum()), int(rivals.peeking(*totals).any(axis=1).sum())]
 
 
-def delays(*, base: float, worse: float, share: float, runs: int, seed: int) -> tuple[float, float]:
-    """Return median and 80th percentile of installs until the alarm, as multiples of what a test at one fixed look
-    needs for 80 % power (one-sided 5 %)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delays:
+    """Median and 80th percentile of installs until the alarm, as multiples of what a test at one fixed look needs for
+    80 % power (one-sided 5 %); and how often Kayenta's judge finds it there, in 24 hourly rates."""
+
+    ours: tuple[float, float]
+    confidence_sequence: tuple[float, float]
+    group_sequential: tuple[float, float]
+    kayenta_power: float
+
+
+def delays(*, base: float, worse: float, share: float, runs: int, seed: int) -> Delays:
     spread = base * (1 - base) / (1 - share) + worse * (1 - worse) / share
     fixed = (1.6449 + 0.8416) ** 2 * spread / (worse - base) ** 2
     random = np.random.default_rng(seed)
@@ -159,7 +188,19 @@ def delays(*, base: float, worse: float, share: float, runs: int, seed: int) -> 
     found = np.array(stacked)
     top = found.max(axis=0)
     alarmed = top + np.log(np.exp(found - top).mean(axis=0)) >= ALARM
-    return _quantiles(alarmed, steps / fixed)
+    totals = (k_t.cumsum(axis=1), n_t.cumsum()[None, :], k_c.cumsum(axis=1), n_c.cumsum()[None, :])
+    at = steps / fixed
+    return Delays(
+        ours=_quantiles(alarmed, at), confidence_sequence=_quantiles(rivals.confidence_sequence(*totals), at),
+        group_sequential=_quantiles(rivals.group_sequential(*totals), at),
+        kayenta_power=_kayenta_power(random, base, worse, fixed * share / 24, fixed * (1 - share) / 24, runs),
+    )  # fmt: skip
+
+
+def _kayenta_power(random: np.random.Generator, base: float, worse: float, n_t: float, n_c: float, runs: int) -> float:
+    n_t, n_c = max(1, round(n_t)), max(1, round(n_c))
+    rates = random.binomial(n_t, worse, (runs, 24)) / n_t, random.binomial(n_c, base, (runs, 24)) / n_c
+    return float(rivals.kayenta(*rates).mean())
 
 
 def mean_delays(*, gap: float, spread: float, runs: int, seed: int) -> tuple[float, float]:

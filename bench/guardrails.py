@@ -1,7 +1,8 @@
 """What is claimed of guardrails and offers, as tables: `python -m bench.guardrails`.
 
-False alarms when nothing is wrong, looked at every minute for 14 days; delay against a test at one fixed look; installs
-harmed before the halt; how long decisions take; offers a second. Seeds are fixed; `--runs` makes it quicker or surer.
+False alarms when nothing is wrong, looked at every minute for 14 days; delay against a test at one fixed look, each
+beside what others would do; installs harmed before the halt; what is said of few installs; how long decisions take;
+offers a second. Seeds are fixed; `--runs` makes it quicker or surer.
 """
 
 from __future__ import annotations
@@ -10,10 +11,17 @@ import argparse
 import math
 
 from bench.guardrail_latency import cohort_false_halts, latency
+from bench.guardrail_low_traffic import low_traffic
 from bench.guardrail_offers import NAMES, rates
 from bench.guardrail_simulations import agree, cases, delays, false_alarms, harmed, mean_delays
 
-PARTS = ("alarms", "delays", "harm", "latency", "offers")
+PARTS = ("alarms", "delays", "harm", "traffic", "latency", "offers")
+HARMS = (
+    ("crash 0.5 % to 1 %, 50/50", 0.005, 0.01, 0.5),
+    ("crash 0.5 % to 1 %, 5 % candidate", 0.005, 0.01, 0.05),
+    ("crash 0.5 % to 1 %, 1 % candidate", 0.005, 0.01, 0.01),
+    ("share over the latency limit 5 % to 10 %", 0.05, 0.10, 0.5),
+)
 
 
 def main() -> int:
@@ -27,6 +35,8 @@ def main() -> int:
         missed += _delays(options.runs)
     if "harm" in parts:
         _harm(options.runs)
+    if "traffic" in parts:
+        _low_traffic(max(50, options.runs // 4))
     if "latency" in parts:
         missed += _latency(options.hours)
     if "offers" in parts:
@@ -36,31 +46,57 @@ def main() -> int:
 
 def _alarms(runs: int) -> int:
     print(f"False halts of equal arms in 14 days of looks at every minute, {runs} runs (to reach: at most 5 %)")
-    print(f"{'case':32} {'ours':>7} {'± 95 %':>8} {'peeking z':>10}")
+    print(
+        f"{'case':28} {'ours':>6} {'± 95 %':>7} {'GrowthBook':>11} {'group seq.':>11} {'Kayenta':>8} {'peeking z':>10}"
+    )
     missed = 0
     for i, case in enumerate(cases()):
-        ours, peeking = false_alarms(case, runs=runs, seed=100 + i)
-        width = 1.96 * math.sqrt(max(ours * (1 - ours), 1 / runs / 4) / runs)
-        missed += ours - width > 0.05
-        print(f"{case.name:32} {ours:7.1%} {width:8.1%} {peeking:10.1%}")
+        found = false_alarms(case, runs=runs, seed=100 + i)
+        width = 1.96 * math.sqrt(max(found.ours * (1 - found.ours), 1 / runs / 4) / runs)
+        missed += found.ours - width > 0.05
+        print(f"{case.name:28} {found.ours:6.1%} {width:7.1%} {found.confidence_sequence:11.1%} "
+              f"{found.group_sequential:11.1%} {found.kayenta:8.1%} {found.peeking:10.1%}")  # fmt: skip
     stopped = cohort_false_halts(runs=max(20, runs // 5), hours=48, seed=1)
-    print(f"{'a cohort of about 200, 2 days':32} {stopped:7.1%}   (e-BH at 1 %, looked at every four hours)\n")
+    print(f"{'a cohort of about 200, 2 days':28} {stopped:5.1%}   (e-BH at 1 %, looked at every four hours)")
+    print("The others look hourly (GrowthBook's interval, peeking z), at 14 planned looks, daily (Kayenta).\n")
     return missed
 
 
 def _delays(runs: int) -> int:
-    print("Installs until the alarm, as multiples of a test at one fixed look with 80 % power")
-    print(f"{'harm':44} {'median':>7} {'p80':>7}   to reach: 1.25 and 2.1")
-    rows = [
-        ("crash 0.5 % to 1 %, 50/50", delays(base=0.005, worse=0.01, share=0.5, runs=runs * 2, seed=1)),
-        ("crash 0.5 % to 1 %, 5 % candidate", delays(base=0.005, worse=0.01, share=0.05, runs=runs * 2, seed=2)),
-        ("share over the latency limit 5 % to 10 %", delays(base=0.05, worse=0.10, share=0.5, runs=runs * 2, seed=3)),
-        ("CSAT 4.2 to 4.0, standard deviation 1", mean_delays(gap=0.2, spread=1.0, runs=runs, seed=4)),
-    ]
-    for name, (median, p80) in rows:
-        print(f"{name:44} {median:7.2f} {p80:7.2f}")
-    print()
-    return sum(median > 1.25 or p80 > 2.1 for _, (median, p80) in rows)
+    print("Installs until the alarm (median, p80), as multiples of a test at one fixed look with 80 % power")
+    print(f"{'harm':42} {'ours':>12} {'GrowthBook':>12} {'group seq.':>12}  Kayenta finds   to reach: 1.25, 2.1")
+    missed = 0
+    for name, base, worse, share in HARMS:
+        found = delays(base=base, worse=worse, share=share, runs=runs * 2, seed=1)
+        missed += found.ours[0] > 1.25 or found.ours[1] > 2.1
+        pairs = (found.ours, found.confidence_sequence, found.group_sequential)
+        print(f"{name:42} {' '.join(f'{_pair(pair):>12}' for pair in pairs)}  {found.kayenta_power:13.1%}")
+    ours = mean_delays(gap=0.2, spread=1.0, runs=runs, seed=4)
+    print(f"{'CSAT 4.2 to 4.0, standard deviation 1':42} {_pair(ours):>12}\n")
+    return missed + (ours[0] > 1.25 or ours[1] > 2.1)
+
+
+def _pair(found: tuple[float, float]) -> str:
+    return " / ".join("never" if math.isinf(each) else f"{each:.2f}" for each in found)
+
+
+def _low_traffic(runs: int) -> None:
+    print(
+        "Few installs in each arm, crash rate 0.5 % an hour, +0.2 pt allowed, after three days; half the crashes late"
+    )
+    heads = (("each", "crashes", "no data", "pass", "unclear", "fail", "says what it", "Kayenta"),
+             ("", "×", "", "", "", "", "cannot see", "alarms"))  # fmt: skip
+    for head in heads:
+        print(" ".join(f"{word:>{width}}" for word, width in zip(head, (6, 8, 8, 6, 8, 6, 13, 8), strict=True)))
+    said = ""
+    for installs in (10, 50, 200, 1000):
+        for times in (1.0, 2.0, 5.0):
+            found = low_traffic(installs=installs, times=times, late=0.5, runs=runs, seed=8)
+            shares = [found.verdicts.get(name, 0.0) for name in ("no_data", "pass", "inconclusive", "fail")]
+            told = " ".join(f"{share:{width}.0%}" for share, width in zip(shares, (8, 6, 8, 6), strict=True))
+            print(f"{installs:6} {times:8g} {told} {found.honest:13.0%} {found.kayenta:8.0%}")
+        said += f"  {installs}: {found.sentence}\n" if found.sentence != "–" else ""
+    print(f"In words, say:\n{said}")
 
 
 def _harm(runs: int) -> None:
