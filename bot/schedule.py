@@ -7,8 +7,8 @@ from datetime import datetime
 
 from bot import digests, posts
 from bot.context import Context
+from bot.flows import nightly, regressions, webhooks
 from bot.flows import release as releases
-from bot.flows import webhooks
 from bot.posts import EVERYWHERE
 from bot.weeks import last_due, parse_schedule, week_before
 from core.db import reading
@@ -31,12 +31,14 @@ def tick(ctx: Context) -> None:
     for release, _ in live:
         try:
             releases.tick(ctx, release.id, now)
+            regressions.ask_for_look(ctx, release)
         except Exception as error:
             log.warning("release.not_looked_at", extra={"release": release.id, "reason": repr(error)})
             troubles.append(error)
     webhooks.spread(ctx)
     ask_for_digest(ctx, now)
     _ask_for_housekeeping(ctx, now)
+    nightly.ask(ctx, now)
     if troubles:
         raise ExceptionGroup("some releases could not be looked at", troubles)
 

@@ -95,6 +95,14 @@ NOUNS: tuple[Noun, ...] = (
         summary="the Jira issue of a regression",
     ),
     Noun(
+        name="regression",
+        verbs=("list", "show"),
+        default="list",
+        bare="list",
+        synonyms={"ls": "list", "all": "list", "get": "show", "explain": "show", "why": "show"},
+        summary="which cohorts got worse, and how sure that is",
+    ),
+    Noun(
         name="digest",
         verbs=("preview", "show", "now", "schedule"),
         default="preview",
@@ -136,6 +144,7 @@ NOUN_SYNONYMS: Mapping[str, str] = {
     "issue": "ticket", "issues": "ticket", "jira": "ticket", "tickets": "ticket",
     "roles": "role", "permission": "role", "permissions": "role", "access": "role",
     "models": "model", "artifact": "model", "artifacts": "model",
+    "regressions": "regression", "worse": "regression",
     "week": "digest", "weekly": "digest", "history": "audit", "log": "audit",
     "me": "whoami", "who": "whoami", "commands": "help", "?": "help", "define": "glossary", "term": "glossary",
     "health": "doctor", "check": "doctor",

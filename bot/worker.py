@@ -9,7 +9,7 @@ import prometheus_client
 
 from bot import hear, schedule
 from bot.context import Context, open_context
-from bot.flows import delivery, digest, housekeeping, regression, release, webhooks, wiki
+from bot.flows import delivery, digest, housekeeping, nightly, regression, regressions, release, webhooks, wiki
 from core.engine import Job, Worker
 from core.settings import Settings
 
@@ -25,6 +25,9 @@ JOBS: dict[str, Job] = {
     "deliver_digest": delivery.deliver_digest,
     "housekeeping": housekeeping.run,
     "deliver_webhook": webhooks.deliver_webhook,
+    "nightly": nightly.run,
+    "look_for_regressions": regressions.look_at_release,
+    "look_at_weeks": regressions.look_at_weeks,
 }
 
 

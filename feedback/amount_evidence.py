@@ -103,6 +103,9 @@ class AmountEvidence:
         found: Floats = sums.max(axis=0)
         return np.asarray(np.maximum(found, 0.0))
 
+    def surprise(self, sums: Floats, scores: Floats) -> Floats:  # noqa: ARG002 (other evidence needs the sums)
+        return scores
+
     def parts(self, whole: Floats, parts: Floats) -> Floats:
         """Return the score of each part of a slice if what is wrong there is what is wrong with the whole."""
         found: Floats = parts[int(np.argmax(whole))]

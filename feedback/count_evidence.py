@@ -102,6 +102,9 @@ class CountEvidence:
             ratio = _kl(seen, expected) + _kl(exposed - seen, exposed - np.minimum(expected, exposed))
         return self._one_side(ratio, seen, expected) / self.overdispersion
 
+    def surprise(self, sums: Floats, scores: Floats) -> Floats:  # noqa: ARG002 (other evidence needs the sums)
+        return scores
+
     def parts(self, whole: Floats, parts: Floats) -> Floats:
         """Return the score of each part of a slice if what is wrong there is what is wrong with the whole."""
         seen_all, usual_all, _ = self._all

@@ -62,6 +62,12 @@ def forecast_table(attributes: Mapping[str, Iterable[Any]], *, real: Numbers, pr
     return _leaves(attributes, real, predict, None, "amounts")
 
 
+def combinations(attributes: Mapping[str, Iterable[Any]]) -> Leaves:
+    """Return leaves of which only the attributes are known, for evidence that brings numbers of its own."""
+    nothing = np.zeros(max((len(list(values)) for values in attributes.values()), default=0))
+    return _leaves(attributes, nothing, nothing, None, "counts")
+
+
 def _leaves(
     attributes: Mapping[str, Iterable[Any]],
     observed: Numbers,

@@ -8,7 +8,6 @@ Pure.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -92,11 +91,11 @@ def _rest(leaves: Leaves, found: Sequence[Found]) -> np.ndarray[tuple[int, ...],
 
 def _told(scan: Scan, found: Sequence[Found]) -> Localisation:
     causes = sorted(found, key=lambda each: -each.best.score)
-    told = [_explanation(scan, each.best, is_cause=True, weight=_weights(each)[0]) for each in causes]
+    told = [_explanation(scan, each.best, is_cause=True, weight=each.weights()[0]) for each in causes]
     others: dict[object, tuple[float, Slice]] = {each.best.key: (0.0, each.best) for each in causes}
     spare = []
     for each in causes:
-        for rival, weight in zip(each.rivals, _weights(each)[1:], strict=True):
+        for rival, weight in zip(each.rivals, each.weights()[1:], strict=True):
             if rival.key not in others:
                 others[rival.key] = (weight, rival)
                 spare.append((weight, rival))
@@ -112,16 +111,9 @@ def _told(scan: Scan, found: Sequence[Found]) -> Localisation:
     return Localisation(explanations=tuple(told), slices=scan.lattice.slices)
 
 
-def _weights(found: Found) -> list[float]:
-    """Return the share of each description, the best first, in what all that vie for the same leaves could be."""
-    gains = [found.best.gain, *(rival.gain for rival in found.rivals)]
-    weights = [math.exp(min(0.0, gain - max(gains))) for gain in gains]
-    return [weight / sum(weights) for weight in weights]
-
-
 def _explanation(scan: Scan, one: Slice, *, is_cause: bool, weight: float) -> Explanation:
     lattice, mask = scan.lattice, one.mask
-    p = scan.evidence.p_value(one.score, lattice.slices)
+    p = scan.chance(one)
     leaves = lattice.leaves
     name, twins = scan.named(one) if is_cause else (one, ())
     return Explanation(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from feedback.regressions import LOWER_IS_WORSE, Regression
-from feedback.themes import Theme
+from feedback.telemetry import LOWER_IS_WORSE
+
+if TYPE_CHECKING:  # their libraries are heavy, and a page that shows priorities needs none
+    from feedback.regressions import Regression
+    from feedback.themes import Theme
 
 # How bad one harm is for the person it happens to, against a crash.
 SEVERITY: Final = {

@@ -1,28 +1,31 @@
 """Regressions: which cohort got worse under the candidate, how sure that is, and the fingerprint it is known by.
 
-Each cohort of one value or two (chipset, chipset and accelerator …), and everyone, is compared between the arms of a
-release. The unit is the install: n is what it was exposed to (install-hours, ratings), total what came of it (harmed
-hours, the sum of ratings). With r the total per n of both arms together and e = total - r * n of each install, the
-candidate's sum of e is normal with variance m_c * m_b / (m * (m - 1)) * sum(e²) if installs fell into the arms by
-chance (permutation of m = m_c + m_b installs; Pitman 1937). So one bad phone that fails every hour is one phone.
-What Benjamini-Hochberg lets stand is ranked by excess * ln(observed / expected), 5 % off for each value named; the
-first is reported, its devices are set aside, and the rest is looked at again. Pure.
+Every conjunction of at most three values of device attributes, and everyone, is compared between two arms: those of a
+release, or the last days and the weeks before. The scan of feedback/scan.py takes the slice whose evidence
+(feedback/arm_evidence.py) exceeds what it takes to name it by most, sets its devices aside and looks again, while
+anything is beyond chance over all that was looked at. Pure.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
-from statistics import NormalDist
 from typing import Final, Literal
 
+import numpy as np
+
 from core.device import DeviceContext
-from core.segments import EVERYONE, Segment, text
+from core.segments import EVERYONE, All, Is, Segment, parse, text
 from feedback import cohorts
-from feedback.scores import Z95, discoveries
+from feedback.arm_evidence import ArmEvidence
+from feedback.evidence import Mask
+from feedback.lattice import Lattice, Values
+from feedback.leaves import Floats, combinations
+from feedback.scan import Found, Scan, Slice, search
+from feedback.scores import Z95
+from feedback.telemetry import LOWER_IS_WORSE
 
 Arm = Literal["baseline", "candidate"]
 # In order of preference where two describe the same phones. What differs between the arms by intent (version, variant,
@@ -31,12 +34,11 @@ ATTRIBUTES: Final = (
     "chipset", "accelerator", "device", "tier", "os", "platform", "ram_gb", "manufacturer", "app_version", "country",
     "locale", "cohort",
 )  # fmt: skip
-LOWER_IS_WORSE: Final = frozenset({"csat"})
-LEAST_PER_ARM: Final = 5
-LEAST_HARMED: Final = 5.0
-DEPTH_PENALTY: Final = 0.95
+ALPHA: Final = 0.05
+DEPTH: Final = 3
 MOST_FOUND: Final = 3
-Values = tuple[tuple[str, str], ...]
+MOST_RIVALS: Final = 4
+MOST_TWINS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +56,24 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """Another rule that may be what is wrong; `weight` (0..1) is its share in all that vie for the same devices."""
+
+    cohort: str
+    baseline: float
+    candidate: float
+    installs: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Regression:
     """A metric that is worse for a cohort under the candidate, beyond chance.
 
-    `cohort` is the rule as people type it, "" for everyone; `twins` are rules that pick out the same devices.
-    `baseline` and `candidate` are total / n; `effect` their difference with its 95 % interval; `p` is one-sided.
+    `cohort` is the rule as people type it, "" for everyone; `twins` are rules that pick out the same devices, `rivals`
+    others that it might be, the likeliest first. `baseline` and `candidate` are total / n; `effect` their difference
+    with its 95 % interval; `p` is one-sided, of this cohort alone; `confidence` (0..1) is that anything is wrong, over
+    all that was looked at, times the weight of this rule among its rivals.
     """
 
     metric: str
@@ -75,6 +90,8 @@ class Regression:
     n_baseline: float
     n_candidate: float
     p: float
+    confidence: float = 1.0
+    rivals: tuple[Rival, ...] = ()
 
 
 def fingerprint(app: str, model: str, metric: str, cohort: str, first_bad_version: str) -> str:
@@ -100,162 +117,127 @@ def find_regressions(
     *,
     metric: str,
     minimum: int = 20,
-    false_discovery_rate: float = 0.05,
+    alpha: float = ALPHA,
     highest: float = 5.0,
+    known: Collection[str] = (),
 ) -> tuple[Regression, ...]:
-    """Return at most three regressions of `metric`, the one that explains most first; none if all may be chance.
+    """Return at most three regressions of `metric`, the surest first; none if all may be chance.
 
-    A cohort needs `minimum` installs, at least 5 in each arm, and harm of at least 5 installs' worth.
-    `highest` is the top of the scale of ratings, from which a low mean is counted down as harm.
+    `alpha`: the chance that anything is told when nothing is wrong. A cohort needs `minimum` installs, at least 5 in
+    each arm, and harm of at least 5 installs' worth. `highest` is the top of the scale of ratings, from which a low
+    mean is counted down as harm. `known` are cohorts told before, as people type them: they keep their names as long as
+    they explain nearly as much as the best.
     """
     lower_is_worse = metric in LOWER_IS_WORSE
-    rest = [_count_down(leaf, highest) for leaf in leaves] if lower_is_worse else list(leaves)
-    found: list[Regression] = []
-    while rest and len(found) < MOST_FOUND:
-        best = _best(rest, minimum, false_discovery_rate)
-        if best is None:
-            break
-        cohort, twins = best
-        regression = _regression(metric, cohort, twins)
-        found.append(_count_up(regression, highest) if lower_is_worse else regression)
-        rest = [leaf for leaf in rest if not _is_in(cohort.values, leaf.device)]
-    return tuple(found)
+    arms = _Arms([_count_down(leaf, highest) for leaf in leaves] if lower_is_worse else leaves)
+    if not arms.devices:
+        return ()
+    lattice = Lattice(combinations(arms.columns()), depth=DEPTH)
+    evidence = ArmEvidence(arms.sums(), lattice, minimum=minimum)
+    names = [values for cohort in known if (values := _values_of(cohort)) is not None]
+    scan = Scan(lattice, evidence, known=names, looked_at=evidence.looked_at, only_told=True, alpha=alpha)
+    found = sorted(search(scan, most=MOST_FOUND, alpha=alpha), key=lambda each: -each.best.score)
+    told = [_regression(metric, scan, each, arms) for each in found]
+    return tuple(_count_up(each, highest) for each in told) if lower_is_worse else tuple(told)
 
 
-@dataclass(slots=True)
-class _Sums:
-    installs: int = 0
-    n: float = 0.0
-    total: float = 0.0
-    n_sq: float = 0.0
-    total_sq: float = 0.0
-    n_total: float = 0.0
+class _Arms:
+    """Leaves as arrays: for each arm the sums of the installs on devices that are alike in all attributes."""
 
-    def add(self, leaf: Leaf | _Sums) -> None:
-        self.installs += leaf.installs
-        self.n += leaf.n
-        self.total += leaf.total
-        self.n_sq += leaf.n_sq
-        self.total_sq += leaf.total_sq
-        self.n_total += leaf.n_total
+    def __init__(self, leaves: Iterable[Leaf]) -> None:
+        places: dict[tuple[str | None, ...], int] = {}
+        rows: dict[Arm, dict[int, list[float]]] = {"baseline": {}, "candidate": {}}
+        for leaf in leaves:
+            key = tuple(leaf.device.label(name) for name in ATTRIBUTES)
+            place = places.setdefault(key, len(places))
+            mine = (leaf.installs, leaf.n, leaf.total, leaf.n_sq, leaf.total_sq, leaf.n_total)
+            before = rows[leaf.arm].get(place, [0.0] * 6)
+            rows[leaf.arm][place] = [had + more for had, more in zip(before, mine, strict=True)]
+        self.devices = list(places)
+        self.baseline, self.candidate = (self._array(rows[arm]) for arm in ("baseline", "candidate"))
 
-    @property
-    def rate(self) -> float:
-        return self.total / self.n if self.n else 0.0
+    def _array(self, rows: dict[int, list[float]]) -> Floats:
+        found = np.zeros((6, len(self.devices)))
+        for place, sums in rows.items():
+            found[:, place] = sums
+        return found
 
-    def squares(self, rate: float) -> float:
-        """Return the sum over installs of (total - rate * n)²."""
-        return max(0.0, self.total_sq - 2 * rate * self.n_total + rate * rate * self.n_sq)
+    def columns(self) -> dict[str, list[str]]:
+        return {name: [device[k] or "" for device in self.devices] for k, name in enumerate(ATTRIBUTES)}
 
-
-class _Cohort:
-    """The installs of both arms with some values; `support` tells which leaves they are."""
-
-    def __init__(self, values: Values) -> None:
-        self.values = values
-        self.baseline, self.candidate = _Sums(), _Sums()
-        self.support = (0, 0, 0)
-
-    def add(self, index: int, leaf: Leaf) -> None:
-        (self.candidate if leaf.arm == "candidate" else self.baseline).add(leaf)
-        count, sum_, sum_sq = self.support
-        self.support = (count + 1, sum_ + index, sum_sq + index * index)
-
-    @property
-    def both(self) -> _Sums:
-        sums = _Sums()
-        sums.add(self.baseline)
-        sums.add(self.candidate)
-        return sums
-
-    def is_large(self, minimum: int) -> bool:
-        fewest = min(self.baseline.installs, self.candidate.installs)
-        return fewest >= LEAST_PER_ARM and self.baseline.installs + self.candidate.installs >= minimum
-
-    def p_value(self) -> float:
-        """Return how likely the candidate's harm is by chance, at half a harm less than seen (continuity)."""
-        both = self.both
-        if not both.total_sq or both.total**2 / both.total_sq < LEAST_HARMED:
-            return 1.0
-        m, m_c, m_b = both.installs, self.candidate.installs, self.baseline.installs
-        variance = m_c * m_b / (m * (m - 1)) * both.squares(both.rate)
-        if variance <= 0:
-            return 1.0
-        excess = self.candidate.total - both.rate * self.candidate.n - both.total_sq / both.total / 2
-        return NormalDist().cdf(-excess / math.sqrt(variance))
-
-    def rank(self, usual: float) -> float:
-        """Return how much of the harm the cohort explains. `usual` is the rate of the whole baseline: half a harm at
-        that rate is added to the cohort's own baseline, lest it be 0, and weighs on a small cohort more than on all."""
-        expected_rate = (self.baseline.total + 0.5) / (self.baseline.n + 0.5 / usual)
-        expected = expected_rate * self.candidate.n
-        if self.candidate.total <= expected:
-            return 0.0
-        excess = self.candidate.total - expected
-        return float(excess * math.log(self.candidate.total / expected) * DEPTH_PENALTY ** len(self.values))
+    def sums(self) -> Floats:
+        """Return the columns that the evidence takes."""
+        b, c = self.baseline, self.candidate
+        return np.stack([b[0], c[0], b[1], c[1], b[2], c[2], b[3] + c[3], b[4] + c[4], b[5] + c[5]])
 
 
-def _best(leaves: Sequence[Leaf], minimum: int, rate: float) -> tuple[_Cohort, tuple[_Cohort, ...]] | None:
-    """Return the cohort that explains most of what is beyond chance, with its twins; None if nothing is."""
-    looked_at = [cohort for cohort in _cohorts(leaves) if cohort.is_large(minimum)]
-    standing = discoveries([cohort.p_value() for cohort in looked_at], rate)
-    baseline = [leaf for leaf in leaves if leaf.arm == "baseline"]
-    usual = (sum(leaf.total for leaf in baseline) + 0.5) / (sum(leaf.n for leaf in baseline) or 1.0)
-    ranked = sorted(
-        (looked_at[index] for index in standing), key=lambda cohort: (-cohort.rank(usual), *_shortest(cohort))
-    )
-    if not ranked or ranked[0].rank(usual) <= 0:
-        return None
-    same = sorted((cohort for cohort in looked_at if cohort.support == ranked[0].support), key=_shortest)
-    short = [cohort for cohort in same if len(cohort.values) == len(same[0].values)]
-    return short[0], tuple(short[1:])
-
-
-def _cohorts(leaves: Sequence[Leaf]) -> list[_Cohort]:
-    found: dict[Values, _Cohort] = {}
-    for index, leaf in enumerate(leaves):
-        told = [(name, label) for name in ATTRIBUTES if (label := leaf.device.label(name)) is not None]
-        singles: list[Values] = [(value,) for value in told]
-        for values in ((), *singles, *combinations(told, 2)):
-            if values not in found:
-                found[values] = _Cohort(values)
-            found[values].add(index, leaf)
-    return list(found.values())
-
-
-def _shortest(cohort: _Cohort) -> tuple[int, tuple[int, ...], Values]:
-    return len(cohort.values), tuple(ATTRIBUTES.index(name) for name, _ in cohort.values), cohort.values
-
-
-def _is_in(values: Values, device: DeviceContext) -> bool:
-    return all(device.label(name) == label for name, label in values)
-
-
-def _regression(metric: str, cohort: _Cohort, twins: Sequence[_Cohort]) -> Regression:
-    baseline, candidate = cohort.baseline, cohort.candidate
-    effect = candidate.rate - baseline.rate
-    half = Z95 * math.sqrt(sum(arm.squares(arm.rate) / arm.n**2 for arm in (baseline, candidate) if arm.n))
-    segment = cohorts.of(**dict(cohort.values)) if cohort.values else EVERYONE
+def _regression(metric: str, scan: Scan, found: Found, arms: _Arms) -> Regression:
+    name, twins = scan.named(found.best)
+    baseline, candidate = (arm[:, found.best.mask].sum(axis=1) for arm in (arms.baseline, arms.candidate))
+    rates = [_rate(arm) for arm in (baseline, candidate)]
+    effect = rates[1] - rates[0]
+    half = Z95 * math.sqrt(sum(_squares(arm, _rate(arm)) / arm[1] ** 2 for arm in (baseline, candidate) if arm[1]))
+    weights = found.weights()
+    values = scan.lattice.values(name.cuboid, name.number)
     return Regression(
         metric=metric,
-        cohort=_words(cohort),
-        segment=segment,
-        twins=tuple(_words(twin) for twin in twins),
-        baseline=baseline.rate,
-        candidate=candidate.rate,
+        cohort=_words(values),
+        segment=cohorts.of(**dict(values)) if values else EVERYONE,
+        twins=_twins(scan, name, twins),
+        baseline=rates[0],
+        candidate=rates[1],
         effect=effect,
         low=effect - half,
         high=effect + half,
-        installs_baseline=baseline.installs,
-        installs_candidate=candidate.installs,
-        n_baseline=baseline.n,
-        n_candidate=candidate.n,
-        p=cohort.p_value(),
+        installs_baseline=round(baseline[0]),
+        installs_candidate=round(candidate[0]),
+        n_baseline=float(baseline[1]),
+        n_candidate=float(candidate[1]),
+        p=scan.evidence.p_value(found.best.surprise, 1),
+        confidence=(1 - scan.chance(found.best)) * weights[0],
+        rivals=tuple(
+            _rival(scan, rival, weight, arms)
+            for rival, weight in sorted(zip(found.rivals, weights[1:], strict=True), key=lambda pair: -pair[1])
+        )[:MOST_RIVALS],
     )
 
 
-def _words(cohort: _Cohort) -> str:
-    return text(cohorts.of(**dict(cohort.values))) if cohort.values else ""
+def _rival(scan: Scan, rival: Slice, weight: float, arms: _Arms) -> Rival:
+    mask: Mask = rival.mask
+    baseline, candidate = (arm[:, mask].sum(axis=1) for arm in (arms.baseline, arms.candidate))
+    return Rival(
+        cohort=_words(scan.lattice.values(rival.cuboid, rival.number)),
+        baseline=_rate(baseline),
+        candidate=_rate(candidate),
+        installs=round(baseline[0] + candidate[0]),
+        weight=weight,
+    )
+
+
+def _twins(scan: Scan, name: Slice, twins: Sequence[Slice]) -> tuple[str, ...]:
+    """Return the rules for the same devices that are as short, or shorter if the name is one from before."""
+    short = [twin for twin in twins if len(twin.cuboid.attributes) <= len(name.cuboid.attributes)]
+    return tuple(_words(scan.lattice.values(twin.cuboid, twin.number)) for twin in short[:MOST_TWINS])
+
+
+def _rate(arm: Floats) -> float:
+    return float(arm[2] / arm[1]) if arm[1] else 0.0
+
+
+def _squares(arm: Floats, rate: float) -> float:
+    return max(0.0, float(arm[4] - 2 * rate * arm[5] + rate * rate * arm[3]))
+
+
+def _words(values: Values) -> str:
+    return text(cohorts.of(**dict(values))) if values else ""
+
+
+def _values_of(cohort: str) -> Values | None:
+    """Return the values of a cohort as people type it, "" for everyone; None if it is no conjunction of values."""
+    rule = parse(cohort) if cohort else EVERYONE
+    parts = rule.parts if isinstance(rule, All) else (rule,)
+    values = [(each.field, each.values[0]) for each in parts if isinstance(each, Is) and each.operator == "eq"]
+    return tuple(values) if len(values) == len(parts) else None
 
 
 def _count_down(leaf: Leaf, highest: float) -> Leaf:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -26,11 +28,15 @@ MOST_KEPT_SUMS: Final = 20_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Slice:
-    """A conjunction: `gain` is its evidence (`score`) less what it takes to name it, both in nats."""
+    """A conjunction: `gain` is its evidence (`score`) less what it takes to name it, both in nats.
+
+    `surprise` is what chance is judged by; for most kinds of evidence it is the score.
+    """
 
     cuboid: Cuboid
     number: int
     score: float
+    surprise: float
 
     @property
     def gain(self) -> float:
@@ -53,13 +59,30 @@ class Found:
     best: Slice
     rivals: tuple[Slice, ...]
 
+    def weights(self) -> list[float]:
+        """Return the share of each description, the best first, in what all that vie for the same leaves could be."""
+        gains = [self.best.gain, *(rival.gain for rival in self.rivals)]
+        weights = [math.exp(min(0.0, gain - max(gains))) for gain in gains]
+        return [weight / sum(weights) for weight in weights]
+
 
 class Scan:
-    """All slices of a lattice over the leaves that are still open."""
+    """All slices of a lattice over the leaves that are still open.
 
-    def __init__(self, lattice: Lattice, evidence: Evidence, *, known: Collection[Values] = ()) -> None:
+    `looked_at`: how many slices of so many conditions are looked at; each number of conditions then has the same part
+    of what may be told falsely, so that the few coarse slices do not pay for the many fine ones. `only_told`: a slice
+    of a value that was not told is no answer. `alpha`: what may be chance is passed over for the next best.
+    """
+
+    def __init__(
+        self, lattice: Lattice, evidence: Evidence, *, known: Collection[Values] = (),
+        looked_at: Sequence[int] | None = None, only_told: bool = False, alpha: float = 1.0,
+    ) -> None:  # fmt: skip
         self.lattice = lattice
         self.evidence = evidence
+        self._looked_at = looked_at
+        self._only_told = only_told
+        self._alpha = alpha
         self._known = [place for values in known if (place := lattice.find(values)) is not None]
         self._summed = np.zeros(len(lattice.leaves), dtype=bool)
         self._sums: list[Floats] = []
@@ -72,6 +95,8 @@ class Scan:
         for candidate in ranked:
             if candidate.gain <= 0:
                 return None
+            if self._alpha < 1 and self.chance(candidate) > self._alpha:
+                continue
             if not self._parts_tell_more(candidate, columns, rest):
                 return self._with_rivals(self._steady(candidate, columns, rest), ranked, rest)
         return None
@@ -81,10 +106,27 @@ class Scan:
         found = []
         for cuboid, sums in zip(self.lattice, self._all_sums(columns, rest), strict=True):
             scores = self.evidence.score(sums)
-            top = np.argpartition(scores, -KEPT_EACH)[-KEPT_EACH:] if len(scores) > KEPT_EACH else range(len(scores))
-            found += [Slice(cuboid=cuboid, number=int(each), score=float(scores[each])) for each in top]
+            top = (
+                np.argpartition(scores, -KEPT_EACH)[-KEPT_EACH:] if len(scores) > KEPT_EACH else np.arange(len(scores))
+            )
+            surprises = self.evidence.surprise(sums[:, top], scores[top])
+            found += [
+                Slice(cuboid=cuboid, number=int(each), score=float(scores[each]), surprise=float(surprise))
+                for each, surprise in zip(top, surprises, strict=True)
+            ]
         found.sort(key=lambda each: (-each.gain, each.cuboid.attributes))
+        if self._only_told:
+            return list(islice((each for each in found if self._is_told(each)), KEPT))
         return found[:KEPT]
+
+    def chance(self, one: Slice) -> float:
+        """Return the chance that anything looked at is as surprising as this slice when nothing is wrong."""
+        if self._looked_at is None:
+            return self.evidence.p_value(one.surprise, self.lattice.slices)
+        return self.evidence.p_value(one.surprise, len(self._looked_at) * self._looked_at[len(one.cuboid.attributes)])
+
+    def _is_told(self, one: Slice) -> bool:
+        return all(value for _, value in self.lattice.values(one.cuboid, one.number))
 
     def _all_sums(self, columns: Floats, rest: Mask) -> Iterator[Floats]:
         """Yield the sums of each cuboid; if leaves' columns never change, only those that came or went are added."""
@@ -139,16 +181,18 @@ class Scan:
 
     def _steady(self, best: Slice, columns: Floats, rest: Mask) -> Slice:
         for cuboid, number in self._known:
-            old = Slice(cuboid=cuboid, number=number, score=self._score(cuboid, number, columns))
+            old = self._slice(cuboid, number, columns)
             both, either = (best.mask & old.mask & rest).sum(), ((best.mask | old.mask) & rest).sum()
             loss = best.score - old.score
             if loss <= max(STEADY_NATS, STEADY_SHARE * best.score) and both >= STEADY_OVERLAP * either:
                 return old
         return best
 
-    def _score(self, cuboid: Cuboid, number: int, columns: Floats) -> float:
+    def _slice(self, cuboid: Cuboid, number: int, columns: Floats) -> Slice:
         inside = columns[:, cuboid.numbers == number].sum(axis=1, keepdims=True)
-        return float(self.evidence.score(inside)[0])
+        score = self.evidence.score(inside)
+        surprise = self.evidence.surprise(inside, score)
+        return Slice(cuboid=cuboid, number=number, score=float(score[0]), surprise=float(surprise[0]))
 
     def _with_rivals(self, best: Slice, ranked: Sequence[Slice], rest: Mask) -> Found:
         mine = best.mask & rest
@@ -173,8 +217,8 @@ class Scan:
         for cuboid in self.lattice:
             number = int(cuboid.numbers[first])
             if (cuboid.attributes, number) != one.key and np.array_equal(cuboid.numbers == number, mine):
-                found.append(Slice(cuboid=cuboid, number=number, score=one.score))
-        return found
+                found.append(Slice(cuboid=cuboid, number=number, score=one.score, surprise=one.surprise))
+        return [each for each in found if self._is_told(each)] if self._only_told else found
 
 
 def search(scan: Scan, *, most: int, alpha: float, twice: bool = True) -> list[Found]:
@@ -194,7 +238,7 @@ def search(scan: Scan, *, most: int, alpha: float, twice: bool = True) -> list[F
 
 
 def _is_chance(scan: Scan, found: Found, alpha: float) -> bool:
-    return scan.evidence.p_value(found.best.score, scan.lattice.slices) > alpha
+    return scan.chance(found.best) > alpha
 
 
 def _look_again(scan: Scan, found: list[Found], alpha: float) -> list[Found]:

@@ -41,6 +41,7 @@ from feedback.store_items import (
     add_installs,
     add_summaries,
 )
+from feedback.store_periods import InstallRow, period_rows, reported
 from feedback.store_polls import (
     StoredPoll,
     find_poll,
@@ -61,6 +62,7 @@ __all__ = [
     "CohortArm",
     "Habits",
     "ImpressionCount",
+    "InstallRow",
     "Item",
     "KnownImport",
     "Quote",
@@ -93,8 +95,10 @@ __all__ = [
     "known_poll",
     "list_imports",
     "list_polls",
+    "period_rows",
     "poll_versions",
     "quotes",
+    "reported",
     "response_counts",
     "running_polls",
     "save_import",

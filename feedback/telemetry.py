@@ -16,6 +16,7 @@ LATENCY: Final = "latency"
 LATENCY_P95: Final = "latency_p95"
 CSAT: Final = "csat"
 METRICS: Final = (*HARMS, LATENCY_P95, CSAT)
+LOWER_IS_WORSE: Final = frozenset({CSAT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import bot.digests
 import bot.mail_stops
 import bot.posts
+import bot.regressions
 import bot.tables
 import bot.tickets
 import bot.webhooks

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot import tickets
 from bot.context import Context
+from bot.flows.regressions import known_cohorts
 from bot.ticket_rules import Evidence, RegressionFacts
 from bot.views import figures
 from bot.views.release import WorseCohort
@@ -82,9 +83,11 @@ def _where(
 ) -> tuple[tuple[Regression, ...], tuple[str, ...]]:
     """Return the worst cohorts, and what people in the worst one wrote if they are enough to be shown."""
     minimum = ctx.settings.minimum_cohort
+    with reading(ctx.databases.control) as session:
+        known = known_cohorts(session, release, metric)
     with reading(ctx.databases.ingest) as session:
         rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
-        found = find_regressions(tally(rows), metric=metric, minimum=minimum)
+        found = find_regressions(tally(rows), metric=metric, minimum=minimum, known=known)
         where = found[0].segment if found else EVERYONE
         groups = feedback.answer_counts(
             session,

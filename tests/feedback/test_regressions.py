@@ -164,7 +164,7 @@ def test_the_chance_agrees_with_shuffling_when_phones_differ() -> None:
     rng = random.Random(7)
     rows = a_fleet(harms(lambda _: True, usual=0.05, bad=0.09), installs=200, hours=6, seed=11)
     clustered = [(DeviceContext(), arm, n, min(n, total * rng.choice((1, 1, 3)))) for _, arm, n, total in rows]
-    (regression,) = find_regressions(tally(clustered), metric="crash_rate", false_discovery_rate=0.5)
+    (regression,) = find_regressions(tally(clustered), metric="crash_rate", alpha=0.5)
 
     totals = [total for _, _, _, total in clustered]
     seen = sum(total for _, arm, _, total in clustered if arm == "candidate")
