@@ -9,6 +9,8 @@ from typing import Any
 from flask import Flask
 
 import bot.forecasting
+import bot.jobs_openapi
+import bot.jobs_web
 import bot.mail_web
 import bot.pages_web
 import bot.web
@@ -54,6 +56,7 @@ def create_app(ctx: Context) -> Wsgi:
     app.register_blueprint(bot.web.blueprint(ctx))
     for pages in (bot.pages_web, bot.mail_web):
         app.register_blueprint(pages.blueprint(ctx.databases, ctx.settings, ctx.clock))
+    app.register_blueprint(bot.jobs_web.blueprint(*parts))
     app.register_blueprint(health.create_blueprint(ctx.databases, is_current))
     app.register_blueprint(openapi.blueprint(describe(ctx.settings)))
     return feedback.fastpath.FastPath(app.wsgi_app, *parts)
@@ -62,7 +65,8 @@ def create_app(ctx: Context) -> Wsgi:
 def describe(settings: Settings) -> dict[str, Any]:
     """Return the OpenAPI document of all rooms; it also names the key by which phones check the bundle of polls."""
     key = {"algorithm": "ed25519", "public": feedback.bundle.public_key(settings.secret_key)}
-    parts = (feedback.openapi.part(), feedback.openapi_imports.part(), releases.openapi.part(), openapi.HEALTH)
+    feedbacks = (feedback.openapi.part(), feedback.openapi_imports.part())
+    parts = (*feedbacks, releases.openapi.part(), bot.jobs_openapi.part(), openapi.HEALTH)
     return openapi.compose(parts, public_url=settings.public_url, bundle_key=key)
 
 

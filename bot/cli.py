@@ -8,7 +8,16 @@ from pathlib import Path
 
 import click
 
-from bot import cli_export, cli_import, cli_localise, cli_release, cli_remote, cli_webhook
+from bot import (
+    cli_export,
+    cli_import,
+    cli_job,
+    cli_localise,
+    cli_release,
+    cli_remote,
+    cli_upload,
+    cli_webhook,
+)
 from core import keys as api_keys
 from core import log
 from core.clock import clock_from
@@ -198,10 +207,12 @@ def run_scenario(paths: tuple[Path, ...], json_path: Path | None) -> None:
 
 cli_remote.model.add_command(optimize_cli.check)
 cli_remote.model.add_command(optimize_cli.optimize_local)
+cli_remote.model.add_command(cli_upload.register)
 for command in (
     cli_remote.model,
     cli_remote.poll,
     cli_release.release,
+    cli_job.job,
     cli_localise.localise,
     cli_import.group,
     cli_webhook.webhook,

@@ -6,13 +6,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final, cast
-from urllib.parse import quote
+from typing import Any, Final
 
 import click
 
 from bot.cli_remote import ask, key_option, server_option
-from core.errors import NotFoundError
 from releases.wording import size
 
 # What a pipeline branches on.
@@ -71,19 +69,19 @@ def start(target: str, dry_run: bool, as_json: bool, server: str, key: str, **pl
 
 
 @release.command()
-@click.argument("name", metavar="RELEASE")
+@click.argument("name")
 @json_option
 @server_option
 @key_option
 def status(name: str, as_json: bool, server: str, key: str) -> None:
-    """Show a release: R12, or the newest of kws@1.4.0. Exit status: 0 done, 1 failed, 2 stopped, 3 on its way."""
-    found = _find(name, server, key)
+    """Show a release. Exit status: 0 done, 1 failed, 2 stopped, 3 still on its way."""
+    found = ask("GET", server, f"/v1/releases/{name}", key)
     _show(found, as_json=as_json)
     sys.exit(EXIT[found["outcome"]])
 
 
 @release.command()
-@click.argument("name", metavar="RELEASE")
+@click.argument("name")
 @click.option("--timeout-s", type=float, default=86_400, show_default=True, help="Most seconds to wait.")
 @json_option
 @server_option
@@ -92,7 +90,7 @@ def wait(name: str, timeout_s: float, as_json: bool, server: str, key: str) -> N
     """Wait for the end of a release. Exit status: 0 done, 1 failed, 2 stopped (a person is needed), 3 time is up."""
     deadline, told = time.monotonic() + timeout_s, ""
     while True:
-        found = _find(name, server, key)
+        found = ask("GET", server, f"/v1/releases/{name}", key)
         if not as_json and (line := _line(found)) != told:
             told = line
             click.echo(line)
@@ -102,21 +100,6 @@ def wait(name: str, timeout_s: float, as_json: bool, server: str, key: str) -> N
     if as_json:
         _show(found, as_json=True)
     sys.exit(EXIT[found["outcome"]])
-
-
-def _find(name: str, server: str, key: str) -> dict[str, Any]:
-    """Return a release by its name, or the newest of a model's version.
-
-    Raises: AppError: there is none, or the server could not be asked.
-    """
-    model, at, version = name.partition("@")
-    if not at:
-        return ask("GET", server, f"/v1/releases/{quote(name, safe='')}", key)
-    listed = ask("GET", server, "/v1/releases", key, params={"model": model})["releases"]
-    for found in listed:
-        if found["candidate"] == version:
-            return cast(dict[str, Any], found)
-    raise NotFoundError(f"There is no release of {name}; `muster release start {name}` proposes one.")
 
 
 def _show(found: dict[str, Any], *, as_json: bool) -> None:

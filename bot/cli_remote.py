@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -13,7 +11,6 @@ import requests
 
 from core.errors import AppError, InvalidInputError, Problem
 
-CHUNK_BYTES = 1 << 20
 TIMEOUT_S = (3.05, 300)
 
 server_option = click.option(
@@ -36,31 +33,13 @@ class RefusedError(AppError):
         self.status = status
 
 
+class UnreachableError(AppError):
+    """Nobody answers; later somebody may."""
+
+
 @click.group()
 def model() -> None:
     """Register and list model artifacts."""
-
-
-@model.command()
-@click.argument("name")
-@click.argument("version")
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--variant", default="fp32", show_default=True)
-@click.option("--runtime", default="onnxruntime", show_default=True)
-@click.option("--min-os", help="Least version of the operating system.")
-@click.option("--min-app", help="Least version of the app.")
-@click.option("--min-ram-gb", type=float)
-@click.option("--accelerators", help="Comma-separated; any when left out.")
-@click.option("--baseline", is_flag=True, help="Offer this version to everybody until a release replaces it.")
-@server_option
-@key_option
-def register(name: str, version: str, path: Path, server: str, key: str, **needs: Any) -> None:
-    """Upload a model file; the same file twice changes nothing."""
-    digest = _digest(path)
-    params = {"model": name, "version": version} | {field: _plain(value) for field, value in needs.items() if value}
-    with path.open("rb") as file, click.progressbar(length=path.stat().st_size, label=path.name) as bar:
-        reply = ask("PUT", server, f"/v1/artifacts/{digest}", key, params=params, data=_chunks(file, bar))
-    click.echo(f"{name}@{version} {reply['variant']}  {reply['size_bytes']} bytes  sha256 {digest}")
 
 
 @model.command("list")
@@ -136,15 +115,15 @@ def _text(path: Path) -> str:
 def ask(method: str, server: str, path: str, key: str, **options: Any) -> dict[str, Any]:
     """Ask the server; its problems become ours.
 
-    Raises: AppError: it could not be reached, or it refused.
+    Raises: UnreachableError: it could not be reached; RefusedError: it refused.
     """
+    headers = {"Authorization": f"Bearer {key}", **options.pop("headers", {})}
     try:
         reply = requests.request(
-            method, server.rstrip("/") + quote(path), headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S,
-            **options,
+            method, server.rstrip("/") + quote(path), headers=headers, timeout=TIMEOUT_S, **options
         )  # fmt: skip
     except requests.RequestException:
-        raise AppError(f"Cannot reach {server}; is `muster web` running there?") from None
+        raise UnreachableError(f"Cannot reach {server}; is `muster web` running there?") from None
     try:
         body: dict[str, Any] = reply.json()
     except ValueError:
@@ -153,18 +132,3 @@ def ask(method: str, server: str, path: str, key: str, **options: Any) -> dict[s
         problems = [Problem(each["path"], each["message"], each.get("line")) for each in body.get("problems", [])]
         raise RefusedError(reply.status_code, body.get("error", f"HTTP {reply.status_code}"), *problems)
     return body
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _chunks(file: IO[bytes], bar: Any) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK_BYTES):
-        bar.update(len(chunk))
-        yield chunk
-
-
-def _plain(value: object) -> str:
-    return "1" if value is True else str(value)

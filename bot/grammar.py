@@ -16,7 +16,7 @@ from core.errors import InvalidInputError, Problem
 
 _OPTION = re.compile(r"([a-z][a-z0-9_-]*)=(.*)", re.DOTALL | re.IGNORECASE)
 _FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?:=(.*))?", re.DOTALL | re.IGNORECASE)
-_SHORT_ID = re.compile(r"([rp])(\d{1,9})", re.IGNORECASE)
+_SHORT_ID = re.compile(r"([rpj])(\d{1,9})", re.IGNORECASE)
 _PLAIN = str.maketrans(
     {
         **dict.fromkeys("“”„‟«»", '"'),

@@ -15,6 +15,7 @@ from bot import grammar
 
 Kind = Literal["command", "mention", "message", "click", "form", "home"]
 Payload = Mapping[str, Any]
+FILES = "files"  # the field of `form` that holds the ids of attached files
 _LEADING_MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>[\s:,]*")
 
 
@@ -49,10 +50,11 @@ def from_command(body: Payload) -> Heard:
 
 
 def from_event(body: Payload) -> Heard | None:
-    """A mention or a direct message; None for what is no person's own words (bots, edits, joins)."""
+    """A mention or a direct message, with what was attached; None for what is no person's own words."""
     event = body["event"]
-    if event.get("bot_id") or event.get("subtype") or not event.get("user"):
+    if event.get("bot_id") or event.get("subtype") not in (None, "file_share") or not event.get("user"):
         return None
+    files = ",".join(str(file["id"]) for file in event.get("files") or () if isinstance(file, dict) and file.get("id"))
     is_direct = event["type"] == "message"
     if is_direct and event.get("channel_type") != "im":
         return None
@@ -64,6 +66,7 @@ def from_event(body: Payload) -> Heard | None:
         line=_LEADING_MENTION.sub("", event.get("text") or ""),
         channel=event["channel"],
         thread=event.get("thread_ts") if is_direct else event.get("thread_ts") or event["ts"],
+        form={FILES: files} if files else None,
     )
 
 

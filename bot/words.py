@@ -56,11 +56,37 @@ NOUNS: tuple[Noun, ...] = (
     ),
     Noun(
         name="model",
-        verbs=("list", "show", "compare"),
+        verbs=("list", "show", "compare", "register", "optimize"),
         default="list",
         bare="show",
-        synonyms={**LISTING, "diff": "compare", "vs": "compare"},
-        summary="the models and their artifacts",
+        synonyms={
+            **LISTING,
+            "diff": "compare",
+            "vs": "compare",
+            "upload": "register",
+            "add": "register",
+            "optimise": "optimize",
+            "compress": "optimize",
+            "shrink": "optimize",
+            "quantize": "optimize",
+        },
+        changes=frozenset({"register", "optimize"}),
+        summary="the models and their artifacts; makes them smaller and faster, with proof",
+    ),
+    Noun(
+        name="job",
+        verbs=("list", "show", "cancel", "register"),
+        default="list",
+        synonyms={
+            **LISTING,
+            "stop": "cancel",
+            "abort": "cancel",
+            "kill": "cancel",
+            "status": "show",
+            "keep": "register",
+        },
+        changes=frozenset({"cancel", "register"}),
+        summary="how far an optimization is, and its report card",
     ),
     Noun(
         name="release",
@@ -147,8 +173,8 @@ NOUN_SYNONYMS: Mapping[str, str] = {
     "regressions": "regression", "worse": "regression",
     "week": "digest", "weekly": "digest", "history": "audit", "log": "audit",
     "me": "whoami", "who": "whoami", "commands": "help", "?": "help", "define": "glossary", "term": "glossary",
-    "health": "doctor", "check": "doctor",
+    "health": "doctor", "check": "doctor", "jobs": "job", "optimization": "job",
 }  # fmt: skip
 
 # A bare short id shows what it names.
-ID_NOUNS: Mapping[str, str] = {"r": "release", "p": "poll"}
+ID_NOUNS: Mapping[str, str] = {"r": "release", "p": "poll", "j": "job"}

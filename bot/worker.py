@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import signal
 import threading
+from functools import partial
 
 import prometheus_client
 
 from bot import hear, schedule
 from bot.context import Context, open_context
-from bot.flows import delivery, digest, housekeeping, nightly, regression, regressions, release, webhooks, wiki
+from bot.flows import (
+    delivery,
+    digest,
+    housekeeping,
+    job_card,
+    nightly,
+    optimize,
+    registry,
+    regression,
+    regressions,
+    release,
+    webhooks,
+    wiki,
+)
 from core.engine import Job, Worker
 from core.settings import Settings
 
@@ -28,17 +42,27 @@ JOBS: dict[str, Job] = {
     "nightly": nightly.run,
     "look_for_regressions": regressions.look_at_release,
     "look_at_weeks": regressions.look_at_weeks,
+    "inspect_artifact": registry.inspect_artifact,
+    "optimize": optimize.optimize,
+    "show_job": job_card.show_job,
 }
 
 
 def run(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT; what is running is finished first."""
     context: Context = open_context(settings)
-    worker = Worker(settings, context.databases, context, JOBS, tick_job="tick")
+    stopping = threading.Event()
+    jobs: dict[str, Job] = {**JOBS, "optimize": partial(optimize.optimize, is_stopping=stopping.is_set)}
+    worker = Worker(settings, context.databases, context, jobs, tick_job="tick")
+
+    def stop(*_: object) -> None:
+        stopping.set()  # an optimization ends early and goes on elsewhere
+        worker.stop()
+
     if settings.metrics_port:
         prometheus_client.start_http_server(settings.metrics_port, "127.0.0.1")
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: worker.stop())
+            signal.signal(number, stop)
     worker.run()
     context.databases.dispose()

@@ -31,10 +31,11 @@ APPLICATION = "muster"
 # Pinned: otherwise any change of code would strand the jobs of the version before.
 VERSION = "1"
 WORKFLOW = "job"
-QUEUES: dict[str, int] = {"jobs": 8, "hear": 4, "tick": 1, "news": 1}  # name: how many at once on one worker
+QUEUES: dict[str, int] = {"jobs": 8, "hear": 4, "tick": 1, "news": 1, "optimize": 1}  # name: at once on one worker
 IN_ORDER = frozenset({"news"})  # one at once on all workers together: what is told of a release reads as it happened
-# What people wait for never stands behind other work.
-OWN_QUEUE = {"hear": "hear", "tick": "tick", "show_card": "news", "announce": "news", "announce_ticket": "news"}
+# What people wait for never stands behind other work, and what takes a processor for minutes waits for its like alone.
+OWN_QUEUE = {"hear": "hear", "tick": "tick", "show_card": "news", "announce": "news", "announce_ticket": "news",
+             "optimize": "optimize"}  # fmt: skip
 BROKEN_ATTEMPTS = 5
 FIRST_WAIT_S = 1.0
 BEAT_S = 10.0

@@ -12,4 +12,5 @@ import core.audit
 import core.engine
 import core.keys
 import feedback.tables
+import optimize.tables
 import releases.tables

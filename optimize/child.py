@@ -26,9 +26,8 @@ def main() -> None:
         progress.write(json.dumps({**words, "cpu_s": _cpu_s()}) + "\n")
 
     try:
-        from optimize import tasks
-
-        say(result=tasks.TASKS[request["task"]](folder, request["params"], lambda sentence: say(progress=sentence)))
+        task = _task(request["task"])
+        say(result=task(folder, request["params"], lambda sentence: say(progress=sentence)))
     except MemoryError:
         say(
             failed=f"needs more than the {request['limits']['memory_bytes'] / 1e9:.3g} GB of memory allowed",
@@ -40,6 +39,17 @@ def main() -> None:
     progress.close()
     # Destructors of a hostile model's session are not worth waiting for.
     os._exit(0)
+
+
+def _task(name: str) -> Any:
+    """Import only what the task needs: inspecting a file takes neither onnx nor ONNX Runtime."""
+    if name == "inspect":
+        from optimize.inspection import inspect
+
+        return inspect
+    from optimize import tasks
+
+    return tasks.TASKS[name]
 
 
 def limit(limits: dict[str, Any]) -> None:

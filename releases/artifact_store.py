@@ -43,7 +43,7 @@ def register_artifact(session: Session, artifact: Artifact, *, app: str, by: str
             size_bytes=artifact.size_bytes, runtime=artifact.runtime, min_app=artifact.min_app, min_os=artifact.min_os,
             min_ram_gb=artifact.min_ram_gb, accelerators=list(artifact.accelerators),
             is_baseline=artifact.is_baseline, registered_at=now, registered_by=by,
-            quarantined_at=None, quarantined_for=None,
+            quarantined_at=None, quarantined_for=None, made_from=artifact.made_from, made_by=artifact.made_by,
         )
     )  # fmt: skip
     session.flush()
@@ -128,5 +128,5 @@ def _artifact(row: ArtifactRow) -> Artifact:
         sha256=row.sha256, model=row.model, version=row.version, variant=row.variant, size_bytes=row.size_bytes,
         runtime=row.runtime, min_app=row.min_app, min_os=row.min_os, min_ram_gb=row.min_ram_gb,
         accelerators=tuple(row.accelerators), is_baseline=row.is_baseline,
-        quarantined=row.quarantined_at is not None,
+        quarantined=row.quarantined_at is not None, made_from=row.made_from, made_by=row.made_by,
     )  # fmt: skip

@@ -29,6 +29,7 @@ class Artifact:
 
     `min_os` is a version ("12") or a platform and a version ("android 12": then it runs on that platform only).
     No `accelerators` means any. `is_baseline`: what phones run before the first release of the model completes.
+    `made_from`: the parent's digest of a variant, `made_by` the recipe.
     """
 
     sha256: str
@@ -43,6 +44,8 @@ class Artifact:
     accelerators: tuple[str, ...] = ()
     is_baseline: bool = False
     quarantined: bool = False
+    made_from: str | None = None
+    made_by: str | None = None
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from core.errors import AppError, InvalidInputError, Problem
+from core.errors import AppError, InvalidInputError, NotFoundError, Problem
 
 
 class TooLargeError(AppError):
@@ -46,6 +46,22 @@ class Blobs:
             with contextlib.suppress(FileNotFoundError):
                 draft.unlink()
 
+    def adopt(self, path: Path, *, sha256: str, max_bytes: int) -> int:
+        """Move a file of the same disk to where its digest belongs. Raises: as `put`; then the file stays."""
+        size = _check(path, sha256=sha256, max_bytes=max_bytes)
+        place = self._place(sha256)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(place)
+        _sync(place.parent)
+        return size
+
+    def read(self, sha256: str) -> bytes:
+        """Raises: NotFoundError: it is not here."""
+        path = self.path(sha256)
+        if path is None:
+            raise NotFoundError(f"The file {sha256[:12]}… is not here.")
+        return path.read_bytes()
+
     def _place(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256
 
@@ -61,11 +77,25 @@ def _write(draft: Path, chunks: Iterable[bytes], *, sha256: str, max_bytes: int)
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
+    _require(sha256, size, digest.hexdigest())
+    return size
+
+
+def _check(path: Path, *, sha256: str, max_bytes: int) -> int:
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise TooLargeError(f"A file has at most {max_bytes} bytes here.")
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        _require(sha256, size, hashlib.file_digest(file, "sha256").hexdigest())
+    return size
+
+
+def _require(sha256: str, size: int, found: str) -> None:
     if not size:
         raise InvalidInputError(Problem("body", "is empty; send the bytes of the file"))
-    if digest.hexdigest() != sha256:
-        raise InvalidInputError(Problem("sha256", f"does not fit the {size} bytes that came: {digest.hexdigest()}"))
-    return size
+    if found != sha256:
+        raise InvalidInputError(Problem("sha256", f"does not fit the {size} bytes that came: {found}"))
 
 
 def _sync(folder: Path) -> None:

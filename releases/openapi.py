@@ -22,11 +22,26 @@ STATED: Final = {
     "min_ram_gb": "Such as 3 or 1.5.",
     "accelerators": "Comma-separated; any when left out.",
     "baseline": "true: offered to everybody until a release replaces it.",
+    "eval": "Digest of an uploaded npz with inputs x and labels y to judge by.",
+    "calib": "Digest of an uploaded npz with inputs x to calibrate by.",
+    "train_script": "Digest of an uploaded training script.",
 }
 
 
+class CompanionFacts(Struct, kw_only=True):
+    """A file beside an artifact: inputs to judge (`eval`) or calibrate (`calib`) by, or a `train_script`. `facts` is
+    what was read from it; null while it is read, and for good when `refused` says why."""
+
+    role: str
+    sha256: str
+    size_bytes: int
+    facts: dict[str, Any] | None
+    refused: str | None
+
+
 class ArtifactFacts(Struct, kw_only=True):
-    """One immutable model file and the limits within which it runs."""
+    """One immutable model file and the limits within which it runs. `needs` was read from the file itself; `made_from`
+    is the digest of its parent, `made_by` the recipe."""
 
     sha256: str
     model: str
@@ -40,7 +55,20 @@ class ArtifactFacts(Struct, kw_only=True):
     accelerators: list[str]
     baseline: bool
     quarantined: bool
+    made_from: str | None
+    made_by: str | None
+    needs: dict[str, Any] | None
+    refused: str | None
+    companions: list[CompanionFacts]
     url: str
+
+
+class UploadState(Struct, kw_only=True):
+    """How far a file has come; `offset` is the byte to go on with."""
+
+    sha256: str
+    offset: int
+    is_complete: bool
 
 
 class OpenRelease(Struct, kw_only=True):
@@ -134,7 +162,7 @@ class EvaluationFailure(Struct, kw_only=True, omit_defaults=True):
 
 def part() -> Part:
     """Return what the releases' routes serve."""
-    kinds = [ArtifactFacts, ModelReport, ModelList, ReleaseReport, ReleaseList, Evaluation, Evaluations,
+    kinds = [ArtifactFacts, UploadState, ModelReport, ModelList, ReleaseReport, ReleaseList, Evaluation, Evaluations,
              EvaluationFailure]  # fmt: skip
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     context = {
@@ -155,6 +183,7 @@ def _paths() -> Node:
     ref_path = parameter("path", "ref", "R12 or rel_….")
     return {
         "/v1/artifacts/{sha256}": {"put": _register(), "get": _fetch()},
+        "/v1/uploads/{sha256}": {"get": _upload_stands(), "patch": _upload_part()},
         "/v1/models": {"get": _read("List models with their artifacts and open releases", "ModelList")},
         "/v1/models/{name}": {"get": _read("One model", "ModelReport", parameter("path", "name"), missing=True)},
         "/v1/releases": {
@@ -180,12 +209,41 @@ def _register() -> Node:
         "summary": "Register a model file (sk_… key); the same again changes nothing",
         "security": KEY,
         "parameters": [_digest(), *needed, *stated],
-        "requestBody": {"required": True, "content": BYTES},
+        "requestBody": {"required": False, "content": BYTES, "description": "Left out when the file was uploaded."},
         "responses": {
             "200": json_reply("It was registered already.", "ArtifactFacts"),
             "201": json_reply("It is registered.", "ArtifactFacts"),
             **refusals(why),
         },
+    }
+
+
+def _upload_stands() -> Node:
+    return {
+        "summary": "How far an upload has come (sk_… key)",
+        "security": KEY,
+        "parameters": [_digest()],
+        "responses": {"200": json_reply("Here.", "UploadState"), **refusals({422: "No such digest."})},
+    }
+
+
+def _upload_part() -> Node:
+    why = {
+        400: "The connection broke; what came is kept.",
+        409: "It stands at another byte (`Upload-Offset`), or somebody else sends it just now.",
+        413: "Too large.",
+        422: "A header cannot be read; or the whole has another digest.",
+    }
+    headers = [
+        parameter("header", "Upload-Offset", "The byte that this part begins with.", pattern="^[0-9]{1,15}$"),
+        parameter("header", "Upload-Complete", "?1 for the last part.", enum=["?0", "?1"]),
+    ]
+    return {
+        "summary": "Send a part of a file (sk_… key); go on where it was cut off",
+        "security": KEY,
+        "parameters": [_digest(), headers[0] | {"required": True}, headers[1]],
+        "requestBody": {"required": False, "content": BYTES},
+        "responses": {"200": json_reply("It is kept.", "UploadState"), **refusals(why)},
     }
 
 

@@ -33,6 +33,48 @@ class ArtifactRow(Control):
     registered_by: Mapped[str]
     quarantined_at: Mapped[datetime | None]
     quarantined_for: Mapped[str | None]
+    made_from: Mapped[str | None] = mapped_column(sa.String(64))
+    made_by: Mapped[str | None]
+
+
+class FileRow(Control):
+    """Bytes that an app handed over, whole and verified; a registration may name them."""
+
+    __tablename__ = "files"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
+    received_at: Mapped[datetime]
+    received_by: Mapped[str]
+
+
+class CompanionRow(Control):
+    """A file that came with an artifact: inputs to judge or calibrate by, or the script that trained it."""
+
+    __tablename__ = "companions"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    artifact: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
+    added_at: Mapped[datetime]
+    added_by: Mapped[str]
+
+
+class InspectionRow(Control):
+    """What was read from a file itself, or why it was refused. `role` is "model" or a companion's."""
+
+    __tablename__ = "inspections"
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    artifact: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    facts: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    refused: Mapped[str | None]
+    inspected_at: Mapped[datetime]
 
 
 class ReleaseRow(Control):

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, send_file
 from sqlalchemy.orm import Session
 
-from core import audit
 from core.clock import Clock, monotonic
 from core.db import Databases, reading
 from core.errors import AppError, NotFoundError
-from core.keys import ApiKey, KeyRing
+from core.keys import KeyRing
 from core.settings import Settings
-from releases import ofrep, push
-from releases.artifact_store import current_baselines, find_artifact, find_artifacts, models, register_artifact
+from releases import ofrep, push, registry, upload_web
+from releases.artifact_store import current_baselines, find_artifact, find_artifacts, models
 from releases.artifacts import SHA256, Artifact, read_artifact
 from releases.blobs import Blobs, TooLargeError
 from releases.catalog import Catalog
+from releases.registry import Companion, Inspection
 from releases.store import open_releases
 
 CHUNK_BYTES = 1 << 20
@@ -37,18 +36,27 @@ def blueprint(
     catalog = Catalog(databases, seconds=seconds)
     routes.register_blueprint(ofrep.blueprint(databases, settings, keys, clock=clock, seconds=seconds, catalog=catalog))
     routes.register_blueprint(push.blueprint(catalog, clock, key=settings.secret_key, pace=push.Pace(seconds=seconds)))
+    routes.register_blueprint(upload_web.blueprint(databases, settings, clock, keys))
     blobs = Blobs(settings.blob_dir)
 
     @routes.put("/v1/artifacts/<sha256>")
     def _register(sha256: str) -> tuple[Response, int]:
         key = keys.check_headers(request.headers, "secret")
-        artifact = read_artifact(sha256, request.args)
-        if (request.content_length or 0) > settings.max_artifact_bytes:
-            raise TooLargeError(f"A model file has at most {settings.max_artifact_bytes} bytes here.")
-        size = blobs.put(_chunks(), sha256=sha256, max_bytes=settings.max_artifact_bytes)
+        stated, companions = _told(request.args)
+        artifact = read_artifact(sha256, stated)
+        size = _uploaded(key.app, sha256)
+        if size is None:
+            if (request.content_length or 0) > settings.max_artifact_bytes:
+                raise TooLargeError(f"A model file has at most {settings.max_artifact_bytes} bytes here.")
+            size = blobs.put(_chunks(), sha256=sha256, max_bytes=settings.max_artifact_bytes)
+        artifact = replace(artifact, size_bytes=size)
         with databases.control.begin() as session:
-            kept, is_new = _register_once(session, replace(artifact, size_bytes=size), key, clock())
-        return jsonify(_facts(kept, settings)), 201 if is_new else 200
+            kept, is_new = registry.register(
+                session, artifact, app=key.app, by=key.id, now=clock(), companions=companions
+            )
+            registry.note_file(session, app=key.app, sha256=sha256, size_bytes=size, by=key.id, now=clock())
+            facts = _facts(session, key.app, kept, settings)
+        return jsonify(facts), 201 if is_new else 200
 
     @routes.get("/v1/artifacts/<sha256>")
     def _fetch(sha256: str) -> Response:
@@ -79,16 +87,20 @@ def blueprint(
                 raise NotFoundError(f"There is no model {name}.")
             return jsonify(_model(session, key.app, name, settings))
 
+    def _uploaded(app: str, sha256: str) -> int | None:
+        """Return the size of a file that came by /v1/uploads, when this request brings no bytes of its own."""
+        if request.content_length or "chunked" in request.headers.get("Transfer-Encoding", ""):
+            return None
+        with reading(databases.control) as session:
+            return registry.size_of(session, app=app, sha256=sha256)
+
     return routes
 
 
-def _register_once(session: Session, artifact: Artifact, key: ApiKey, now: datetime) -> tuple[Artifact, bool]:
-    """Return the artifact as it is kept, and whether it is new."""
-    is_new = register_artifact(session, artifact, app=key.app, by=key.id, now=now)
-    if is_new:
-        facts = {"sha256": artifact.sha256, "app": key.app, "baseline": artifact.is_baseline}
-        audit.record(session, who=key.id, what="artifact.registered", subject=artifact.name, now=now, facts=facts)
-    return find_artifact(session, app=key.app, sha256=artifact.sha256), is_new
+def _told(args: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what is stated of the artifact, and the digests of its companions by role."""
+    companions = {role: args[role] for role in registry.ROLES if args.get(role)}
+    return {name: value for name, value in args.items() if name not in registry.ROLES}, companions
 
 
 def _chunks() -> Iterator[bytes]:
@@ -103,7 +115,9 @@ def _model(session: Session, app: str, model: str, settings: Settings) -> dict[s
     return {
         "model": model,
         "baseline": baselines[0].version if baselines else None,
-        "artifacts": [_facts(artifact, settings) for artifact in find_artifacts(session, app=app, model=model)],
+        "artifacts": [
+            _facts(session, app, artifact, settings) for artifact in find_artifacts(session, app=app, model=model)
+        ],
         "releases": [
             {"id": release.id, "name": release.name, "version": release.candidate_version, "state": str(rollout.state),
              "percent": release.plan.stages[rollout.stage].percent}
@@ -112,11 +126,24 @@ def _model(session: Session, app: str, model: str, settings: Settings) -> dict[s
     }  # fmt: skip
 
 
-def _facts(artifact: Artifact, settings: Settings) -> dict[str, Any]:
+def _facts(session: Session, app: str, artifact: Artifact, settings: Settings) -> dict[str, Any]:
+    inspected = registry.inspections_of(session, app=app, artifact=artifact.sha256)
+    companions = registry.companions_of(session, app=app, artifact=artifact.sha256)
+    own = inspected.get(registry.MODEL)
     return {
         "sha256": artifact.sha256, "model": artifact.model, "version": artifact.version, "variant": artifact.variant,
         "size_bytes": artifact.size_bytes, "runtime": artifact.runtime, "min_app": artifact.min_app,
         "min_os": artifact.min_os, "min_ram_gb": artifact.min_ram_gb, "accelerators": list(artifact.accelerators),
         "baseline": artifact.is_baseline, "quarantined": artifact.quarantined,
+        "made_from": artifact.made_from, "made_by": artifact.made_by,
+        "needs": own.facts if own else None, "refused": own.refused if own else None,
+        "companions": [_companion(each, inspected.get(each.role)) for each in companions.values()],
         "url": f"{settings.public_url}/v1/artifacts/{artifact.sha256}",
+    }  # fmt: skip
+
+
+def _companion(companion: Companion, inspection: Inspection | None) -> dict[str, Any]:
+    return {
+        "role": companion.role, "sha256": companion.sha256, "size_bytes": companion.size_bytes,
+        "facts": inspection.facts if inspection else None, "refused": inspection.refused if inspection else None,
     }  # fmt: skip

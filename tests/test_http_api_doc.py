@@ -23,10 +23,12 @@ import yaml
 from bot import digests
 from bot.flows import acts
 from bot.flows import release as flow
+from bot.jobs_web import job_url
 from bot.pages_web import digest_url, preview_url
 from core.clock import system_clock
 from core.engine import beat
 from tests.bot.digests_made import a_full_week
+from tests.bot.jobs_made import a_finished_job
 from tests.builders import T0
 from tests.feedback.sending import a_batch, an_answer
 from tests.serving import Served, open_served
@@ -36,7 +38,7 @@ EXAMPLE = re.compile(r"```sh\n(?P<command>.*?)```\n+```http\n(?P<reply>.*?)```",
 GIVEN = re.compile(r"<!-- given (?P<what>.*?) -->")
 FILE = re.compile(r"`(?P<name>[\w.-]+\.yaml)`:\n+```yaml\n(?P<text>.*?)```", re.DOTALL)
 ANY = "…"
-LINKS = {"DIGEST": "/digests/x", "PREVIEW": "/polls/x/preview"}
+LINKS = {"DIGEST": "/digests/x", "JOB": "/jobs/x", "PREVIEW": "/polls/x/preview"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class Reader:
             "SECRET": served.secret,
         }  # fmt: skip
         (folder / ".curlrc").write_text("silent\nshow-error\ninclude\n")
-        for name in ("kws-1.3.2.onnx", "kws-1.4.0.onnx"):
+        for name in ("kws-1.3.2.onnx", "kws-1.4.0.onnx", "kws-1.5.0.onnx"):
             (folder / name).write_bytes(f"the bytes of {name}\n".encode())
         for found in FILE.finditer(PAGE):
             (folder / found["name"]).write_text(found["text"])
@@ -195,7 +197,7 @@ def check_schema(document: Mapping[str, Any], command: str, answered: Reply) -> 
 def _asked(command: str) -> tuple[str, str]:
     """Return the method and the path that a curl command asks for."""
     method = re.search(r"-X (\w+)", command)
-    path = re.search(r"\$MUSTER(/[^\s\"?]*)|\$(DIGEST|PREVIEW)", command)
+    path = re.search(r"\$MUSTER(/[^\s\"?]*)|\$(DIGEST|JOB|PREVIEW)", command)
     assert path, command
     default = "POST" if re.search(r" (-d|--data\S*) ", command) else "GET"
     return method[1] if method else default, re.sub(r"\$\(.*?\)|\$\w+", "x", path[1] or LINKS[path[2]])
@@ -246,9 +248,16 @@ def a_worker_lives(served: Served, _reader: Reader) -> None:
     beat(served.databases, "worker-1", system_clock())
 
 
+def a_model_was_optimized(served: Served, reader: Reader) -> None:
+    with served.databases.control.begin() as session:
+        job = a_finished_job(session)
+    reader.tell(JOB=job_url(job, served.settings).replace(served.settings.public_url, served.url))
+
+
 STATES: dict[str, Callable[[Served, Reader], None]] = {
     "many people have answered": many_people_have_answered,
     "the release is approved and started": the_release_is_approved_and_started,
+    "a model was optimized": a_model_was_optimized,
     "a digest was composed": a_digest_was_composed,
     "somebody was given a preview": somebody_was_given_a_preview,
     "a worker lives": a_worker_lives,

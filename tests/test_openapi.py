@@ -17,6 +17,7 @@ from tests.serving import Served, open_served
 NO_API = {
     "/slack/events",
     "/digests/<digest_id>",
+    "/jobs/<ref>",
     "/polls/<poll_id>/preview",
     "/mail/stop/<code>",
     "/openapi.json",

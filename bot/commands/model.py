@@ -1,16 +1,22 @@
-"""`model list | show kws[@1.4.0] | compare kws@1.3.2 kws@1.4.0`: models and their artifacts."""
+"""`model list | show kws[@1.4.0] | compare kws@1.3.2 kws@1.4.0 | register kws 1.4.0 | optimize kws@1.4.0 …`: models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.context import Context
+from bot.flows import orders, registering
+from bot.heard import FILES
 from bot.request import Request
+from bot.views import job as job_views
+from bot.views import model as model_views
 from bot.views import status as views
 from bot.views.blocks import Message
 from core.db import reading
 from core.errors import InvalidInputError, NotFoundError, Problem
 from core.segments import suggestion
+from releases import registry
 from releases.artifact_store import current_baselines, find_artifacts
 from releases.artifacts import Artifact
 
@@ -21,6 +27,10 @@ def run(ctx: Context, request: Request) -> Message:
             return _show(ctx, request)
         case "compare":
             return _compare(ctx, request)
+        case "optimize":
+            return _optimize(ctx, request)
+        case "register":
+            return _register(ctx, request)
         case _:
             return _list(ctx, request)
 
@@ -42,7 +52,56 @@ def _show(ctx: Context, request: Request) -> Message:
     artifacts, offered = artifacts_of(ctx, name)
     if version:
         artifacts = _of_version(artifacts, name, version)
-    return views.model(name, artifacts, offered)
+    shown = views.model(name, artifacts, offered)
+    if not version:
+        return shown
+    sheets = [block for each in artifacts for block in model_views.sheet(_sheet(ctx, each))]
+    return replace(shown, blocks=(*shown.blocks[:-1], *sheets, shown.blocks[-1]))
+
+
+def _sheet(ctx: Context, artifact: Artifact) -> model_views.Sheet:
+    app = ctx.settings.app
+    with reading(ctx.databases.control) as session:
+        known = {each.sha256: each for each in find_artifacts(session, app=app, model=artifact.model)}
+        parent = known.get(artifact.made_from or "")
+        return model_views.Sheet(
+            artifact=artifact,
+            inspections=registry.inspections_of(session, app=app, artifact=artifact.sha256),
+            companions=tuple(registry.companions_of(session, app=app, artifact=artifact.sha256).values()),
+            parent=parent.name if parent else None,
+        )
+
+
+def _register(ctx: Context, request: Request) -> Message:
+    request.only(*registering.OPTIONS, words=1)
+    command = ctx.settings.slack_command
+    told = {"model": request.needed_target(f"{command} model register kws 1.4.0"), **request.options}
+    told |= {"version": request.words[0]} if request.words else {}
+    attached = (request.form or {}).get(FILES, "")
+    ids = tuple(each for each in attached.split(",") if each)
+    by = request.person.id
+    made = registering.register(ctx, told, ids, by=by, now=ctx.clock(), dry_run=request.is_dry_run)
+    names = [each.name for each in made.files]
+    if made.artifact is None:
+        return Message(text=f"{told['model']}@{told['version']} would be registered from {', '.join(names)}.")
+    return model_views.registered(made.artifact, is_new=made.is_new, files=names, by=by, command=command)
+
+
+def _optimize(ctx: Context, request: Request) -> Message:
+    request.only(*orders.OPTIONS)
+    target = request.needed_target(f"{ctx.settings.slack_command} model optimize kws@1.4.0 recipe=auto")
+    asked = orders.Asked(
+        target=target,
+        options=request.options,
+        by=request.person.id,
+        delivery=request.delivery,
+        channel=request.channel or None,
+        thread=request.thread,
+    )
+    made = orders.optimize(ctx, asked, now=ctx.clock(), dry_run=request.is_dry_run)
+    if made.job is None:
+        return job_views.rehearsed(made.wanted, rows=made.rows, waiting=made.waiting)
+    return job_views.ordered(made.job, is_new=made.is_new, waiting=made.waiting)
 
 
 def _compare(ctx: Context, request: Request) -> Message:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from sandbox.slack.calls import ApiError, Args, channel_of
+from sandbox.slack.files import StoredFile
 from sandbox.slack.service import Slack
 from sandbox.slack.state import BOT_USER, Json, Message
 
@@ -31,6 +34,29 @@ def complete_upload(slack: Slack, args: Args) -> Json:
             Message(channel=channel.id, ts="", user=BOT_USER, text=text, thread_ts=thread_ts, files=shared)
         )
     return {"files": list(shared)}
+
+
+def info(slack: Slack, args: Args) -> Json:
+    file = slack.files.find(args.needed("file"))
+    if file is None or file.content is None:
+        raise ApiError("file_not_found")
+    return {"file": file_facts(slack, file)}
+
+
+def file_facts(slack: Slack, file: StoredFile) -> Json:
+    """A file as events and `files.info` show it. https://docs.slack.dev/reference/objects/file-object"""
+    address = f"{slack.base_url}/files-pri/{file.id}/{quote(file.name)}"
+    return {
+        "id": file.id,
+        "name": file.name,
+        "title": file.name,
+        "size": file.size_bytes,
+        "mode": "hosted",
+        "is_external": False,
+        "url_private": address,
+        "url_private_download": address,
+        "permalink": f"{slack.base_url}/upload/{file.id}",
+    }
 
 
 def _facts(slack: Slack, entry: object) -> Json:

@@ -180,6 +180,10 @@ def said(message: Message, channel: Channel) -> Json:
         inner["channel_type"] = "im"
     if message.thread_ts:
         inner["thread_ts"] = message.thread_ts
+    if message.files:
+        inner |= {"files": list(message.files), "upload": False}
+        if channel.kind == "im":
+            inner["subtype"] = "file_share"
     return inner
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from core.errors import InvalidInputError, NotFoundError, Problem
 from sandbox.slack import answers, payloads
 from sandbox.slack.delivery import Ack
+from sandbox.slack.files_api import file_facts
 from sandbox.slack.limits import check_message, check_view
 from sandbox.slack.responses import RESPONSE_TYPES, blocks_of
 from sandbox.slack.service import Slack
@@ -47,20 +49,38 @@ class People:
     def __init__(self, slack: Slack) -> None:
         self._slack = slack
 
-    def say(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Outcome:
-        """Type a line: a slash command when it begins with `/`, else a message."""
+    def say(
+        self,
+        user: str,
+        channel: str,
+        text: str,
+        thread_ts: str | None = None,
+        *,
+        files: Mapping[str, bytes] | None = None,
+    ) -> Outcome:
+        """Type a line: a slash command when it begins with `/`, else a message. `files` are attached by name."""
         person, place = self._person(user), self._channel(channel, user)
-        if text.startswith("/"):
+        if text.startswith("/") and not files:
             return self._command(person, place, text, in_thread=thread_ts is not None)
         everybody = tuple(self._slack.workspace.people.values())
         written = payloads.typed_text(text, everybody)
         message = self._slack.workspace.post(
-            Message(channel=place.id, ts="", user=user, text=written, thread_ts=thread_ts)
+            Message(
+                channel=place.id, ts="", user=user, text=written, thread_ts=thread_ts, files=self._attach(files or {})
+            )
         )
         mentions = f"<@{BOT_USER}>" in written and BOT_USER in place.members
         if place.kind != "im" and not mentions:
             return Outcome()
         return self._event(payloads.said(message, place))
+
+    def _attach(self, files: Mapping[str, bytes]) -> tuple[Json, ...]:
+        kept = []
+        for name, content in files.items():
+            file = self._slack.files.reserve(name, len(content))
+            self._slack.files.fill(file.id, content)
+            kept.append(file_facts(self._slack, file))
+        return tuple(kept)
 
     def _event(self, inner: Json) -> Outcome:
         slack = self._slack

@@ -20,8 +20,8 @@ from sandbox.slack.windows import Windows
 Mode = Literal["http", "socket"]
 
 SCOPES = (
-    "app_mentions:read", "channels:history", "channels:join", "channels:read", "chat:write", "commands", "files:write",
-    "im:history", "im:read", "im:write", "reactions:write", "users:read",
+    "app_mentions:read", "channels:history", "channels:join", "channels:read", "chat:write", "commands", "files:read",
+    "files:write", "im:history", "im:read", "im:write", "reactions:write", "users:read",
 )  # fmt: skip
 
 

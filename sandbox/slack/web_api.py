@@ -66,6 +66,7 @@ METHODS: Mapping[str, tuple[Method, str | None]] = {
     "views.push": (views_api.push_view, None),
     "views.update": (views_api.update_view, None),
     "views.publish": (views_api.publish_view, None),
+    "files.info": (files_api.info, "files:read"),
     "files.getUploadURLExternal": (files_api.get_upload_url, "files:write"),
     "files.completeUploadExternal": (files_api.complete_upload, "files:write"),
 }
@@ -107,6 +108,15 @@ def blueprint(slack: Slack) -> flask.Blueprint:
             return flask.Response("not found", 404)
         kind = "application/octet-stream"
         return flask.Response(file.content, mimetype=kind, headers={"Content-Disposition": "attachment"})
+
+    @routes.get("/files-pri/<file_id>/<name>")
+    def private(file_id: str, name: str) -> flask.Response:  # noqa: ARG001 (the name is for people)
+        """Who has no token that may read files is shown a log-in page, as Slack does."""
+        file, token = slack.files.find(file_id), flask.request.headers.get("Authorization", "")
+        is_ours = token == f"Bearer {slack.credentials.bot_token}" and "files:read" in slack.credentials.scopes
+        if not is_ours or file is None or file.content is None:
+            return flask.Response("<html>Sign in to Slack</html>", 200, mimetype="text/html")
+        return flask.Response(file.content, mimetype="application/octet-stream")
 
     return routes
 

@@ -59,6 +59,7 @@ def test_every_method_we_call_has_its_scope() -> None:
         "chat_update": "chat:write",
         "chat_getPermalink": None,
         "conversations_info": "channels:read",
+        "files_info": "files:read",
         "views_open": None,
         "views_publish": None,
     }

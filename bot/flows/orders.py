@@ -1,0 +1,191 @@
+"""Ordering a job: everything that is wrong with it at once, then a row and an engine job in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from bot import permissions
+from bot.context import Context
+from core import audit
+from core.engine import enqueue
+from core.errors import AppError, InvalidInputError, NotFoundError, Problem
+from core.segments import suggestion
+from optimize import order, store
+from optimize.backends import known
+from optimize.budgets import DEFAULT, parse_budget
+from optimize.inspect import Needs
+from optimize.recipes import parse_recipe
+from optimize.store import Job, Wanted
+from releases import registry
+from releases.artifact_store import find_artifacts
+from releases.artifacts import Artifact
+from releases.registry import CALIBRATION, EVALUATION, MODEL
+
+OPTIONS: Final = ("recipe", "budget", "variant", "cpu", "runtime")
+MOST_CPU_S: Final = 120.0
+LONGEST_CPU_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What somebody asked for; `target` is kws@1.4.0."""
+
+    target: str
+    options: Mapping[str, str]
+    by: str
+    delivery: str | None = None
+    channel: str | None = None
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """`job` is None after a dry run. `waiting`: how many jobs are before it; `rows`: of inputs to judge by."""
+
+    job: Job | None
+    wanted: Wanted
+    is_new: bool
+    waiting: int
+    rows: int | None
+
+
+def optimize(ctx: Context, asked: Asked, *, now: datetime, dry_run: bool) -> Ordered:
+    """Order an optimization.
+
+    Raises: InvalidInputError: with everything that is wrong; NotAllowedError; NotFoundError.
+    """
+    with ctx.databases.control.begin() as session:
+        model = asked.target.partition("@")[0]
+        act = f"optimize {model}"
+        permissions.require(session, ctx.settings.slack_admins, asked.by, ("operator",), model=model, act=act)
+        source = pick(session, ctx.settings.app, asked.target, asked.options.get("variant"))
+        wanted = _wanted(session, ctx.settings.app, source, asked)
+        return _order(session, wanted, rows_of(session, ctx.settings.app, source), now=now, dry_run=dry_run)
+
+
+def compare(ctx: Context, before: Artifact, after: Artifact, asked: Asked, *, now: datetime) -> Ordered:
+    """Order a comparison of two files on the inputs that came with either."""
+    app = ctx.settings.app
+    with ctx.databases.control.begin() as session:
+        beside = _beside(session, app, before) | _beside(session, app, after)
+        wanted = Wanted(
+            app=app, kind="compare", model=before.model, version=before.version, variant=before.variant,
+            parent=before.sha256, other=after.sha256, other_version=after.version, recipe="", budget=DEFAULT,
+            most_cpu_s=MOST_CPU_S, evaluation=beside.get(EVALUATION), asked_by=asked.by, delivery=asked.delivery,
+            channel=asked.channel, thread=asked.thread,
+        )  # fmt: skip
+        return _order(session, wanted, None, now=now, dry_run=False)
+
+
+def missing_extra() -> Problem | None:
+    """Return why nothing can be optimized here, and how to change that; None when it can."""
+    return known()["onnxruntime"].probe()
+
+
+def pick(session: Session, app: str, target: str, variant: str | None) -> Artifact:
+    """Return the artifact that kws@1.4.0 names; of several the one that was not made from another.
+
+    Raises: NotFoundError, InvalidInputError.
+    """
+    model, at, version = target.partition("@")
+    if not at or not version:
+        raise InvalidInputError(Problem("", f"which version? say it as in {model or 'kws'}@1.4.0"))
+    found = find_artifacts(session, app=app, model=model)
+    if not found:
+        raise NotFoundError(f"There is no model {model}; `model list` shows them.")
+    of_version = [each for each in found if each.version == version and variant in (None, each.variant)]
+    if not of_version:
+        known_names = [f"{each.version} {each.variant}" for each in found]
+        hint = suggestion(version, [each.version for each in found]) or f"; there are {', '.join(known_names[:20])}."
+        raise NotFoundError(f"There is no {target}{f' ({variant})' if variant else ''}{hint}")
+    originals = [each for each in of_version if each.made_from is None] or of_version
+    if len(originals) > 1:
+        names = ", ".join(f"variant={each.variant}" for each in originals)
+        raise InvalidInputError(Problem("variant", f"{target} has {len(originals)} files; say which: {names}"))
+    return originals[0]
+
+
+def rows_of(session: Session, app: str, artifact: Artifact) -> int | None:
+    """Return how many inputs there are to judge by."""
+    found = registry.inspections_of(session, app=app, artifact=artifact.sha256).get(EVALUATION)
+    return found.facts["rows"] if found and found.facts else None
+
+
+def _wanted(session: Session, app: str, source: Artifact, asked: Asked) -> Wanted:
+    """Raises: InvalidInputError: with every problem of options, files and recipe."""
+    options = asked.options
+    problems: list[Problem] = [missing] if (missing := missing_extra()) else []
+    recipe = _try(lambda: parse_recipe(options.get("recipe", "auto")), problems)
+    budget = _try(lambda: parse_budget(options.get("budget", DEFAULT)), problems)
+    cpu_s = _cpu_s(options.get("cpu"), problems)
+    beside = _beside(session, app, source)
+    inspected = registry.inspections_of(session, app=app, artifact=source.sha256)
+    problems += [
+        Problem("model" if role == MODEL else role, found.refused)
+        for role, found in inspected.items()
+        if found.refused is not None and role in (MODEL, EVALUATION, CALIBRATION)
+    ]
+    own = inspected.get(MODEL)
+    if recipe is not None and not missing:
+        problems += _why_not(recipe, own.facts if own else None, beside)
+    if problems:
+        raise InvalidInputError(*problems)
+    return Wanted(
+        app=app, kind="optimize", model=source.model, version=source.version, variant=source.variant,
+        parent=source.sha256, recipe=str(recipe), budget=str(budget), most_cpu_s=cpu_s,
+        evaluation=beside.get(EVALUATION), calibration=beside.get(CALIBRATION),
+        runtime=options.get("runtime"), asked_by=asked.by, delivery=asked.delivery, channel=asked.channel,
+        thread=asked.thread,
+    )  # fmt: skip
+
+
+def _why_not(recipe: Any, facts: Mapping[str, Any] | None, beside: Mapping[str, str]) -> list[Problem]:
+    if recipe.is_auto:
+        said = "auto judges what it tries: register inputs with the model (--eval eval.npz)"
+        return [] if EVALUATION in beside else [Problem("eval", said)]
+    if facts is None:  # still being read; the job finds out
+        return []
+    return order.why_not(recipe, msgspec.convert(facts, Needs), has_inputs=bool(beside))
+
+
+def _order(session: Session, wanted: Wanted, rows: int | None, *, now: datetime, dry_run: bool) -> Ordered:
+    waiting = sum(1 for each in store.newest(session, app=wanted.app, limit=100) if not each.has_ended)
+    if dry_run:
+        return Ordered(job=None, wanted=wanted, is_new=False, waiting=waiting, rows=rows)
+    job, is_new = store.create(session, wanted, now=now)
+    if is_new:
+        enqueue(session, "show_job", key=f"{job.name}/0", ref=job.name)
+        enqueue(session, "optimize", key=job.name, ref=job.name)
+        facts = {"of": job.source, "kind": wanted.kind, "recipe": wanted.recipe, "budget": wanted.budget}
+        audit.record(session, who=wanted.asked_by, what="job.ordered", subject=job.name, now=now, facts=facts)
+    return Ordered(job=job, wanted=wanted, is_new=is_new, waiting=waiting, rows=rows)
+
+
+def _beside(session: Session, app: str, artifact: Artifact) -> dict[str, str]:
+    """Return the digests of the inputs that came with an artifact, by role."""
+    companions = registry.companions_of(session, app=app, artifact=artifact.sha256)
+    return {role: each.sha256 for role, each in companions.items() if role in (EVALUATION, CALIBRATION)}
+
+
+def _cpu_s(text: str | None, problems: list[Problem]) -> float:
+    if text is None:
+        return MOST_CPU_S
+    number = text.removesuffix("s").strip()
+    if not (number.isascii() and number.isdigit() and 1 <= int(number) <= LONGEST_CPU_S):
+        problems.append(Problem("cpu", f"must be seconds of one processor, 1 to {LONGEST_CPU_S:.0f}, such as 120s"))
+        return MOST_CPU_S
+    return float(number)
+
+
+def _try(read: Any, problems: list[Problem]) -> Any:
+    try:
+        return read()
+    except AppError as error:
+        problems += error.problems
+        return None

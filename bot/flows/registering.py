@@ -1,0 +1,62 @@
+"""Registering a model from files that were shared with the bot: `model register kws 1.4.0` with the files attached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from bot import permissions
+from bot.context import Context
+from bot.flows import slack_files
+from bot.flows.slack_files import Shared
+from core.db import reading
+from core.errors import InvalidInputError, Problem
+from releases import registry
+from releases.artifacts import Artifact, read_artifact
+from releases.registry import MODEL
+
+OPTIONS: Final = ("variant", "runtime", "min_os", "min_app", "min_ram_gb", "accelerators")
+NO_DIGEST: Final = "0" * 64
+HOW: Final = "send the model file (and an .npz with inputs) in one message: `@muster model register kws 1.4.0`, or as a direct message; Slack lets slash commands carry no files"  # noqa: E501
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """`artifact` is None after a dry run."""
+
+    artifact: Artifact | None
+    is_new: bool
+    files: tuple[Shared, ...]
+
+
+def register(
+    ctx: Context, told: Mapping[str, str], ids: tuple[str, ...], *, by: str, now: datetime, dry_run: bool
+) -> Registered:
+    """Fetch the files and register them; `told` has model, version and limits.
+
+    Raises: InvalidInputError: with every mistake; NotAllowedError; ConflictError; UpstreamError.
+    """
+    stated = {"variant": "fp32", "runtime": "onnxruntime"} | dict(told)
+    read_artifact(NO_DIGEST, stated)
+    if not ids:
+        raise InvalidInputError(Problem("files", HOW))
+    admins = ctx.settings.slack_admins
+    with reading(ctx.databases.control) as session:
+        permissions.require(session, admins, by, ("operator",), model=told["model"], act=f"register {told['model']}")
+    shared = slack_files.look_up(ctx, ids)
+    if MODEL not in {each.role for each in shared}:
+        raise InvalidInputError(Problem("files", f"hold no model: {', '.join(each.name for each in shared)}"))
+    if dry_run:
+        return Registered(artifact=None, is_new=False, files=shared)
+    fetched = {each.role: slack_files.fetch(ctx, each) for each in shared}
+    app = ctx.settings.app
+    with ctx.databases.control.begin() as session:
+        for sha256, size in fetched.values():
+            registry.note_file(session, app=app, sha256=sha256, size_bytes=size, by=by, now=now)
+        sha256, size = fetched.pop(MODEL)
+        artifact = replace(read_artifact(sha256, stated), size_bytes=size)
+        companions = {role: digest for role, (digest, _) in fetched.items()}
+        kept, is_new = registry.register(session, artifact, app=app, by=by, now=now, companions=companions)
+    return Registered(artifact=kept, is_new=is_new, files=shared)

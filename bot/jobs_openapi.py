@@ -1,0 +1,60 @@
+"""What the jobs' routes serve, told in OpenAPI. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from core.openapi import KEY, Node, Part, json_reply, parameter, refusals
+
+
+class Job(Struct, kw_only=True):
+    """An optimization, or a comparison of two files. `result.card` is the report card with all its fields."""
+
+    name: str
+    kind: str
+    model: str
+    version: str
+    variant: str
+    parent: str
+    other: str | None
+    recipe: str
+    budget: str
+    state: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    cancelled_by: str | None
+    progress: dict[str, Any] | None
+    result: dict[str, Any] | None
+    registered_as: str | None
+    url: str
+
+
+class JobList(Struct, kw_only=True):
+    jobs: list[Job]
+
+
+def part() -> Part:
+    """Return what the jobs' routes serve."""
+    _, schemas = msgspec.json.schema_components([Job, JobList], ref_template="#/components/schemas/{name}")
+    ref_path = parameter("path", "ref", "J7.")
+    return Part(
+        paths={
+            "/v1/jobs": {"get": _read("The newest jobs, at most twenty", "JobList", parameter("query", "model"))},
+            "/v1/jobs/{ref}": {"get": _read("One job and its report card", "Job", ref_path, missing=True)},
+        },
+        schemas=schemas,
+    )
+
+
+def _read(summary: str, schema: str, *parameters: Node, missing: bool = False) -> Node:
+    return {
+        "summary": f"{summary} (sk_… key)",
+        "security": KEY,
+        "parameters": list(parameters),
+        "responses": {"200": json_reply("Found.", schema), **refusals({404: "There is none."} if missing else {})},
+    }

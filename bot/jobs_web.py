@@ -1,0 +1,78 @@
+"""Jobs on the web: JSON for pipelines (`sk_…`), and the report card as a page behind a signed link."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from bot.pages_web import page
+from bot.views import figures, pages
+from bot.views.job_page import job_page
+from core import links
+from core.clock import Clock
+from core.db import Databases, reading
+from core.errors import NotFoundError
+from core.keys import KeyRing
+from core.settings import Settings
+from optimize import store
+from optimize.store import Job
+
+LINK_LASTS = timedelta(days=90)
+
+
+def job_url(job: Job, settings: Settings) -> str:
+    """Return the report card's permalink: the same for everybody and every time it is asked for."""
+    path = links.sign(_path(job.name), until=job.created_at + LINK_LASTS, key=settings.secret_key)
+    return settings.public_url + path
+
+
+def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
+    web = Blueprint("jobs", __name__)
+
+    @web.get("/v1/jobs")
+    def _list() -> Response:
+        key = keys.check_headers(request.headers, "secret")
+        with reading(databases.control) as session:
+            found = store.newest(session, app=key.app, model=request.args.get("model") or None)
+        return jsonify(jobs=[facts(job, settings) for job in found])
+
+    @web.get("/v1/jobs/<ref>")
+    def _show(ref: str) -> Response:
+        key = keys.check_headers(request.headers, "secret")
+        with reading(databases.control) as session:
+            found = store.load(session, ref, app=key.app)
+        return jsonify(facts(found, settings))
+
+    @web.get("/jobs/<ref>")
+    def _page(ref: str) -> Response:
+        if not links.check(_path(ref), request.args, now=clock(), key=settings.secret_key):
+            words = "This link has expired or is not complete.", f"Ask in Slack: {settings.slack_command} job show J7"
+            return page(pages.notice("This link does not open a report card", *words), 403)
+        try:
+            with reading(databases.control) as session:
+                found = store.load(session, ref, app=settings.app)
+        except NotFoundError:
+            return page(pages.notice("There is no such job", "It may have been forgotten by now."), 404)
+        return page(job_page(found, made=figures.moment(found.ended_at or found.created_at)), 200)
+
+    return web
+
+
+def facts(job: Job, settings: Settings) -> dict[str, Any]:
+    """Return everything about a job; `result.card` is the report card with all its fields."""
+    wanted = job.wanted
+    return {
+        "name": job.name, "kind": wanted.kind, "model": wanted.model, "version": wanted.version,
+        "variant": wanted.variant, "parent": wanted.parent, "other": wanted.other, "recipe": wanted.recipe,
+        "budget": wanted.budget, "state": job.state, "created_at": job.created_at.isoformat(),
+        "started_at": job.started_at and job.started_at.isoformat(),
+        "ended_at": job.ended_at and job.ended_at.isoformat(), "cancelled_by": job.cancelled_by,
+        "progress": job.progress, "result": job.result, "registered_as": job.registered_as,
+        "url": job_url(job, settings),
+    }  # fmt: skip
+
+
+def _path(name: str) -> str:
+    return f"/jobs/{name}"
