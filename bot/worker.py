@@ -13,6 +13,7 @@ from bot.context import Context, open_context
 from bot.flows import (
     delivery,
     digest,
+    drift,
     housekeeping,
     job_card,
     nightly,
@@ -45,6 +46,8 @@ JOBS: dict[str, Job] = {
     "inspect_artifact": registry.inspect_artifact,
     "optimize": optimize.optimize,
     "show_job": job_card.show_job,
+    "watch_drift": drift.watch_drift,
+    "announce_drift": drift.announce_drift,
 }
 
 

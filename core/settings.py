@@ -150,6 +150,10 @@ class Settings:
     mail_from: str | None = setting(_text, "Muster <muster@example.com>", default=None)
     mail_to: tuple[str, ...] = setting(_words, "who gets the digest by mail, comma-separated", default=())
     minimum_cohort: int = setting(_number(5, int), "people below which a cohort is withheld", default=20)
+    drift_false_rate: float = setting(
+        _number(0.0001, float), "share of drifts told a night that may be false", default=0.05
+    )
+    drift_alarms_a_week: int = setting(_number(0, int), "alarms about drift in seven days at most", default=5)
     digest_schedule: str = setting(_schedule, "when the weekly digest is posted", default="mon 09:00 UTC")
     retention_days: int = setting(_number(1, int), "days that answers and telemetry are kept", default=180)
     rate_limit_per_s: float = setting(_number(0.1, float), "requests per second for each API key", default=1000.0)

@@ -26,6 +26,7 @@ LEAST_PSI: Final = 0.02
 LEAST_RATIO: Final = 1.5
 LEAST_N: Final = 30
 LEAST_COHORTS: Final = 6
+MOST_SHARES: Final = 10
 WEEK: Final = timedelta(days=7)
 
 
@@ -44,7 +45,10 @@ class DayCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """A cohort whose histogram moved. `outcome` moved most: from share `before` to `after`. `cohort` "": nearly all."""
+    """A cohort whose histogram moved. `outcome` moved most: from share `before` to `after`. `cohort` "": nearly all.
+
+    `shares` are (outcome, share before, share after) of the commonest outcomes, the commonest first.
+    """
 
     cohort: str
     measure: str
@@ -54,6 +58,7 @@ class Drift:
     outcome: str
     before: float
     after: float
+    shares: tuple[tuple[str, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,7 @@ def _of_measure(measure: str, cohorts: Mapping[str, Days], window: _Window, rate
         if place in standing and _matters(pairs[name])
     ]
     if len(names) >= LEAST_COHORTS and 2 * len(found) > len(names):
-        together = _pair(_pooled(cohorts.values()), window)
+        together = _pair(cohorts.get(EVERYONE) or _pooled(cohorts.values()), window)
         if together is not None:
             together = _worth(together, inflation)
             return [_drift(EVERYONE, measure, together, _chance(together), inflation)]
@@ -244,5 +249,8 @@ def _matters(pair: _Pair) -> bool:
 def _drift(cohort: str, measure: str, pair: _Pair, p: float, inflation: float) -> Drift:
     outcome = max(sorted(pair.now), key=lambda each: abs(pair.now[each] - pair.usual[each]))
     before, after = pair.usual[outcome], pair.now[outcome]
-    n = round(pair.n * inflation)
-    return Drift(cohort=cohort, measure=measure, psi=pair.psi, p=p, n=n, outcome=outcome, before=before, after=after)
+    common = sorted(pair.now, key=lambda each: (-max(pair.now[each], pair.usual[each]), each))[:MOST_SHARES]
+    return Drift(
+        cohort=cohort, measure=measure, psi=pair.psi, p=p, n=round(pair.n * inflation), outcome=outcome, before=before,
+        after=after, shares=tuple((each, pair.usual[each], pair.now[each]) for each in common),
+    )  # fmt: skip

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
-from feedback.drift import Drift
 from feedback.scores import Z95
 
 
@@ -56,6 +56,13 @@ def reliability(answers: Sequence[tuple[float, bool]]) -> Reliability | None:
     )
 
 
+class Moved(Protocol):
+    """A drift, by what moved."""
+
+    @property
+    def measure(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staleness:
     """How old a model and its data are, in days, and why that is too old: `reasons` is empty while all is well."""
@@ -72,7 +79,7 @@ def staleness(
     data_until: date | None = None,
     goal_days: int | None = None,
     data_goal_days: int | None = None,
-    drifts: Sequence[Drift] = (),
+    drifts: Sequence[Moved] = (),
 ) -> Staleness:
     """Return how stale a model is against its goals; `drifts` are those found since its release."""
     model_days = (today - released).days

@@ -14,6 +14,15 @@ from feedback.store_cohorts import (
     quotes,
 )
 from feedback.store_corrections import corrections
+from feedback.store_days import (
+    LeafDay,
+    first_day,
+    forget_days,
+    leaf_days,
+    leaf_installs,
+    roll_up_day,
+    rolled_up,
+)
 from feedback.store_habits import Habits, devices_seen, habits
 from feedback.store_history import full_groups, install_history, response_counts
 from feedback.store_imports import (
@@ -65,6 +74,7 @@ __all__ = [
     "InstallRow",
     "Item",
     "KnownImport",
+    "LeafDay",
     "Quote",
     "Standing",
     "StoredPoll",
@@ -86,13 +96,17 @@ __all__ = [
     "export_install",
     "find_import",
     "find_poll",
+    "first_day",
     "forget",
+    "forget_days",
     "full_groups",
     "habits",
     "impressions",
     "install_history",
     "installs_seen",
     "known_poll",
+    "leaf_days",
+    "leaf_installs",
     "list_imports",
     "list_polls",
     "period_rows",
@@ -100,6 +114,8 @@ __all__ = [
     "quotes",
     "reported",
     "response_counts",
+    "roll_up_day",
+    "rolled_up",
     "running_polls",
     "save_import",
     "save_poll",

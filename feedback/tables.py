@@ -6,7 +6,7 @@ stays narrow, the leaf cohorts of a period are the distinct contexts, and a rule
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -226,6 +226,21 @@ class CellRow(Ingest):
     total_sq: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class DayRow(Ingest):
+    """How often a model's outcome was seen on a day (UTC) in a leaf cohort, of however many installs: for drift."""
+
+    __tablename__ = "days"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(sa.Date, primary_key=True)
+    context: Mapped[str] = mapped_column(primary_key=True)
+    measure: Mapped[str] = mapped_column(primary_key=True)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    n: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 def _table(row: type[Ingest]) -> sa.Table:
     assert isinstance(row.__table__, sa.Table)
     return row.__table__
@@ -239,3 +254,4 @@ INFERENCES = _table(InferenceRow)
 INSTALLS = _table(InstallRow)
 MARKS = _table(MarkRow)
 CELLS = _table(CellRow)
+DAYS = _table(DayRow)

@@ -1,6 +1,7 @@
 """Every module that has tables; Alembic compares what they say with what is there."""
 
 import bot.digests
+import bot.drifts
 import bot.mail_stops
 import bot.posts
 import bot.regressions

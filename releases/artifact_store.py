@@ -79,6 +79,15 @@ def models(session: Session, *, app: str | None = None) -> tuple[tuple[str, str]
     return tuple((row.app, row.model) for row in session.execute(found))
 
 
+def registered_at(session: Session, *, app: str, model: str, version: str) -> datetime:
+    """Return when the first file of a version was registered. Raises: NotFoundError."""
+    wanted = (ArtifactRow.app == app, ArtifactRow.model == model, ArtifactRow.version == version)
+    found = session.scalar(sa.select(ArtifactRow.registered_at).where(*wanted).order_by(ArtifactRow.registered_at))
+    if found is None:
+        raise NotFoundError(f"There is no artifact of {model}@{version}.")
+    return found
+
+
 def current_baselines(session: Session, *, app: str, model: str) -> tuple[Artifact, ...]:
     """Return what phones run when no release is live: the files of the last completed release that still stands, or
     those registered as baseline. All are of one version; nothing means that the model in the app stays. A comparison

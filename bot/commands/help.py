@@ -27,6 +27,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "poll": ("poll list", "poll create", "poll start P3", "poll stop P3", "poll explain P3 install=…"),
     "ticket": ("ticket list", "ticket open R12", "ticket mute <fingerprint> 30d"),
     "regression": ("regression list kws", "regression show <fingerprint>"),
+    "drift": ("drift kws", "drift goal kws age=90d data=180d", "drift trained kws@1.4.0 2026-09-01"),
     "digest": ("digest preview", "digest now"),
     "role": ("role list", "role grant @mia approver model=kws", "role revoke @mia approver model=kws"),
     "model": (

@@ -33,6 +33,7 @@ def run(ctx: Context) -> None:
             enqueue(session, "look_for_regressions", key=f"{release.id}/{now:%Y-%m-%d}", release=release.id)
         for model in names:
             enqueue(session, "look_at_weeks", key=f"{app}/{model}/{now:%Y-%m-%d}", model=model)
+            enqueue(session, "watch_drift", key=f"{app}/{model}/{now:%Y-%m-%d}", model=model)
     log.info("nightly.asked", extra={"models": len(names)})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 NARROW = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -52,7 +52,7 @@ def moment(at: datetime) -> str:
     return f"{at:%a} {at.day} {at:%b %H:%M} UTC"
 
 
-def day(at: datetime) -> str:
+def day(at: date) -> str:
     """23 November 2026."""
     return f"{at.day} {at:%B %Y}"
 
