@@ -36,7 +36,7 @@ def main() -> int:
     if "harm" in parts:
         _harm(options.runs)
     if "traffic" in parts:
-        _low_traffic(max(50, options.runs // 4))
+        _low_traffic(options.runs)
     if "latency" in parts:
         missed += _latency(options.hours)
     if "offers" in parts:

@@ -18,7 +18,24 @@ from releases.artifact_store import find_artifact
 from releases.catalog import read_slots
 from releases.guardrails import Verdict
 from releases.offers import SPLITTING, Slot, offer
-from releases.rollout import Act, Advance, Evidence, Halt, Kill, Pause, Resume, RollBack, Rollout, State, apply, decide
+from releases.plan import parse_plan
+from releases.rollout import (
+    Act,
+    Advance,
+    Approve,
+    Evidence,
+    Halt,
+    Kill,
+    Pause,
+    PausedFor,
+    Resume,
+    RollBack,
+    Rollout,
+    State,
+    apply,
+    decide,
+    next_step,
+)
 from tests.builders import at
 from tests.releases.builders import PLAN, a_finding, register_both, start
 
@@ -30,6 +47,8 @@ CLICKS: list[Act] = [Pause(reason="p"), Resume(reason="on"), Halt(reason="h"), R
 
 
 class Story(RuleBasedStateMachine):
+    plan = PLAN
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
@@ -38,7 +57,7 @@ class Story(RuleBasedStateMachine):
         Control.metadata.create_all(self.databases.control_engine)
         with self.databases.control.begin() as session:
             register_both(session)
-            self.release, self.rollout = start(session, PLAN)
+            self.release, self.rollout = start(session, self.plan)
         self.seen = self.rollout
         self.hours = 0
         self.saved = [self.rollout]
@@ -47,6 +66,11 @@ class Story(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.databases.dispose()
         self.folder.cleanup()
+
+    def is_judged(self) -> bool:
+        """Whether installs may have the candidate and guardrails still count: also while it waits, halted or done."""
+        is_watched = at(self.hours) < self.rollout.since + self.plan.watch
+        return self.rollout.state in SPLITTING or (self.rollout.state is State.COMPLETED and is_watched)
 
     def save(self, before: Rollout, act: Act) -> bool:
         """Do as `carry_out` does; return whether it was saved."""
@@ -67,6 +91,8 @@ class Story(RuleBasedStateMachine):
 
     @rule(act=st.sampled_from(CLICKS))
     def they_click_on_what_they_saw(self, act: Act) -> None:
+        if isinstance(act, Advance) and self.plan.stages[act.stage].needs_approval:
+            return  # `next_step` decides what a click on Advance does
         is_stale = self.seen.revision != self.rollout.revision
         assert not (self.save(self.seen, act) and is_stale)
 
@@ -74,8 +100,8 @@ class Story(RuleBasedStateMachine):
     def the_minute_ticks(self, verdict: Verdict, hours: int, installs: int) -> None:
         self.hours += hours
         seen = Evidence(baseline_installs=installs, candidate_installs=installs, newest=at(self.hours))
-        decision = decide(self.rollout, PLAN, [a_finding(verdict)], at(self.hours), evidence=seen)
-        if verdict is Verdict.FAIL and self.rollout.state in SPLITTING:
+        decision = decide(self.rollout, self.plan, [a_finding(verdict)], at(self.hours), evidence=seen)
+        if verdict is Verdict.FAIL and self.is_judged():
             assert isinstance(decision, RollBack)
         if isinstance(decision, Advance):
             assert (verdict, installs) == (Verdict.PASS, 500)
@@ -119,5 +145,34 @@ def _version(install: str, slot: Slot) -> str | None:
     return found.artifact.version if found.artifact else None
 
 
+class StoryWithApproval(Story):
+    """The same with a stage that needs a person: it never begins without one."""
+
+    plan = parse_plan(to="5,25,100", bake="24h", guard="crash_rate<+0.2pt", approve="25")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.approved = False
+
+    @rule()
+    def somebody_approves(self) -> None:
+        waits = self.rollout.state is State.PAUSED and self.rollout.paused_for is PausedFor.APPROVAL
+        self.approved |= self.save(self.rollout, Approve()) and waits
+
+    @rule()
+    def somebody_advances_by_hand(self) -> None:
+        try:
+            step = next_step(self.rollout, self.plan, (), reason="now")
+        except AppError:
+            return
+        assert self.save(self.rollout, step)
+
+    @invariant()
+    def the_second_stage_has_an_approval(self) -> None:
+        assert self.rollout.stage == 0 or self.approved
+
+
+StoryWithApproval.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+TestStoryWithApproval = StoryWithApproval.TestCase
 Story.TestCase.settings = settings(max_examples=12, stateful_step_count=15, deadline=None)
 TestStory = Story.TestCase
