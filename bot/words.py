@@ -24,11 +24,12 @@ RELEASE_SYNONYMS = {
     "promote": "advance", "continue": "advance", "next": "advance", "abort": "halt", "stop": "halt",
     "undo": "rollback", "revert": "rollback", "back": "rollback", "unpause": "resume", "deploy": "start",
     "ship": "start", "launch": "start", "create": "start", "new": "start", "propose": "start",
-    "status": "show", "get": "show",
+    "status": "show", "get": "show", "limit": "throttle", "lift": "unthrottle", "freezes": "freeze",
     "accept": "approve", "ok": "approve", "decline": "reject", "deny": "reject", "ls": "list", "explain": "show",
 }  # fmt: skip
 RELEASE_VERBS = (
-    "list", "show", "start", "approve", "reject", "advance", "pause", "resume", "halt", "rollback", "kill", "cancel",
+    "list", "show", "start", "approve", "reject", "advance", "pause", "resume", "halt", "keep", "rollback", "kill",
+    "cancel", "freeze", "throttle", "unthrottle",
 )  # fmt: skip
 LISTING = {"ls": "list", "all": "list", "get": "show", "view": "show", "describe": "show"}
 
@@ -144,6 +145,14 @@ NOUNS: tuple[Noun, ...] = (
         synonyms={"post": "now", "send": "now", "plan": "schedule"},
         changes=frozenset({"now"}),
         summary="the week in one page",
+    ),
+    Noun(
+        name="undo",
+        verbs=("last",),
+        default="last",
+        bare="last",
+        changes=frozenset({"last"}),
+        summary="take back the last thing you changed, for ten minutes",
     ),
     Noun(
         name="role",

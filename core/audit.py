@@ -78,11 +78,15 @@ def verify(session: Session) -> str | None:
     return None
 
 
-def entries(session: Session, *, subject: str | None = None, limit: int = 50) -> tuple[Entry, ...]:
-    """Return the newest entries first, all or of one subject."""
+def entries(
+    session: Session, *, subject: str | None = None, who: str | None = None, limit: int = 50
+) -> tuple[Entry, ...]:
+    """Return the newest entries first: all, of one subject, or what one person did."""
     query = sa.select(AuditRow).order_by(AuditRow.position.desc()).limit(limit)
     if subject is not None:
         query = query.where(AuditRow.subject == subject)
+    if who is not None:
+        query = query.where(AuditRow.who == who)
     return tuple(_entry(row) for row in session.scalars(query))
 
 

@@ -50,6 +50,7 @@ from feedback.store_items import (
     add_installs,
     add_summaries,
 )
+from feedback.store_leaves import Arrival, arm_leaves, arrivals
 from feedback.store_periods import InstallRow, period_rows, reported
 from feedback.store_polls import (
     StoredPoll,
@@ -67,6 +68,7 @@ __all__ = [
     "AnswerChange",
     "AnswerCount",
     "ArmCell",
+    "Arrival",
     "ChoiceCount",
     "CohortArm",
     "Habits",
@@ -88,7 +90,9 @@ __all__ = [
     "apps_of_import",
     "arm_cells",
     "arm_cohort_cells",
+    "arm_leaves",
     "arm_rows",
+    "arrivals",
     "choice_counts",
     "corrections",
     "devices_seen",

@@ -79,7 +79,7 @@ def arm_cohort_cells(
     Raises: InvalidInputError: there is no such metric.
     """
     rows = _rows(session, app, release, metric, latency_edge)
-    return _by_cohort(rows, _devices(session, {row[0] for row in rows}))
+    return _by_cohort(rows, devices_of(session, {row[0] for row in rows}))
 
 
 def arm_rows(
@@ -90,7 +90,7 @@ def arm_rows(
     Raises: InvalidInputError: there is no such metric.
     """
     rows = _rows(session, app, release, metric, latency_edge)
-    devices = _devices(session, {row[0] for row in rows})
+    devices = devices_of(session, {row[0] for row in rows})
     return tuple((devices[context], arm, n, total) for context, arm, _install, n, total in rows)
 
 
@@ -176,7 +176,8 @@ def _baseline_p95(session: Session, wanted: Sequence[Any]) -> int | None:
     return quantile_bucket({row[0]: row[1] for row in found}, 0.95)
 
 
-def _devices(session: Session, contexts: Iterable[str]) -> dict[str, DeviceContext]:
+def devices_of(session: Session, contexts: Iterable[str]) -> dict[str, DeviceContext]:
+    """Return the devices that contexts stand for, by the context's id."""
     wanted = set(contexts)
     table = CONTEXTS
     rows = session.execute(sa.select(table.c.id, *(table.c[field] for field in CONTEXT_FIELDS)))

@@ -15,6 +15,8 @@ INSTALL_HOURS: Final = "install_hours"
 LATENCY: Final = "latency"
 LATENCY_P95: Final = "latency_p95"
 CSAT: Final = "csat"
+CONFIDENCE: Final = "confidence"
+BATTERY: Final = "battery"
 METRICS: Final = (*HARMS, LATENCY_P95, CSAT)
 LOWER_IS_WORSE: Final = frozenset({CSAT})
 

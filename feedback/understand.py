@@ -6,6 +6,7 @@ Pure.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from feedback.questions import CHOOSING
 from feedback.responses import Answer, Arm, Consent, EventKind, PollEvent, Sender, context_id, stratum
 from feedback.telemetry import Summary
 from feedback.unpack import Parcel, Unreadable
-from feedback.wire import AcceleratorUse, AnswerGiven, Context, Event, Facts, Inference
+from feedback.wire import AcceleratorUse, AnswerGiven, Confidence, Context, Event, Facts, Inference
 
 # A request that took a minute to arrive (or was sent again) says nothing about the phone's clock.
 SKEW_TOLERATED: Final = timedelta(seconds=60)
@@ -273,8 +274,19 @@ def _extra(item: Inference) -> dict[str, Any]:
     """Return what is kept of a roll-up but not counted by."""
     names = ("accelerator", "confidence", "outputs", "peak_rss_mb", "battery_pct", "thermal", "update")
     extra = {name: getattr(item, name) for name in names if getattr(item, name) is not None}
+    if item.confidence and (mean := _mean(item.confidence)) is not None:
+        extra["confidence_mean"] = mean
     if item.errors.model_load:
         extra["model_load_errors"] = item.errors.model_load
     if item.latency_ms:
         extra["latency_ms"] = {"sum": item.latency_ms.sum, "max": item.latency_ms.max}
     return cast(dict[str, Any], msgspec.to_builtins(extra))
+
+
+def _mean(histogram: Confidence) -> float | None:
+    """Return the mean of the bins' middles; None when nothing was counted or the edges are no confidences (0..1)."""
+    counted = sum(histogram.counts)
+    if not counted or not all(0 <= edge <= 1 for edge in histogram.edges):
+        return None
+    middles = ((low + high) / 2 for low, high in itertools.pairwise(histogram.edges))
+    return round(sum(n * middle for n, middle in zip(histogram.counts, middles, strict=True)) / counted, 4)

@@ -20,6 +20,8 @@ class PausedFor(StrEnum):
     GUARDRAIL = "guardrail"
     SRM = "srm"
     FREEZE = "freeze"
+    INSTALLS = "installs"
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +108,24 @@ class Supersede:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """Take back a halt or an approval, back to the `state` before it."""
+
+    reason: str
+    state: str
+    paused_for: str | None = None
+
+
 Decision: TypeAlias = Hold | Advance | Pause | Resume | Halt | RollBack | Complete
-Act: TypeAlias = Decision | Submit | Approve | Reject | Cancel | Kill | Supersede
+Act: TypeAlias = Decision | Submit | Approve | Reject | Cancel | Kill | Supersede | Undo
 
 WORDS: Final[Mapping[type[Act], str]] = MappingProxyType(
     {
         Advance: "be advanced", Pause: "be paused", Halt: "be halted", RollBack: "be rolled back", Kill: "be killed",
         Complete: "be completed", Submit: "be submitted", Approve: "be approved", Reject: "be rejected",
         Resume: "be resumed", Cancel: "be cancelled", Supersede: "be superseded",
+        Undo: "be taken back",
     }
 )  # fmt: skip
 

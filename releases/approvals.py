@@ -94,3 +94,9 @@ def require(session: Session, release: Release, before: Rollout, after: Rollout)
     if waiting is not None and waiting.missing:
         raise NotAllowedError(f"{len(waiting.by)} of {waiting.needed} people have approved {release.name}; "
                               f"{waiting.missing} more must.")  # fmt: skip
+
+
+def withdraw(session: Session, release: Release, *, by: str) -> None:
+    """Take back a person's approval of the plan; those of others stand."""
+    mine = (ApprovalRow.release_id == release.id, ApprovalRow.subject == release.plan_hash, ApprovalRow.by == by)
+    session.execute(sa.delete(ApprovalRow).where(*mine))

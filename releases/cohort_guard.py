@@ -3,12 +3,17 @@ cohort and guardrail.
 
 Every pair has its own e-process, so it may be looked at every minute; e-BH says which are alarms, whatever the
 dependence between overlapping cohorts (Wang and Ramdas 2022, doi:10.1111/rssb.12489). When nothing is wrong anywhere,
-an alarm ever is as rare as `alpha`. The strongest alarm is stopped alone only if everybody outside it is sound. Pure.
+an alarm ever is as rare as `alpha`. The strongest alarm is stopped alone only if everybody outside it is sound.
+
+Harm in a cohort is harm in the release, and the release as a whole is often the first to fail: it is one test, not
+hundreds. Then something is wrong, and only where is asked (`whole_fails`): a cohort that fails by itself is stopped
+alone if nothing at all speaks against everybody else. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +23,7 @@ from core.device import DeviceContext
 from core.segments import Is, Segment, all_of, comparison
 from releases.breach import CohortBreach
 from releases.cohort_evidence import evidence_of
+from releases.guardrails import ALPHA as WHOLE_ALPHA
 from releases.guardrails import LEAST_PER_ARM, Finding, Guardrail, Verdict, judge, judge_all
 from releases.leaves import Flags, Leaf, N, Table, tabulate
 from releases.measurements import Measurement
@@ -44,25 +50,30 @@ def find_breach(
     leaves: Iterable[Leaf] | Table,
     *,
     stopped: Sequence[CohortStop] = (),
+    left_out: Sequence[Segment] = (),
+    may_name: Callable[[Segment], bool] = lambda _: True,
+    whole_fails: bool = False,
     alpha: float = ALPHA,
     by: Sequence[tuple[str, ...]] = BY,
 ) -> CohortBreach | None:
     """Return the cohort to stop now, None when none breaks a guardrail or the matter is not one cohort's.
 
     A cohort that was halted is judged on, because a guardrail may want its holders back; one that was rolled back is
-    left out, as are both of them from everybody else's numbers.
+    left out, as are both of them from everybody else's numbers, and the segments `left_out`. A cohort that `may_name`
+    refuses (it is too few people) is never stopped.
     """
     table = leaves if isinstance(leaves, Table) else tabulate(leaves)
-    sound = table.rows(without=[stop.segment for stop in stopped])
-    halted = [(stop.segment, table.rows(where=stop.segment)) for stop in stopped if not stop.returns]
-    cohorts = [*cohorts_of(table, sound, by=by), *halted]
-    alarms, hypotheses, threshold = _alarms(guardrails, table, cohorts, alpha)
+    sound = table.rows(without=[*(stop.segment for stop in stopped), *left_out])
+    halted = [(stop.segment, table.rows(where=stop.segment)) for stop in stopped
+              if not stop.returns and stop.segment not in left_out]  # fmt: skip
+    cohorts = [each for each in (*cohorts_of(table, sound, by=by), *halted) if may_name(each[0])]
+    alarms, hypotheses, threshold = _alarms(guardrails, table, cohorts, alpha, whole_fails=whole_fails)
     already = {stop.segment for stop in stopped}
     for alarm in alarms:
         if alarm.cohort in already and alarm.guardrail.on_fail != "rollback":
             continue
         rest = _rest(guardrails, table, sound, alarm, alarms)
-        if rest is None:
+        if rest is None or (whole_fails and any(finding.verdict is not Verdict.PASS for finding in rest)):
             continue
         measurement = _of(table.measure(alarm.rows), alarm.guardrail.metric)
         found = judge(alarm.guardrail, measurement, alpha=min(1.0, 1 / threshold))
@@ -104,9 +115,17 @@ def cohorts_of(table: Table, rows: Flags, *, by: Sequence[tuple[str, ...]] = BY)
 
 
 def _alarms(
-    guardrails: Sequence[Guardrail], table: Table, cohorts: Sequence[tuple[Segment, Flags]], alpha: float
+    guardrails: Sequence[Guardrail],
+    table: Table,
+    cohorts: Sequence[tuple[Segment, Flags]],
+    alpha: float,
+    *,
+    whole_fails: bool,
 ) -> tuple[list[_Alarm], int, float]:
-    """Return the alarms of e-BH, the strongest first, how many pairs were looked at, and the e-value it took."""
+    """Return the alarms of e-BH, the strongest first, how many pairs were looked at, and the e-value it took.
+
+    When the whole has failed, what fails at the whole's own e-value is an alarm.
+    """
     judged = [guardrail for guardrail in guardrails if guardrail.metric in table.sums]
     if not cohorts or not judged:
         return [], 0, 1 / alpha
@@ -118,6 +137,9 @@ def _alarms(
     ]
     found.sort(key=lambda alarm: (-alarm.log_e, _conditions(alarm.cohort)))
     hypotheses = len(found)
+    if whole_fails:
+        threshold = len(judged) / WHOLE_ALPHA
+        return [alarm for alarm in found if alarm.log_e >= math.log(threshold)], hypotheses, threshold
     needed = [np.log(hypotheses / (alpha * k)) for k in range(1, hypotheses + 1)]
     rejected = max((k for k, alarm in enumerate(found, start=1) if alarm.log_e >= needed[k - 1]), default=0)
     threshold = hypotheses / (alpha * max(1, rejected))

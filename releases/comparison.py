@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from releases.eprocess import Effect, difference_of_means, difference_of_rates
-from releases.guardrails import ALPHA, METRICS, Finding, Guardrail, Verdict, judge_all
+from releases.guardrails import ALPHA, Finding, Guardrail, Verdict, about, judge_all
 from releases.measurements import Arm, Measurement, Stratum
 from releases.plan import Release
 from releases.wording import count, percent, points, signed
@@ -42,11 +42,11 @@ class Contrast:
         if self.low <= 0 <= self.high:
             return "neither"
         is_lower = self.effect < 0
-        return "candidate" if is_lower == (METRICS[self.metric].better == "lower") else "rival"
+        return "candidate" if is_lower == (about(self.metric).better == "lower") else "rival"
 
     @property
     def sentence(self) -> str:
-        metric = METRICS[self.metric]
+        metric = about(self.metric)
         is_share = metric.is_share
         size, show = (points, percent) if is_share else (_plain, _plain)
         shown = [signed(size(abs(value)), value) for value in (self.effect, self.low, self.high)]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final, get_args
 
 from core.errors import InvalidInputError, Problem
-from releases.guardrails import METRICS, Guardrail, OnFail
+from releases.guardrails import METRICS, Guardrail, OnFail, metric_of
 
 NONE: Final = "none"
 _CLAUSE: Final = re.compile(
@@ -61,10 +61,10 @@ def _read(clause: str, problems: list[Problem]) -> Guardrail | None:
         problems.append(Problem("", f"{clause!r} must read like crash_rate<+0.2pt, latency_p95<+10% or csat>-5pt"))
         return None
     name, sign, plus, number, unit, on_fail = found.groups()
-    metric = METRICS.get(name)
+    metric = metric_of(name)
     if metric is None:
         close = difflib.get_close_matches(name, METRICS, n=1)
-        hint = f"did you mean {close[0]}?" if close else "known are " + ", ".join(METRICS)
+        hint = f"did you mean {close[0]}?" if close else "known are " + ", ".join((*METRICS, "over_100ms"))
         problems.append(Problem("", f"no metric is called {name!r}; {hint}"))
         return None
     before = len(problems)

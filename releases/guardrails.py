@@ -8,6 +8,7 @@ against the candidate. Too little in either arm is NO_DATA, which never advances
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,8 +29,8 @@ from releases.measurements import Arm, Evidence, Kind, Measurement, Stratum, evi
 from releases.wording import count, percent, points, signed
 
 __all__ = [
-    "METRICS", "Arm", "Evidence", "Finding", "Guardrail", "Measurement", "Metric", "Stratum", "Verdict",
-    "evidence", "judge", "judge_all", "worst",
+    "METRICS", "Arm", "Evidence", "Finding", "Guardrail", "Measurement", "Metric", "Stratum", "Verdict", "about",
+    "evidence", "judge", "judge_all", "metric_of", "over_ms", "worst",
 ]  # fmt: skip
 
 ALPHA: Final = 0.05
@@ -63,8 +64,34 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         "invalid_rate": Metric(title="Invalid input rate", better="lower"),
         "latency_p95": Metric(title="p95 latency", better="lower", is_share=False, unit=" ms"),
         "csat": Metric(title="CSAT", better="higher"),
+        "low_rating_rate": Metric(title="Low ratings", better="lower"),
+        "confidence": Metric(title="Mean confidence", better="higher"),
+        "battery": Metric(title="Battery use per hour", better="lower"),
+        "lost_rate": Metric(title="Lost installs", better="lower"),
     }
 )
+"""Besides these there is `over_100ms`: the share of install-hours whose p95 latency is over so many milliseconds."""
+_OVER: Final = re.compile(r"over_([1-9]\d{0,4})ms")
+
+
+def over_ms(metric: str) -> int | None:
+    """Return the limit of `over_100ms`, None of any other metric."""
+    found = _OVER.fullmatch(metric)
+    return int(found[1]) if found else None
+
+
+def metric_of(name: str) -> Metric | None:
+    """Return the metric called so, None if there is none."""
+    limit = over_ms(name)
+    return METRICS.get(name) if limit is None else Metric(title=f"p95 over {limit} ms", better="lower")
+
+
+def about(metric: str) -> Metric:
+    """Return the metric of a guardrail. Raises: KeyError: there is none."""
+    found = metric_of(metric)
+    if found is None:
+        raise KeyError(metric)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +105,11 @@ class Guardrail:
 
     @property
     def better(self) -> Better:
-        return METRICS[self.metric].better
+        return self.about.better
+
+    @property
+    def about(self) -> Metric:
+        return about(self.metric)
 
     @property
     def allowed(self) -> str:
@@ -229,7 +260,7 @@ def _is_beyond(guardrail: Guardrail, measurement: Measurement, effect: Effect, *
 
 
 def _no_data(guardrail: Guardrail, baseline: Arm, candidate: Arm) -> Finding:
-    title = METRICS[guardrail.metric].title
+    title = guardrail.about.title
     sentence = (f"{title}: too little to judge, {count(candidate.n)} on the candidate and {count(baseline.n)} on the "
                 f"baseline; {LEAST_PER_ARM} of each are needed.")  # fmt: skip
     return Finding(guardrail=guardrail, verdict=Verdict.NO_DATA, sentence=sentence, n_baseline=baseline.n,
@@ -261,7 +292,7 @@ _ENDINGS: Final = {
 def _sentence(
     guardrail: Guardrail, kind: Kind, verdict: Verdict, values: tuple[float, ...], effect: Effect, *, relative: bool
 ) -> str:
-    metric = METRICS[guardrail.metric]
+    metric = guardrail.about
     in_percent = kind == "rate" or (metric.is_share and kind == "mean")
     baseline, candidate = (percent(value) if in_percent else f"{value:.3g}{metric.unit}" for value in values)
     size = percent if relative else points

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from core.device import DeviceContext
 from core.segments import EVERYONE, Segment, matches
-from releases.measurements import Arm, Kind, Measurement, Stratum
+from releases.measurements import Arm, ArmName, Kind, Measurement, Stratum
+
+__all__ = ["ARMS", "ArmName", "Flags", "Leaf", "Numbers", "Table", "tabulate"]
 
 Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-ArmName = Literal["baseline", "candidate"]
 ARMS: Final[tuple[ArmName, ...]] = ("baseline", "candidate")
 N, TOTAL, SQUARES = range(3)
 

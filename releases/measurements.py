@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 Kind = Literal["rate", "mean", "log_mean"]
+ArmName = Literal["baseline", "candidate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class Evidence:
     """What phones told in the current stage: installs of each arm and the newest hour of the candidate's.
 
     `unequal` says that the arms do not have the sizes they should (srm.SampleRatio.sentence), None that they do.
+    `lost` says that more installs are lost on the candidate than on the baseline; `blocked` what else forbids to widen.
     """
 
     baseline_installs: int = 0
@@ -63,11 +65,14 @@ class Evidence:
     newest: datetime | None = None
     holders: int | None = None
     unequal: str | None = None
+    lost: str | None = None
+    blocked: str | None = None
 
 
 def evidence(
-    measurements: Iterable[Measurement], *, since: datetime, holders: int | None = None, unequal: str | None = None
-) -> Evidence:
+    measurements: Iterable[Measurement], *, since: datetime, holders: int | None = None, unequal: str | None = None,
+    lost: str | None = None,
+) -> Evidence:  # fmt: skip
     """Return what was seen since a stage began, from cells alone.
 
     An install counts at most once in a cell, so the fullest hour is a number of distinct installs that were certainly
@@ -88,5 +93,5 @@ def evidence(
                 newest = max(newest or hour, hour)
     return Evidence(
         baseline_installs=most["baseline"], candidate_installs=most["candidate"], newest=newest, holders=holders,
-        unequal=unequal,
+        unequal=unequal, lost=lost,
     )  # fmt: skip

@@ -41,6 +41,7 @@ from releases.states import (
     State,
     Submit,
     Supersede,
+    Undo,
     allowed_acts,
     apply,
     approval_subject,
@@ -51,8 +52,8 @@ from releases.wording import count, duration, share
 __all__ = [
     "COHORT_STATES", "LIVE", "TABLE", "TERMINAL", "WATCHED", "Act", "Advance", "Approve", "Cancel", "CohortBreach",
     "CohortStop", "Complete", "Decision", "Evidence", "Frozen", "Halt", "Hold", "Kill", "Pause", "PausedFor", "Reject",
-    "Resume", "RollBack", "Rollout", "State", "Submit", "Supersede", "allowed_acts", "apply", "approval_subject",
-    "decide", "draft", "next_step",
+    "Resume", "RollBack", "Rollout", "State", "Submit", "Supersede", "Undo", "allowed_acts", "apply",
+    "approval_subject", "decide", "draft", "next_step",
 ]  # fmt: skip
 
 FRESH_WITHIN: Final = timedelta(hours=6)
@@ -80,6 +81,8 @@ def decide(
                 return Hold(reason=f"starts in {duration(plan.starts_at - now)}")
             if frozen:
                 return Hold(reason=frozen.sentence)
+            if evidence.blocked:
+                return Hold(reason=evidence.blocked)
             return Advance(stage=0, reason=f"started at {share(plan.stages[0].percent)}")
         case State.PROGRESSING:
             found = _breach(rollout, plan, findings, cohort) or _unequal(rollout, evidence)
@@ -164,10 +167,12 @@ def _stop_cohort(rollout: Rollout, breach: CohortBreach) -> Halt | RollBack | No
 
 
 def _unequal(rollout: Rollout, evidence: Evidence) -> Pause | None:
-    """Pause once a stage for a sample-ratio mismatch; a person who resumes knows of it."""
-    if evidence.unequal is None or rollout.unequal == rollout.stage:
+    """Pause once a stage for a sample-ratio mismatch or lost installs; a person who resumes knows of it."""
+    if rollout.unequal == rollout.stage:
         return None
-    return Pause(reason=evidence.unequal, why=PausedFor.SRM)
+    if evidence.unequal is not None:
+        return Pause(reason=evidence.unequal, why=PausedFor.SRM)
+    return Pause(reason=evidence.lost, why=PausedFor.INSTALLS) if evidence.lost is not None else None
 
 
 def _paused(rollout: Rollout, frozen: Frozen | None) -> Hold | Resume:
@@ -226,7 +231,9 @@ def _missing(
     if evidence.newest is None or now - evidence.newest > FRESH_WITHIN + timedelta(hours=1):
         return PausedFor.NO_DATA, f"no telemetry from the candidate for {duration(FRESH_WITHIN)}"
     unclear = next((finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE), None)
-    return (PausedFor.INCONCLUSIVE, unclear.sentence) if unclear else None
+    if unclear:
+        return PausedFor.INCONCLUSIVE, unclear.sentence
+    return (PausedFor.BLOCKED, evidence.blocked) if evidence.blocked else None
 
 
 def _way_back(rollout: Rollout, plan: Plan, now: datetime, evidence: Evidence) -> Hold | Complete:

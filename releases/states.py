@@ -34,12 +34,40 @@ from releases.acts import (
     RollBack,
     Submit,
     Supersede,
+    Undo,
 )
 
 __all__ = [
-    "COHORT_STATES", "LIVE", "TABLE", "TERMINAL", "WATCHED", "Act", "Advance", "Approve", "Cancel", "CohortStop",
-    "Complete", "Decision", "Halt", "Hold", "Kill", "Pause", "PausedFor", "Reject", "Resume", "RollBack", "Rollout",
-    "State", "Submit", "Supersede", "allowed_acts", "apply", "approval_subject", "draft",
+    "COHORT_STATES",
+    "LIVE",
+    "TABLE",
+    "TERMINAL",
+    "UNDONE",
+    "WATCHED",
+    "Act",
+    "Advance",
+    "Approve",
+    "Cancel",
+    "CohortStop",
+    "Complete",
+    "Decision",
+    "Halt",
+    "Hold",
+    "Kill",
+    "Pause",
+    "PausedFor",
+    "Reject",
+    "Resume",
+    "RollBack",
+    "Rollout",
+    "State",
+    "Submit",
+    "Supersede",
+    "Undo",
+    "allowed_acts",
+    "apply",
+    "approval_subject",
+    "draft",
 ]  # fmt: skip
 
 
@@ -81,7 +109,7 @@ class Rollout:
 
     `cleared`: the highest stage that people allowed to begin. `reason` is why it is in this state, a sentence.
     `stopped`: cohorts that are halted or rolled back alone. `unequal`: the stage at which a person went on although
-    the arms are unequal in size.
+    the arms are unequal in size or the candidate lost installs.
     """
 
     release_id: str
@@ -138,6 +166,12 @@ TABLE: Final[Mapping[tuple[State, type[Act]], State]] = MappingProxyType(
 COHORT_STATES: Final = frozenset({State.PROGRESSING, State.PAUSED, State.HALTED, State.COMPLETED})
 """States in which one cohort may be halted, rolled back or resumed; none of it changes the release's state."""
 
+UNDONE: Final = frozenset(
+    {(_S.HALTED, _S.PROGRESSING), (_S.HALTED, _S.PAUSED), (_S.HALTED, _S.COMPLETED),
+     (_S.SCHEDULED, _S.AWAITING_APPROVAL)}
+)  # fmt: skip
+"""(state, the one before it) where who led there may take it back; the shell says for how long."""
+
 
 def draft(release_id: str, *, now: datetime) -> Rollout:
     return Rollout(release_id=release_id, state=State.DRAFT, stage=0, since=now, stage_since=now)
@@ -171,6 +205,8 @@ def apply(rollout: Rollout, act: Act, now: datetime) -> Rollout:
     """
     if isinstance(act, Hold):
         return rollout
+    if isinstance(act, Undo):
+        return _taken_back(rollout, act, now)
     if isinstance(act, Halt | RollBack | Resume) and act.cohort is not None:
         return _apply_to_cohort(rollout, act, act.cohort, now)
     target = TABLE.get((rollout.state, type(act)))
@@ -188,7 +224,7 @@ def apply(rollout: Rollout, act: Act, now: datetime) -> Rollout:
             return replace(after, paused_for=why)
         case Resume() if rollout.paused_for is PausedFor.APPROVAL:
             raise NotAllowedError("The next stage waits for an approval; resuming does not give it.")
-        case Resume() if rollout.paused_for is PausedFor.SRM:
+        case Resume() if rollout.paused_for in (PausedFor.SRM, PausedFor.INSTALLS):
             return replace(after, unequal=rollout.stage)
         case Approve():
             return _approved(rollout, after, now)
@@ -212,6 +248,16 @@ def _approved(before: Rollout, after: Rollout, now: datetime) -> Rollout:
         return replace(after, cleared=before.stage + 1)
     # After a halt the stage is watched for its whole bake again.
     return replace(after, stage_since=now) if before.state is State.HALTED else after
+
+
+def _taken_back(rollout: Rollout, act: Undo, now: datetime) -> Rollout:
+    state = State(act.state)
+    if (rollout.state, state) not in UNDONE:
+        _refuse(rollout, act)
+    why = PausedFor(act.paused_for) if state is State.PAUSED and act.paused_for else None
+    if state is State.PAUSED and why is None:
+        why = PausedFor.MANUAL
+    return replace(rollout, state=state, revision=rollout.revision + 1, reason=act.reason, paused_for=why, since=now)
 
 
 def _apply_to_cohort(before: Rollout, act: Halt | RollBack | Resume, cohort: Segment, now: datetime) -> Rollout:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from core.errors import ConflictError, InvalidInputError, NotFoundError, Problem
 from core.ids import new_id
 from releases import plan as plans
-from releases.approvals import Pending, approve, approvers, pending, require
+from releases.approvals import Pending, approve, approvers, pending, require, withdraw
 from releases.artifact_store import current_baselines, find_artifacts, quarantine
 from releases.artifacts import Artifact
 from releases.counters import bump
@@ -31,6 +31,7 @@ from releases.tables import ReleaseEventRow, ReleaseRow, RolloutRow
 __all__ = [
     "Event", "Pending", "add_event", "approve", "approvers", "create_release", "history", "live_releases",
     "load_release", "load_rollout", "open_releases", "pending", "recent_releases", "save_rollout", "stood_releases",
+    "withdraw",
 ]  # fmt: skip
 
 REFERENCE = re.compile(r"[rR]?(\d{1,9})")
@@ -134,8 +135,10 @@ def recent_releases(
     return _with_rollouts(session, RolloutRow.since >= since, app=app)[-limit:]
 
 
-def save_rollout(session: Session, before: Rollout, after: Rollout) -> None:
+def save_rollout(session: Session, before: Rollout, after: Rollout, *, is_taken_back: bool = False) -> None:
     """Write the rollout down if nobody else did in between; the same rollout twice is nothing to save.
+
+    What is taken back needs no approval: it was as it is again.
 
     Rolling back quarantines the candidate's files for good; starting supersedes the release that completed before.
     Raises: ConflictError: the revision moved on, another release of the model runs, or it would widen in a freeze;
@@ -147,7 +150,8 @@ def save_rollout(session: Session, before: Rollout, after: Rollout) -> None:
     starts = before.state is State.SCHEDULED and after.state is State.PROGRESSING
     if starts or after.stage > before.stage:
         _require_thaw(session, release, now=after.stage_since)
-    require(session, release, before, after)
+    if not is_taken_back:
+        require(session, release, before, after)
     changes: dict[str, Any] = {"slot": f"{release.app}/{release.model}" if after.state in LIVE else None}
     changes |= {"started_at": after.since} if starts else {}
     changes |= {"completed_at": after.since} if after.state is State.COMPLETED else {}

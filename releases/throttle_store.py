@@ -35,15 +35,15 @@ def set_throttle(session: Session, throttle: Throttle, *, app: str, model: str, 
     return replace(throttle, name=f"T{number}")
 
 
-def lift_throttle(session: Session, ref: str, *, app: str, by: str, now: datetime) -> Throttle:
-    """Raises: NotFoundError."""
+def lift_throttle(session: Session, ref: str, *, app: str, by: str, now: datetime) -> tuple[str, Throttle]:
+    """Lift "T1"; return the model it was set on and what it was. Raises: NotFoundError."""
     number = REFERENCE.fullmatch(ref.strip())
     row = session.get(ThrottleRow, int(number[1])) if number else None
     if row is None or row.app != app or row.lifted_at is not None:
-        raise NotFoundError(f"There is no throttle {ref}.")
+        raise NotFoundError(f"There is no throttle {ref}; `/muster release throttle MODEL` shows them.")
     row.lifted_by, row.lifted_at = by, now
     bump(session, "catalog")
-    return _throttle(row)
+    return row.model, _throttle(row)
 
 
 def throttles_of(session: Session, *, app: str, model: str) -> tuple[Throttle, ...]:

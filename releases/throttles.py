@@ -7,9 +7,10 @@ instead, or runs the model it was built with). Where several fit a device the st
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
+from core import segments
 from core.device import DeviceContext
 from core.errors import InvalidInputError, Problem
 from core.segments import EVERYONE, Segment, matches
@@ -62,3 +63,14 @@ def for_device(throttles: Iterable[Throttle], device: DeviceContext) -> Throttle
     names = ", ".join(throttle.name for throttle in fitting if throttle.name)
     return Throttle(segment=strictest.segment, per_minute=min(rates, default=None), runs=strictest.runs,
                     name=names or None, reason=strictest.reason)  # fmt: skip
+
+
+def for_segment(throttle: Throttle, segment: Segment) -> Throttle:
+    return replace(throttle, segment=segment)
+
+
+def facts_of(model: str, throttle: Throttle) -> dict[str, object]:
+    """Return what the audit log keeps of a throttle: enough to set it again."""
+    where = None if throttle.segment == EVERYONE else segments.text(throttle.segment)
+    return {"model": model, "per_minute": throttle.per_minute, "runs": throttle.runs, "where": where,
+            "reason": throttle.reason}  # fmt: skip

@@ -1,4 +1,4 @@
-"""`release start kws@1.4.0 to=… | show R12 | approve | advance | pause | resume | halt | rollback | kill | cancel`."""
+"""`release start kws@1.4.0 to=… | show R12 | approve | advance | pause | resume | halt | keep | rollback | kill`, …"""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from datetime import timedelta
 from functools import partial
 
 from bot import permissions
+from bot.commands import freezes, throttles
 from bot.context import Context
 from bot.flows import acts, proposal
 from bot.flows.acts import Wish
+from bot.flows.keep import keep
 from bot.flows.release_card import card_facts
 from bot.request import Request, all_of
 from bot.views import figures
@@ -16,8 +18,10 @@ from bot.views import forecast as forecast_views
 from bot.views import release as card_views
 from bot.views import release_news as views
 from bot.views.blocks import Message, escape
+from core import values
 from core.db import reading
 from core.errors import InvalidInputError, Problem
+from core.segments import Segment
 from releases import store
 from releases.plan import Release
 from releases.store import Event
@@ -27,8 +31,16 @@ HISTORY = 8
 DONE = {
     "approve": "is approved", "reject": "is rejected", "advance": "goes on", "pause": "is paused",
     "resume": "goes on", "cancel": "is cancelled", "halt": "is halted", "rollback": "is being rolled back",
-    "kill": "is killed: every install is told to return now",
+    "keep": "stays halted", "kill": "is killed: every install is told to return now",
 }  # fmt: skip
+
+COHORT_DONE = {
+    "halt": ("is halted", "no further install of it gets {new}; those that have it keep it"),
+    "rollback": ("is being rolled back", "its installs return to {old} and are never offered {new} again"),
+    "keep": ("stays halted", "no further install of it gets {new}"),
+    "resume": ("goes on", "its installs are offered {new} again"),
+}
+TAKES = {"approve": ("seen",), "advance": ("stage",), **dict.fromkeys(COHORT_DONE, ("where",))}
 
 
 def run(ctx: Context, request: Request) -> Message:
@@ -39,6 +51,12 @@ def run(ctx: Context, request: Request) -> Message:
             return _show(ctx, request)
         case "start":
             return _start(ctx, request)
+        case "freeze":
+            return freezes.run(ctx, request)
+        case "throttle":
+            return throttles.throttle(ctx, request)
+        case "unthrottle":
+            return throttles.unthrottle(ctx, request)
         case _:
             return _act(ctx, request)
 
@@ -87,7 +105,7 @@ def _again(error: InvalidInputError) -> None:
 
 
 def _act(ctx: Context, request: Request) -> Message:
-    request.only("reason", *{"approve": ("seen",), "advance": ("stage",)}.get(request.verb, ()))
+    request.only("reason", *TAKES.get(request.verb, ()))
     wish = Wish(
         verb=request.verb,
         ref=request.needed_target(f"{ctx.settings.slack_command} release {request.verb} R12"),
@@ -95,14 +113,21 @@ def _act(ctx: Context, request: Request) -> Message:
         reason=request.options.get("reason"),
         stage=_stage(request.options.get("stage")),
         seen=request.options.get("seen"),
+        where=_cohort(request.options.get("where")),
         delivery=request.delivery,
     )
-    outcome = acts.act(ctx, wish, now=ctx.clock(), dry_run=request.is_dry_run)
+    carry = keep if request.verb == "keep" else acts.act
+    outcome = carry(ctx, wish, now=ctx.clock(), dry_run=request.is_dry_run)
     if outcome.late is not None:
         return views.late(outcome.release, outcome.rollout, outcome.late)
+    if outcome.waits:
+        return views.approved_in_part(outcome.release, outcome.waits, by=wish.by, is_dry_run=request.is_dry_run)
+    if wish.where is not None:
+        words = COHORT_DONE[request.verb]
+        return views.cohort_done(outcome.release, wish.where, words, by=wish.by, is_dry_run=request.is_dry_run)
     if request.is_dry_run:
         return views.would(outcome.release, outcome.rollout)
-    return views.done(outcome.release, outcome.rollout, DONE[request.verb], by=request.person.id)
+    return views.done(outcome.release, outcome.rollout, DONE[request.verb], by=wish.by)
 
 
 def _ask(ctx: Context, request: Request, release: Release) -> str:
@@ -126,6 +151,10 @@ def _stage(text: str | None) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 4:
         raise InvalidInputError(Problem("stage", f"must be the number of a stage, such as 2, not {text}"))
     return int(text)
+
+
+def _cohort(text: str | None) -> Segment | None:
+    return None if text is None else values.segment(text)
 
 
 def _line(event: Event) -> str:

@@ -14,14 +14,18 @@ from sqlalchemy.orm import Session
 
 from bot import permissions
 from bot.context import Context
-from bot.flows.measure import look
-from bot.flows.release import carry_out
+from bot.flows.look import LAST_WEEK, look
+from bot.flows.release import carry_out, note_approval
 from bot.flows.release_card import approval_mark
 from bot.permissions import ANY_ROLE, Role
 from bot.views.release import BY_HAND, who
+from core import segments
 from core.db import reading
-from core.errors import ConflictError, NotAllowedError
+from core.errors import ConflictError, InvalidInputError, NotAllowedError, Problem
+from core.segments import Segment, matches
+from feedback import store as feedback
 from releases import store
+from releases.freeze_store import frozen
 from releases.guardrails import Finding
 from releases.plan import Release
 from releases.rollout import (
@@ -29,6 +33,7 @@ from releases.rollout import (
     Advance,
     Approve,
     Cancel,
+    Frozen,
     Halt,
     Kill,
     Pause,
@@ -42,6 +47,7 @@ from releases.rollout import (
     next_step,
 )
 from releases.store import Event
+from releases.wording import count
 
 TRIES: Final = 5
 ROLES: Final[Mapping[str, Sequence[Role]]] = {
@@ -62,7 +68,10 @@ ALREADY: Final[Mapping[str, frozenset[State]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What somebody wants: `stage` (from 1) and `seen` are what the button was shown for, when it was one."""
+    """What somebody wants: `stage` (from 1) and `seen` are what the button was shown for, when it was one.
+
+    `where`: the one cohort that is meant.
+    """
 
     verb: str
     ref: str
@@ -70,16 +79,21 @@ class Wish:
     reason: str | None = None
     stage: int | None = None
     seen: str | None = None
+    where: Segment | None = None
     delivery: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of it. `late` says why nothing was changed; None when it was done (or would be, in a dry run)."""
+    """What came of it. `late` says why nothing was changed; None when it was done (or would be, in a dry run).
+
+    `waits`: the approval counts, and so many more people must approve.
+    """
 
     release: Release
     rollout: Rollout
     late: str | None = None
+    waits: int = 0
 
 
 class _RacedError(Exception):
@@ -92,7 +106,8 @@ def act(ctx: Context, wish: Wish, *, now: datetime, dry_run: bool = False) -> Ou
     Raises: NotAllowedError: names who can; NotFoundError; ConflictError: a guardrail is breached, or another release
         of the model runs.
     """
-    findings = _findings(ctx, wish) if wish.verb == "advance" else ()
+    _require_cohort(ctx, wish, now)
+    findings = _findings(ctx, wish, now) if wish.verb == "advance" else ()
     for left in reversed(range(TRIES)):
         try:
             with ctx.databases.control.begin() as session:
@@ -115,21 +130,60 @@ def _once(
     late = _late(wish, release, rollout)
     if late is not None:
         return Outcome(release=release, rollout=rollout, late=f"{late}{_by(wish, history)}")
-    step = _step(wish, release, rollout, findings)
+    ice = frozen(session, app=release.app, now=now) if wish.verb == "advance" else None
+    step = _step(wish, release, rollout, findings, ice)
     try:
         after = apply(rollout, step, now)
     except ConflictError as conflict:
         return Outcome(release=release, rollout=rollout, late=_named(conflict, release))
+    if isinstance(step, Approve):
+        missing, is_new = _approve(session, wish, release, rollout, now, dry_run=dry_run)
+        if missing:
+            others = f"{missing} more {'person' if missing == 1 else 'people'} must"
+            late = None if is_new else f"You have approved {release.name} already; {others}"
+            return Outcome(release=release, rollout=rollout, late=late, waits=missing)
     if dry_run:
         return Outcome(release=release, rollout=after)
-    if isinstance(step, Approve):
-        subject = approval_subject(rollout, release.plan_hash) or release.plan_hash
-        store.approve(session, release, rollout, by=wish.by, subject=subject, now=now)
     try:
         carry_out(session, release, rollout, step, by=wish.by, now=now, delivery=wish.delivery)
     except ConflictError as conflict:
         raise _RacedError(conflict.message) from conflict
     return Outcome(release=release, rollout=after)
+
+
+def _approve(
+    session: Session, wish: Wish, release: Release, rollout: Rollout, now: datetime, *, dry_run: bool
+) -> tuple[int, bool]:
+    """Write the approval down; return how many more it takes and whether this person's is new."""
+    subject = approval_subject(rollout, release.plan_hash) or release.plan_hash
+    waiting = store.pending(session, release, rollout, now=now)
+    is_new = waiting is None or wish.by not in waiting.by
+    with session.begin_nested() as savepoint:
+        missing = release.plan.approvals - store.approve(
+            session, release, rollout, by=wish.by, subject=subject, now=now
+        )
+        if dry_run:
+            savepoint.rollback()
+    if missing > 0 and is_new and not dry_run:
+        note_approval(session, release, rollout, by=wish.by, missing=missing, now=now, delivery=wish.delivery)
+    return max(0, missing), is_new
+
+
+def _require_cohort(ctx: Context, wish: Wish, now: datetime) -> None:
+    """Raises: InvalidInputError: the cohort is nobody that the release is for."""
+    if wish.where is None:
+        return
+    with reading(ctx.databases.control) as session:
+        release = store.load_release(session, wish.ref)
+    with reading(ctx.databases.ingest) as session:
+        seen = [device for _, device in feedback.installs_seen(session, app=release.app, since=now - LAST_WEEK)]
+    rule = segments.text(wish.where)
+    meant = [device for device in seen if matches(wish.where, device)]
+    if seen and not meant:
+        raise InvalidInputError(Problem("where", f"{rule} matches none of last week's {count(len(seen))} installs"))
+    if meant and not any(matches(release.plan.segment, device) for device in meant):
+        whom = segments.text(release.plan.segment)
+        raise InvalidInputError(Problem("where", f"{rule} gets nothing of {release.name}, which is for {whom}"))
 
 
 def _by(wish: Wish, history: Sequence[Event]) -> str:
@@ -163,7 +217,7 @@ def _late(wish: Wish, release: Release, rollout: Rollout) -> str | None:
         if mark is not None:
             is_old = wish.seen is not None and wish.seen != mark
             return f"{release.name} has changed since this was shown: look again" if is_old else None
-    if rollout.state in ALREADY.get(wish.verb, ()):
+    if wish.where is None and rollout.state in ALREADY.get(wish.verb, ()):
         word = "approved" if wish.verb == "approve" else rollout.state.replace("_", " ")
         return f"{release.name} is {word} already"
     if wish.verb == "advance" and wish.stage is not None and wish.stage != rollout.stage + 1:
@@ -171,12 +225,14 @@ def _late(wish: Wish, release: Release, rollout: Rollout) -> str | None:
     return None
 
 
-def _step(wish: Wish, release: Release, rollout: Rollout, findings: Sequence[Finding]) -> Act:
+def _step(wish: Wish, release: Release, rollout: Rollout, findings: Sequence[Finding], ice: Frozen | None) -> Act:
     """Return the act. Raises: as `next_step`."""
     reason = wish.reason or BY_HAND
     match wish.verb:
         case "advance" if rollout.state is State.PROGRESSING:
-            return next_step(rollout, release.plan, findings, reason=reason)
+            return next_step(rollout, release.plan, findings, reason=reason, frozen=ice)
+        case "advance" if ice is not None and rollout.state is State.SCHEDULED:
+            raise ConflictError(f"{release.name} cannot start: {ice.sentence}. Halt, roll back and kill still work.")
         case "advance":
             return Advance(stage=rollout.stage + 1, reason=reason)
         case "approve":
@@ -186,21 +242,21 @@ def _step(wish: Wish, release: Release, rollout: Rollout, findings: Sequence[Fin
         case "pause":
             return Pause(reason=reason)
         case "resume":
-            return Resume(reason=reason)
+            return Resume(reason=reason, cohort=wish.where)
         case "cancel":
             return Cancel(reason=reason)
         case "halt":
-            return Halt(reason=reason)
+            return Halt(reason=reason, cohort=wish.where)
         case "rollback":
-            return RollBack(reason=reason)
+            return RollBack(reason=reason, cohort=wish.where)
         case "kill":
             return Kill(reason=reason)
         case verb:
             raise ValueError(f"no such act: {verb}")
 
 
-def _findings(ctx: Context, wish: Wish) -> tuple[Finding, ...]:
+def _findings(ctx: Context, wish: Wish, now: datetime) -> tuple[Finding, ...]:
     with reading(ctx.databases.control) as session:
         release = store.load_release(session, wish.ref)
         rollout = store.load_rollout(session, release.id)
-    return look(ctx, release, rollout).findings
+    return look(ctx, release, rollout, now).findings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -11,14 +11,17 @@ from sqlalchemy.orm import Session
 
 from bot import tickets
 from bot.context import Context
+from bot.flows.look import Look
 from bot.flows.regressions import known_cohorts
 from bot.ticket_rules import Evidence, RegressionFacts
 from bot.views import figures
 from bot.views.release import WorseCohort
+from core import segments
 from core.db import reading
-from core.segments import EVERYONE
+from core.segments import EVERYONE, Segment
 from feedback import store as feedback
 from feedback.regressions import Regression, find_regressions, fingerprint, tally
+from feedback.telemetry import METRICS
 from releases import artifact_store
 from releases.guardrails import Finding, Verdict, worst
 from releases.plan import Release
@@ -42,76 +45,110 @@ class Breach:
         return {"fingerprints": [self.regression.fingerprint], "cohorts": msgspec.to_builtins(self.cohorts)}
 
 
-def investigate(
-    ctx: Context, release: Release, rollout: Rollout, act: Act, findings: Sequence[Finding], now: datetime
-) -> Breach | None:
+def investigate(ctx: Context, release: Release, rollout: Rollout, act: Act, seen: Look, now: datetime) -> Breach | None:
     """Return what is known of the breach that `act` answers; None when no guardrail failed."""
-    found = worst(findings)
+    if isinstance(act, Halt | RollBack) and act.cohort is not None:
+        return _of_cohort(ctx, release, rollout, act, seen, now) if seen.cohort is not None else None
+    found = worst(seen.findings)
     if found is None or found.verdict is not Verdict.FAIL or not isinstance(act, RollBack | Halt | Pause):
         return None
     regressions, quotes = _where(ctx, release, found.guardrail.metric, now)
     with reading(ctx.databases.control) as session:
-        cohort = _known_cohort(session, release, found.guardrail.metric)
-        files = artifact_store.find_artifacts(session, app=release.app, model=release.model)
+        cohort = _known_cohort(session, release, rollout, found.guardrail.metric)
     if cohort is None:
         cohort = regressions[0].cohort if regressions else ""
+    evidence = (*(_cohort_row(each) for each in regressions), *_finding_rows(seen.findings))
+    facts = _facts(ctx, release, rollout, found, cohort, now)
+    facts = replace(
+        facts,
+        sentence=_sentence(found, regressions),
+        done=f"{DONE[type(act)]} {facts.done}",
+        evidence=evidence,
+        verbatims=quotes,
+    )
+    return Breach(regression=facts, cohorts=tuple(_worse(each) for each in regressions))
+
+
+def _of_cohort(
+    ctx: Context, release: Release, rollout: Rollout, act: Halt | RollBack, seen: Look, now: datetime
+) -> Breach:
+    """Return the breach of one cohort; the other guardrails' rows tell that everybody else is sound."""
+    assert seen.cohort is not None
+    found, cohort = seen.cohort.finding, segments.text(seen.cohort.cohort)
+    facts = _facts(ctx, release, rollout, found, cohort, now)
+    facts = replace(
+        facts,
+        sentence=f"{seen.cohort.sentence} Everybody else is sound.",
+        done=f"{DONE[type(act)]} for {cohort} alone {facts.done} The release goes on without it.",
+        evidence=tuple(row for row in [_finding_row(found, cohort)] if row is not None),
+        verbatims=_quotes(ctx, release, seen.cohort.cohort, now),
+    )
+    return Breach(regression=facts, cohorts=_worse_of(found, cohort))
+
+
+def _facts(
+    ctx: Context, release: Release, rollout: Rollout, found: Finding, cohort: str, now: datetime
+) -> RegressionFacts:
+    with reading(ctx.databases.control) as session:
+        files = artifact_store.find_artifacts(session, app=release.app, model=release.model)
     stage, stages = release.plan.stages[rollout.stage], len(release.plan.stages)
     metric, version = found.guardrail.metric, release.candidate_version
     offered = (*release.baselines, *release.candidates)
-    facts = RegressionFacts(
+    return RegressionFacts(
         fingerprint=fingerprint(release.app, release.model, metric, cohort, version),
         app=release.app,
         model=release.model,
         metric=metric,
         cohort=cohort,
         first_bad_version=version,
-        sentence=_sentence(found, regressions),
+        sentence=found.sentence,
         baseline_version=release.baseline_version,
         release_id=release.id,
         release=release.name,
         stage=f"{rollout.stage + 1} of {stages} ({share(stage.percent)})",
-        done=f"{DONE[type(act)]} by Muster on {figures.moment(now)}, at {share(stage.percent)} of the installs.",
-        evidence=(*(_cohort_row(each) for each in regressions), *_finding_rows(findings)),
+        done=f"by Muster on {figures.moment(now)}, at {share(stage.percent)} of the installs.",
         artifacts=tuple((f"{file.version} {file.variant}", file.sha256) for file in files if file.sha256 in offered),
-        verbatims=quotes,
     )
-    return Breach(regression=facts, cohorts=tuple(_worse(each) for each in regressions))
 
 
 def _where(
     ctx: Context, release: Release, metric: str, now: datetime
 ) -> tuple[tuple[Regression, ...], tuple[str, ...]]:
     """Return the worst cohorts, and what people in the worst one wrote if they are enough to be shown."""
-    minimum = ctx.settings.minimum_cohort
+    if metric not in METRICS:
+        return (), ()
     with reading(ctx.databases.control) as session:
         known = known_cohorts(session, release, metric)
     with reading(ctx.databases.ingest) as session:
         rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
-        found = find_regressions(tally(rows), metric=metric, minimum=minimum, known=known)
-        where = found[0].segment if found else EVERYONE
+    found = find_regressions(tally(rows), metric=metric, minimum=ctx.settings.minimum_cohort, known=known)
+    return found, _quotes(ctx, release, found[0].segment if found else EVERYONE, now)
+
+
+def _quotes(ctx: Context, release: Release, where: Segment, now: datetime) -> tuple[str, ...]:
+    app, model, since = release.app, release.model, release.created_at
+    with reading(ctx.databases.ingest) as session:
         groups = feedback.answer_counts(
-            session,
-            app=release.app,
-            model=release.model,
-            attribute="platform",
-            where=where,
-            since=release.created_at,
-            until=now,
+            session, app=app, model=model, attribute="platform", where=where, since=since, until=now
         )
-        if sum(group.installs for group in groups) < minimum:
-            return found, ()
+        if sum(group.installs for group in groups) < ctx.settings.minimum_cohort:
+            return ()
         quotes = feedback.quotes(
-            session, app=release.app, model=release.model, key=ctx.settings.secret_key, where=where,
-            limit=VERBATIMS,
-            since=release.created_at, until=now,
+            session, app=app, model=model, key=ctx.settings.secret_key, where=where, limit=VERBATIMS, since=since,
+            until=now,
         )  # fmt: skip
-    return found, tuple(quote.text for quote in quotes)
+    return tuple(quote.text for quote in quotes)
 
 
-def _known_cohort(session: Session, release: Release, metric: str) -> str | None:
-    """Return the cohort that a ticket of this release is about already: halted, then rolled back, is one ticket."""
+def _known_cohort(session: Session, release: Release, rollout: Rollout, metric: str) -> str | None:
+    """Return the cohort that a ticket of this release is about already: halted, then rolled back, is one ticket.
+
+    A cohort that was stopped alone has a ticket of its own.
+    """
+    alone = {segments.text(stop.segment) for stop in rollout.stopped}
     for ticket in tickets.of_release(session, release.id):
-        if ticket.regression.metric == metric and ticket.regression.reported_by is None:
+        is_its = ticket.regression.metric == metric and ticket.regression.cohort not in alone
+        if is_its and ticket.regression.reported_by is None:
             return ticket.regression.cohort
     return None
 
@@ -152,16 +189,33 @@ def _cohort_row(regression: Regression) -> Evidence:
 
 def _finding_rows(findings: Sequence[Finding]) -> list[Evidence]:
     """Return every guardrail that failed, over everybody."""
-    rows = []
-    for finding in findings:
-        values = (finding.baseline, finding.candidate, finding.effect, finding.low, finding.high)
-        if finding.verdict is Verdict.FAIL and None not in values:
-            baseline, candidate, effect, low, high = (float(value or 0.0) for value in values)
-            rows.append(
-                Evidence(
-                    cohort="", metric=finding.guardrail.metric, baseline=baseline, candidate=candidate, effect=effect,
-                    low=low, high=high, n_baseline=finding.n_baseline, n_candidate=finding.n_candidate,
-                    relative=finding.relative,
-                )
-            )  # fmt: skip
-    return rows
+    failed = (finding for finding in findings if finding.verdict is Verdict.FAIL)
+    return [row for finding in failed if (row := _finding_row(finding, "")) is not None]
+
+
+def _finding_row(finding: Finding, cohort: str) -> Evidence | None:
+    values = (finding.baseline, finding.candidate, finding.effect, finding.low, finding.high)
+    if None in values:
+        return None
+    baseline, candidate, effect, low, high = (float(value or 0.0) for value in values)
+    return Evidence(
+        cohort=cohort, metric=finding.guardrail.metric, baseline=baseline, candidate=candidate, effect=effect,
+        low=low, high=high, n_baseline=finding.n_baseline, n_candidate=finding.n_candidate,
+        relative=finding.relative,
+    )  # fmt: skip
+
+
+def _worse_of(finding: Finding, cohort: str) -> tuple[WorseCohort, ...]:
+    if finding.baseline is None or finding.candidate is None:
+        return ()
+    return (
+        WorseCohort(
+            cohort=cohort,
+            metric=finding.guardrail.metric,
+            baseline=finding.baseline,
+            candidate=finding.candidate,
+            installs=finding.n_candidate,
+            is_share=finding.guardrail.about.is_share,
+            unit="install-hours",
+        ),
+    )

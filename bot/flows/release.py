@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from bot import cards, tickets
 from bot.context import Context
 from bot.flows.breach import Breach, investigate
-from bot.flows.measure import look
+from bot.flows.look import look
 from bot.flows.release_card import announce, refresh, show_card
 from bot.views.release_news import MUSTER
 from core import audit
@@ -19,6 +19,7 @@ from core.db import reading
 from core.engine import enqueue
 from core.errors import ConflictError
 from releases import store
+from releases.acts import facts_of
 from releases.plan import Release
 from releases.rollout import (
     Act,
@@ -38,8 +39,8 @@ from releases.rollout import (
     State,
     Submit,
     Supersede,
+    Undo,
     apply,
-    decide,
 )
 
 __all__ = ["announce", "carry_out", "show_card", "tick"]
@@ -49,7 +50,7 @@ log = logging.getLogger(__name__)
 KINDS: Mapping[type[Act], str] = {
     Submit: "proposed", Approve: "approved", Reject: "rejected", Cancel: "cancelled", Advance: "advanced",
     Pause: "paused", Resume: "resumed", Halt: "halted", RollBack: "rolled_back", Kill: "killed",
-    Complete: "completed", Supersede: "superseded",
+    Complete: "completed", Supersede: "superseded", Undo: "taken_back",
 }  # fmt: skip
 
 
@@ -59,12 +60,12 @@ def tick(ctx: Context, release_id: str, now: datetime) -> Decision:
         release, rollout = store.load_release(session, release_id), store.load_rollout(session, release_id)
     if rollout.state is State.COMPLETED and now >= rollout.since + release.plan.watch:
         return Hold(reason="no longer watched")
-    seen = look(ctx, release, rollout)
-    decision = decide(rollout, release.plan, seen.findings, now, evidence=seen.evidence)
+    seen = look(ctx, release, rollout, now)
+    decision = seen.decide(release, rollout, now)
     if isinstance(decision, Hold):
         refresh(ctx, release, now, seen)
         return decision
-    breach = investigate(ctx, release, rollout, decision, seen.findings, now)
+    breach = investigate(ctx, release, rollout, decision, seen, now)
     try:
         with ctx.databases.control.begin() as session:
             carry_out(session, release, rollout, decision, by=MUSTER, now=now, breach=breach)
@@ -94,9 +95,10 @@ def carry_out(
     after = apply(before, act, now)
     if after == before:
         return before
-    store.save_rollout(session, before, after)
+    store.save_rollout(session, before, after, is_taken_back=isinstance(act, Undo))
     kind = kind_of(before, act)
     facts = {"revision": after.revision, "stage": after.stage, "state": str(after.state), "delivery": delivery}
+    facts |= facts_of(act)
     if breach is not None:
         facts |= breach.facts()
         card = cards.posted(session, release.id)
@@ -112,12 +114,25 @@ def carry_out(
     return after
 
 
+def note_approval(
+    session: Session, release: Release, rollout: Rollout, *, by: str, missing: int, now: datetime, delivery: str | None
+) -> None:
+    """Write down the approval of one of several people: the release waits on, and its card says for how many."""
+    facts = {"missing": missing, "delivery": delivery}
+    store.add_event(session, release.id, what="approved_in_part", who=by, now=now, facts=facts)
+    told = {"release": release.id, "model": release.model, "plan": release.plan_hash, "missing": missing}
+    audit.record(session, who=by, what="release.approved_in_part", subject=release.id, now=now, facts=told)
+    enqueue(session, "show_card", key=f"{release.id}/{rollout.revision}/{by}", release=release.id)
+
+
 def kind_of(before: Rollout, act: Act) -> str:
     """Return the word of the history for an act: see release_news.News."""
     if isinstance(act, Advance) and before.state is State.SCHEDULED:
         return "started"
     if isinstance(act, Complete) and before.state is State.ROLLING_BACK:
         return "returned"
+    if isinstance(act, Halt | RollBack | Resume) and act.cohort is not None:
+        return f"cohort_{KINDS[type(act)]}"
     return KINDS[type(act)]
 
 

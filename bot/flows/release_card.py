@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from bot import cards, permissions, posts, speech, tickets
 from bot.context import Context
-from bot.flows.measure import Look, look
+from bot.flows.look import Look, look
 from bot.views import figures
 from bot.views import release as views
 from bot.views import release_news as news_views
@@ -25,8 +25,8 @@ from core.engine import enqueue
 from core.errors import UpstreamError
 from releases import store
 from releases.plan import Release
-from releases.rollout import Hold, Rollout, State, approval_subject, decide
-from releases.store import Event
+from releases.rollout import Hold, Rollout, State, approval_subject
+from releases.store import Event, Pending
 
 log = logging.getLogger(__name__)
 
@@ -118,15 +118,16 @@ def card_facts(ctx: Context, release_id: str, now: datetime, *, seen: Look | Non
         release, rollout = store.load_release(session, release_id), store.load_rollout(session, release_id)
         history = store.history(session, release_id)
         approved = store.approvers(session, release_id, release.plan_hash)
+        waiting = store.pending(session, release, rollout, now=now)
         lines = _ticket_lines(ctx, session, release_id)
-    if rollout.state in BEFORE_START:
+    if rollout.state in BEFORE_START - {State.SCHEDULED}:
         seen = None
     elif seen is None:
-        seen = look(ctx, release, rollout)
-    outlook = _outlook(release, rollout, now)
+        seen = look(ctx, release, rollout, now)
+    outlook = _outlook(release, rollout, waiting, now)
     if seen is not None and outlook is None:
-        decision = decide(rollout, release.plan, seen.findings, now, evidence=seen.evidence)
-        is_waiting = isinstance(decision, Hold) and rollout.state is State.PROGRESSING
+        decision = seen.decide(release, rollout, now)
+        is_waiting = isinstance(decision, Hold) and rollout.state in (State.SCHEDULED, State.PROGRESSING)
         outlook = decision.reason if is_waiting else None
     return views.Card(
         release=release,
@@ -161,12 +162,12 @@ def _put(ctx: Context, channel: str, ts: str, message: Message) -> str:
     return speech.post(ctx.slack, channel, message)
 
 
-def _outlook(release: Release, rollout: Rollout, now: datetime) -> str | None:
-    """Return what is waited for when only the calendar decides; as a moment, so that the card need not change."""
+def _outlook(release: Release, rollout: Rollout, waiting: Pending | None, now: datetime) -> str | None:
+    """Return what is waited for when people or the calendar decide; as a moment, so that the card need not change."""
     plan = release.plan
+    if waiting is not None:
+        return _approvals(waiting, rollout, now)
     match rollout.state:
-        case State.AWAITING_APPROVAL:
-            return "A second person has to approve this plan"
         case State.SCHEDULED if plan.starts_at and now < plan.starts_at:
             return f"Starts {figures.moment(plan.starts_at)}"
         case State.PROGRESSING if now < (baked_at := rollout.stage_since + plan.stages[rollout.stage].bake):
@@ -175,6 +176,16 @@ def _outlook(release: Release, rollout: Rollout, now: datetime) -> str | None:
             return f"Installs have until {figures.moment(rollout.since + plan.way_back)} to return"
         case _:
             return None
+
+
+def _approvals(waiting: Pending, rollout: Rollout, now: datetime) -> str:
+    what = {State.AWAITING_APPROVAL: "this plan", State.HALTED: "going on"}.get(rollout.state, "the next stage")
+    if rollout.state is State.AWAITING_APPROVAL and waiting.until is not None and now >= waiting.until:
+        return f"Nobody approved it before {figures.moment(waiting.until)}: cancel it and propose it again"
+    until = f", until {figures.moment(waiting.until)}" if waiting.until is not None else ""
+    if waiting.needed == 1:
+        return f"A second person has to approve {what}{until}"
+    return f"{waiting.needed} people have to approve {what}, {len(waiting.by)} have{until}"
 
 
 def _ticket_lines(ctx: Context, session: Session, release_id: str) -> tuple[views.TicketLine, ...]:
@@ -198,6 +209,7 @@ def _news(release: Release, event: Event, asked: tuple[str, ...]) -> news_views.
         cohorts=_cohorts(event),
         fingerprints=tuple(event.facts.get("fingerprints", ())),
         asked=asked if event.what == "proposed" else (),
+        cohort=event.facts.get("cohort"),
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bot import permissions, tickets
 from bot.context import Context
 from bot.flows import cohort_report
-from bot.flows.measure import look
+from bot.flows.look import look
 from bot.flows.regression import PROPERTY, mark
 from bot.flows.release_card import BEFORE_START
 from bot.ticket_rules import Evidence, RegressionFacts, Ticket
@@ -174,7 +174,7 @@ def _of_release(ctx: Context, said: Report) -> RegressionFacts:
         release = store.load_release(session, said.target)
         rollout = store.load_rollout(session, release.id)
         files = artifact_store.find_artifacts(session, app=release.app, model=release.model)
-    findings = () if rollout.state in BEFORE_START else look(ctx, release, rollout).findings
+    findings = () if rollout.state in BEFORE_START else look(ctx, release, rollout, ctx.clock()).findings
     stage = release.plan.stages[rollout.stage]
     offered = (*release.baselines, *release.candidates)
     return _facts(

@@ -21,7 +21,7 @@ from bot.views.blocks import (
 )
 from core import segments
 from core.segments import EVERYONE
-from releases.guardrails import METRICS, Finding, Verdict
+from releases.guardrails import Finding, Verdict, about
 from releases.plan import Release, Stage
 from releases.rollout import PausedFor, Rollout, State
 from releases.wording import duration, share
@@ -42,7 +42,8 @@ STATES = {
     State.REJECTED: ("⚪", "Rejected"),
 }
 BY_HAND = "by hand"
-UNSAID = frozenset({"proposed", "approved", BY_HAND})
+UNITS = {"csat": "ratings", "low_rating_rate": "ratings", "lost_rate": "installs"}
+UNSAID = frozenset({"proposed", "approved", "taken back", BY_HAND})
 """Reasons that say no more than the state or event itself."""
 SHOWN_COHORTS = 3
 CHART_COHORTS = 6
@@ -50,7 +51,7 @@ CHART_COHORTS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorseCohort:
-    """Where a failing metric is worse: shares (or means) of both arms and the candidate's installs."""
+    """Where a failing metric is worse: shares (or means) of both arms and how many of the candidate's `unit`."""
 
     cohort: str
     metric: str
@@ -58,6 +59,7 @@ class WorseCohort:
     candidate: float
     installs: int
     is_share: bool = True
+    unit: str = "installs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ def card(facts: Card) -> Message:
     blocks: list[Block] = [header(title(release)), section(state_line(facts)), section(stages_line(release, rollout))]
     if facts.findings:
         blocks.append(section("\n".join(finding_line(finding) for finding in facts.findings)))
+    blocks += stopped_section(rollout)
     if facts.cohorts:
         blocks.append(section(cohorts_text(facts.cohorts)))
         chart = cohorts_chart(facts.cohorts)
@@ -101,6 +104,8 @@ def card(facts: Card) -> Message:
 
 
 def title(release: Release) -> str:
+    if release.plan.is_aa:
+        return f"{release.name} · {release.model} {release.baseline_version} against itself (A/A)"
     return f"{release.name} · {release.model} {release.baseline_version} → {release.candidate_version}"
 
 
@@ -125,19 +130,35 @@ def stages_line(release: Release, rollout: Rollout) -> str:
 
 def finding_line(finding: Finding) -> str:
     line = f"{ICONS[finding.verdict]} {escape(finding.sentence)}"
+    unseen = f"\n_{escape(finding.unseen)}_" if finding.unseen else ""
     if finding.verdict is Verdict.NO_DATA:
-        return line
-    unit = "ratings" if finding.guardrail.metric == "csat" else "install-hours"
+        return line + unseen
+    unit = UNITS.get(finding.guardrail.metric, "install-hours")
     counts = f"{figures.count(finding.n_candidate)} against {figures.count(finding.n_baseline)} {unit}"
-    return f"{line} _n = {counts}_"
+    return f"{line} _n = {counts}_{unseen}"
+
+
+def stopped_section(rollout: Rollout) -> list[Block]:
+    """Show the cohorts that are stopped alone, as many as there is room for."""
+    if not rollout.stopped:
+        return []
+    lines = ["*Stopped alone*, everybody else goes on"]
+    for stop in rollout.stopped[:SHOWN_COHORTS]:
+        icon, word = ("🔴", "rolled back") if stop.returns else ("🟠", "halted")
+        rule = segments.text(stop.segment)
+        why = "" if stop.reason in UNSAID else f": {escape(stop.reason.removeprefix(f'Only {rule}: '))}"
+        lines.append(f"{icon} *{escape(rule)}* {word} since {figures.moment(stop.since)}{why}")
+    if len(rollout.stopped) > SHOWN_COHORTS:
+        lines.append(f"and {len(rollout.stopped) - SHOWN_COHORTS} more")
+    return [section("\n".join(lines))]
 
 
 def cohorts_text(cohorts: Sequence[WorseCohort]) -> str:
     lines = ["*Worst cohorts*"]
     for worse in cohorts[:SHOWN_COHORTS]:
         values = f"{_value(worse, worse.candidate)} against {_value(worse, worse.baseline)}"
-        people = f"{figures.count(worse.installs)} installs"
-        lines.append(f"• *{escape(worse.cohort)}* – {METRICS[worse.metric].title.lower()} {values}, {people}")
+        people = f"{figures.count(worse.installs)} {worse.unit}"
+        lines.append(f"• *{escape(worse.cohort)}* – {about(worse.metric).title.lower()} {values}, {people}")
     if len(cohorts) > SHOWN_COHORTS:
         lines.append(f"and {len(cohorts) - SHOWN_COHORTS} more")
     return "\n".join(lines)
@@ -154,8 +175,8 @@ def cohorts_chart(cohorts: Sequence[WorseCohort]) -> Block | None:
         "baseline": [round(factor * worse.baseline, 2) for worse in drawn],
         "candidate": [round(factor * worse.candidate, 2) for worse in drawn],
     }
-    unit = " in %" if drawn[0].is_share else METRICS[first].unit
-    return bar_chart(f"{METRICS[first].title}{unit}", [_short(worse.cohort) for worse in drawn], series)
+    unit = " in %" if drawn[0].is_share else about(first).unit
+    return bar_chart(f"{about(first).title}{unit}", [_short(worse.cohort) for worse in drawn], series)
 
 
 def ticket_text(ticket: TicketLine) -> str:
@@ -236,6 +257,8 @@ def _footing(facts: Card) -> list[str]:
         parts.append("approved by " + ", ".join(who(person) for person in facts.approved_by))
     bakes = dict.fromkeys(duration(stage.bake) for stage in release.plan.stages)
     parts.append("bakes " + ", ".join(bakes))
+    if release.plan.holdback:
+        parts.append(f"{share(release.plan.holdback)} held back")
     if release.plan.segment != EVERYONE:
         parts.append(f"where {escape(segments.text(release.plan.segment))}")
     if release.reason:
@@ -263,7 +286,7 @@ def _sentence(text: str) -> str:
 
 
 def _value(worse: WorseCohort, value: float) -> str:
-    return figures.share(value) if worse.is_share else f"{figures.plain(value)}{METRICS[worse.metric].unit}"
+    return figures.share(value) if worse.is_share else f"{figures.plain(value)}{about(worse.metric).unit}"
 
 
 def _short(cohort: str) -> str:

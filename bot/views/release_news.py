@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot import grammar
 from bot.views import buttons, figures
-from bot.views.blocks import Block, Message, actions, context_line, escape, section, table
+from bot.views.blocks import Block, Message, actions, confirmation, context_line, escape, section, table
 from bot.views.release import (
     STATES,
     UNSAID,
@@ -17,23 +18,27 @@ from bot.views.release import (
     finding_line,
     stages_line,
     state_line,
+    stopped_section,
     title,
     who,
 )
+from core import segments
+from core.segments import Segment
 from releases import plan as plans
 from releases.plan import Release
 from releases.rollout import Rollout, State
 from releases.wording import share
 
 MUSTER = "muster"
-BROADCAST = frozenset({"halted", "rolled_back", "killed", "completed"})
+BROADCAST = frozenset({"halted", "rolled_back", "killed", "completed", "cohort_halted", "cohort_rolled_back"})
 """The news that the whole channel hears; the rest stays in the card's thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
     """One event of a release. `kind` is "proposed", "approved", "started", "advanced", "paused", "resumed", "halted",
-    "rolled_back", "killed", "returned", "completed", "rejected", "cancelled" or "superseded"."""
+    "rolled_back", "killed", "returned", "completed", "rejected", "cancelled" or "superseded"; with "cohort_" before it
+    when it happened to one `cohort` alone."""
 
     release: Release
     kind: str
@@ -43,6 +48,7 @@ class News:
     cohorts: tuple[WorseCohort, ...] = ()
     fingerprints: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
+    cohort: str | None = None
 
 
 def news(event: News) -> Message:
@@ -99,6 +105,26 @@ def done(release: Release, rollout: Rollout, words: str, *, by: str) -> Message:
     return Message(text, in_channel=True)
 
 
+def approved_in_part(release: Release, missing: int, *, by: str, is_dry_run: bool) -> Message:
+    """The answer to an approval that is not the last one needed."""
+    others = f"{missing} more {'person' if missing == 1 else 'people'} must approve before it goes on."
+    if is_dry_run:
+        return Message(f"*Dry run.* {title(release)} would be approved by {who(by)}; {others} Nothing was changed.")
+    return Message(f"*{title(release)}* is approved by {who(by)}; {others}", in_channel=True)
+
+
+def cohort_done(release: Release, cohort: Segment, words: tuple[str, str], *, by: str, is_dry_run: bool) -> Message:
+    """The answer to a stop of one cohort, or to the end of it."""
+    rule = escape(segments.text(cohort))
+    then = words[1].format(new=escape(release.candidate_version), old=escape(release.baseline_version))
+    if is_dry_run:
+        return Message(
+            f"*Dry run.* For {rule} of {title(release)}: {then}. Everybody else goes on. Nothing was changed."
+        )
+    text = f"*{title(release)}* {words[0]} for *{rule}* alone, by {who(by)}: {then}. Everybody else goes on."
+    return Message(text, in_channel=True)
+
+
 def late(release: Release, rollout: Rollout, words: str) -> Message:
     """The answer to a click or command that changed nothing, because it was so already or has moved on."""
     icon, state = STATES[rollout.state]
@@ -113,6 +139,7 @@ def shown(facts: Card, history: Sequence[str]) -> Message:
     ]
     if facts.findings:
         blocks.append(section("\n".join(finding_line(finding) for finding in facts.findings)))
+    blocks += stopped_section(facts.rollout)
     if facts.cohorts:
         blocks.append(section(cohorts_text(facts.cohorts)))
     if history:
@@ -141,23 +168,50 @@ def _happened(event: News) -> str:
         case "rolled_back" | "killed":
             word = "rolled back" if event.kind == "rolled_back" else "killed"
             return f"🔴 *{word} at {at}*{by}{why}\nEvery install returns to {old}; {new} is never offered again."
+        case "cohort_halted":
+            return (
+                f"🟠 *halted for {escape(event.cohort or '')} alone* at {at}{by}{why}\n"
+                f"No further install of it gets {new}; those that have it keep it. Everybody else goes on."
+            )
+        case "cohort_rolled_back":
+            return (
+                f"🔴 *rolled back for {escape(event.cohort or '')} alone* at {at}{by}{why}\n"
+                f"Its installs return to {old} and are never offered {new} again. Everybody else goes on."
+            )
+        case "cohort_resumed":
+            return f"▶ goes on for {escape(event.cohort or '')}{by}{why}"
+        case "completed" if release.plan.is_aa:
+            return f"🟢 *complete*{by}: {old} against itself raised no alarm{why}"
         case "completed":
             return f"🟢 *complete*{by}: {new} replaces {old}{why}"
         case "returned":
             return f"is rolled back{why}"
+        case "taken_back":
+            return f"↩ what was done last is taken back{by}"
         case kind:
             return f"{kind}{by}{why}"
 
 
 def _buttons(event: News) -> list[Block]:
+    """Return what a person may do about a stop; a breach that Muster acted on can be called a false alarm."""
     name = event.release.name
     row: list[Block] = []
-    if event.kind == "halted":
-        row.append(buttons.run_button("Roll back everywhere", f"release rollback {name}", "danger"))
+    if event.kind in ("halted", "cohort_halted", "cohort_rolled_back"):
+        row.append(
+            buttons.run_button("Roll back everywhere", f"release rollback {name}", "danger", _sure(event.release))
+        )
+    if event.kind in ("halted", "cohort_halted"):
+        where = f" where={grammar.quote(event.cohort)}" if event.cohort else ""
+        row.append(buttons.run_button("Keep halted", f"release keep {name}{where}"))
     if event.fingerprints and event.by == MUSTER:
         words = "False alarm – mute 24 h"
         row.append(buttons.run_button(words, f"ticket mute {event.fingerprints[0]} 24h"))
     return row
+
+
+def _sure(release: Release) -> Block:
+    text = f"Every install returns to {release.baseline_version}; {release.candidate_version} is never offered again."
+    return confirmation("Roll back everywhere?", text, "Roll back", style="danger")
 
 
 def _at(release: Release, rollout: Rollout) -> str:

@@ -55,11 +55,11 @@ def test_without_data_nothing_widens(floor: Floor) -> None:
     assert floor.rollout().stage == 0
 
 
-def test_a_breach_rolls_back_at_once_and_wants_one_ticket_for_the_worst_cohort(floor: Floor) -> None:
+def test_a_breach_of_most_phones_rolls_back_at_once_and_wants_one_ticket_for_the_worst_cohort(floor: Floor) -> None:
     release = floor.started()
     floor.clock.advance(minutes=20)
     floor.phones_report(crashing=0)
-    floor.phones_report(crashing=0.4, on="Helio G35")
+    floor.phones_report(crashing=0.4, on="Helio G35", installs=250)
 
     decision = floor.tick()
     floor.tick()
@@ -81,7 +81,7 @@ def test_slack_down_does_not_keep_a_rollback_from_standing_and_the_news_comes_la
     floor.run()
     floor.clock.advance(minutes=20)
     floor.phones_report(crashing=0)
-    floor.phones_report(crashing=0.4, on="Helio G35")
+    floor.phones_report(crashing=0.4, on="Helio G35", installs=250)
     floor.world.faults.set(slack_down=True)
 
     floor.tick()

@@ -1,0 +1,204 @@
+"""Looking at a release: what phones told of it, as findings, evidence and the one cohort that may be the matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from bot import tickets
+from bot.context import Context
+from bot.flows.measure import FROM_REPORTS, Way, leaves, measurements, ways
+from bot.ticket_rules import is_muted
+from core import segments
+from core.db import reading
+from core.device import DeviceContext
+from core.segments import Segment, matches
+from feedback import store as feedback
+from releases import arrivals, artifact_store, store
+from releases.arrivals import LOST, Arrived, Period
+from releases.cohort_guard import find_breach
+from releases.compatibility import gaps
+from releases.freeze_store import frozen
+from releases.guardrails import Finding, Verdict, judge_all
+from releases.leaves import Table, tabulate
+from releases.measurements import Evidence, Measurement, evidence
+from releases.outlook import with_outlook
+from releases.plan import Release
+from releases.rollout import COHORT_STATES, Advance, CohortBreach, Decision, Frozen, Rollout, State, decide
+from releases.store import Event
+from releases.wording import count
+
+HEARD_WITHIN: Final = timedelta(days=30)
+LAST_WEEK: Final = timedelta(days=7)
+EVERYBODY: Final = ""
+NEW_ONES: Final = frozenset({str(State.PROGRESSING), str(State.PAUSED)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was measured and found at one moment; `cohort` is the one to stop, if one alone is the matter."""
+
+    findings: tuple[Finding, ...] = ()
+    evidence: Evidence = field(default_factory=Evidence)
+    cohort: CohortBreach | None = None
+    frozen: Frozen | None = None
+
+    def decide(self, release: Release, rollout: Rollout, now: datetime) -> Decision:
+        return decide(
+            rollout, release.plan, self.findings, now, evidence=self.evidence, frozen=self.frozen, cohort=self.cohort
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """What phones told since the release began."""
+
+    cells: tuple[feedback.ArmCell, ...]
+    table: Table
+    arrived: tuple[Arrived, ...]
+    holders: int | None
+
+
+def look(ctx: Context, release: Release, rollout: Rollout, now: datetime) -> Look:
+    """Measure both arms since the release began and judge every guardrail, in every cohort as well."""
+    with reading(ctx.databases.control) as session:
+        ice = frozen(session, app=release.app, now=now)
+        muted = _muted(session, release, now)
+        history = store.history(session, release.id)
+    if rollout.state is State.SCHEDULED:
+        seen = Look(frozen=ice)
+    else:
+        seen = _judged(ctx, release, rollout, _periods(release, history), muted, now)
+        seen = replace(seen, frozen=ice)
+    if isinstance(seen.decide(release, rollout, now), Advance):
+        blocked = _blocked(ctx, release, rollout, now)
+        return replace(seen, evidence=replace(seen.evidence, blocked=blocked))
+    return seen
+
+
+def _judged(
+    ctx: Context,
+    release: Release,
+    rollout: Rollout,
+    periods: Sequence[Period],
+    muted: frozenset[tuple[str, str]],
+    now: datetime,
+) -> Look:
+    guardrails = release.plan.guardrails
+    made = ways(guardrails)
+    heard = _listen(ctx, release, rollout, made)
+    ill = [segments.parse(cohort) for _, cohort in muted if cohort != EVERYBODY]
+    stopped = [*(stop.segment for stop in rollout.stopped), *ill]
+    arrived = arrivals.without(heard.arrived, stopped)
+    losses = arrivals.losses(arrived, now)
+    measured = (*_measured(heard, made, stopped), losses)
+    findings = with_outlook(judge_all(guardrails, measured), measured)
+    has_baked = now >= rollout.stage_since + release.plan.stages[rollout.stage].bake
+    told = evidence(
+        measured[:-1],
+        since=rollout.stage_since,
+        holders=0 if release.plan.is_aa and rollout.state is State.ROLLING_BACK else heard.holders,
+        # Who has to download first reports later: the arms are compared once everybody had the time to.
+        unequal=arrivals.unequal(arrived, periods) if has_baked else None,
+        lost=None if any(each.metric == LOST.metric for each in guardrails) else arrivals.lost(losses),
+    )
+    if rollout.state not in COHORT_STATES or release.plan.is_aa:
+        return Look(findings=_with_mutes(findings, muted), evidence=told)
+    least = ctx.settings.minimum_cohort
+    breach = find_breach(
+        guardrails,
+        heard.table,
+        stopped=rollout.stopped,
+        left_out=ill,
+        may_name=lambda cohort: arrivals.installs(heard.arrived, cohort) >= least,
+        whole_fails=any(finding.verdict is Verdict.FAIL for finding in findings),
+    )
+    return Look(findings=_with_mutes(findings, muted), evidence=told, cohort=breach)
+
+
+def _listen(ctx: Context, release: Release, rollout: Rollout, made: dict[str, Way]) -> _Heard:
+    wanted = frozenset(way.source for way in made.values())
+    with reading(ctx.databases.ingest) as session:
+        cells = feedback.arm_cells(session, app=release.app, release=release.id)
+        by_device = feedback.arm_leaves(session, app=release.app, release=release.id, extra=wanted & FROM_REPORTS)
+        came = feedback.arrivals(session, app=release.app, release=release.id, version=release.candidate_version)
+        holders = _holders(session, release, rollout) if rollout.state is State.ROLLING_BACK else None
+    arrived = tuple(
+        Arrived(hour=each.hour, arm=each.arm, device=each.device, installs=each.installs, lost=each.lost)
+        for each in came
+    )
+    return _Heard(cells=cells, table=tabulate(leaves(by_device, made)), arrived=arrived, holders=holders)
+
+
+def _holders(session: Session, release: Release, rollout: Rollout) -> int:
+    seen = feedback.installs_seen(session, app=release.app, since=rollout.since - HEARD_WITHIN)
+    mine = [device for _, device in seen if device.model == release.model]
+    return sum(device.model_version == release.candidate_version for device in mine)
+
+
+def _measured(heard: _Heard, made: dict[str, Way], stopped: Sequence[Segment]) -> tuple[Measurement, ...]:
+    """Return every metric over everybody who is not stopped, from cells where nobody is."""
+    by_device = heard.table.measure(heard.table.rows(without=stopped))
+    if stopped:
+        return by_device
+    known = measurements(heard.cells, made)
+    return (*known, *(each for each in by_device if each.metric in FROM_REPORTS))
+
+
+def _muted(session: Session, release: Release, now: datetime) -> frozenset[tuple[str, str]]:
+    """Return the (metric, cohort) of this release that somebody called a false alarm, for as long as that holds."""
+    return frozenset(
+        (ticket.regression.metric, ticket.regression.cohort)
+        for ticket in tickets.of_release(session, release.id)
+        if is_muted(ticket, now) and ticket.regression.reported_by is None
+    )
+
+
+def _with_mutes(findings: Sequence[Finding], muted: frozenset[tuple[str, str]]) -> tuple[Finding, ...]:
+    """Let what was called a false alarm stop nothing; it does not let anything widen either."""
+    note = "Called a false alarm: it stops nothing for now, and nothing widens."
+    return tuple(
+        replace(found, verdict=Verdict.INCONCLUSIVE, sentence=f"{found.sentence} {note}")
+        if found.verdict is Verdict.FAIL and (found.guardrail.metric, EVERYBODY) in muted
+        else found
+        for found in findings
+    )
+
+
+def _periods(release: Release, history: Sequence[Event]) -> tuple[Period, ...]:
+    """Return when new installs got the candidate, and at which share."""
+    told = [event for event in history if "state" in event.facts]
+    return tuple(
+        Period(percent=release.plan.stages[int(event.facts["stage"])].percent, since=event.at, until=until)
+        for event, until in zip(told, [*(after.at for after in told[1:]), None][: len(told)], strict=True)
+        if event.facts["state"] in NEW_ONES
+    )
+
+
+def _blocked(ctx: Context, release: Release, rollout: Rollout, now: datetime) -> str | None:
+    """Return what else forbids to start or widen: files that are gone, a way back that is, phones without a file."""
+    with reading(ctx.databases.control) as session:
+        files = artifact_store.find_artifacts(session, app=release.app, model=release.model)
+    offered = {file.sha256: file for file in files if not file.quarantined}
+    if not all(digest in offered for digest in (*release.candidates, *release.rivals)):
+        return f"a file of {release.candidate_version} that was approved is no longer offered"
+    if not any(digest in offered for digest in release.baselines):
+        return f"the way back is gone: no file of {release.baseline_version} is offered any more"
+    candidates = tuple(offered[digest] for digest in release.candidates)
+    with reading(ctx.databases.ingest) as session:
+        seen = feedback.installs_seen(session, app=release.app, since=now - LAST_WEEK)
+    wanted = [(device, 1) for _, device in seen if _gets_it(device, release, rollout)]
+    gap = next(iter(gaps(candidates, wanted)), None)
+    if gap is None or gap.installs < ctx.settings.minimum_cohort:
+        return None
+    return (
+        f"{count(gap.installs)} of last week's installs can run no file of {release.candidate_version} ({gap.reason})"
+    )
+
+
+def _gets_it(device: DeviceContext, release: Release, rollout: Rollout) -> bool:
+    return matches(release.plan.segment, device) and rollout.stop_of(device) is None
