@@ -37,13 +37,17 @@ def percents(text: str, problems: list[Problem], *, has_rival: bool = False) -> 
     With a rival there are three arms of one size, so no share may be above a third.
     """
     found: list[float] = []
-    for i, word in enumerate(text.split(",")):
-        path, before = f"stages[{i}].percent", max(found, default=0.0)
+    for word in text.split(","):
+        before = max(found, default=0.0)
         percent = number(word.strip().removesuffix("%"))
         if percent is None or not LEAST_PERCENT <= percent <= 100:
-            problems.append(Problem(path, f"must be a percentage from 0.0001 to 100, not {word.strip()!r}"))
+            problems.append(
+                Problem("to", f"must be percentages from 0.0001 to 100, such as 1,5,25,100; not {word.strip()!r}")
+            )
         elif percent <= before:
-            problems.append(Problem(path, f"must be above {before:g}, the stage before"))
+            problems.append(
+                Problem("to", f"must rise: {percent:g} comes after {before:g}; write the shares from the smallest")
+            )
         found.append(percent if percent is not None else before)
     if has_rival and max(found) > MOST_WITH_RIVAL:
         problems.append(Problem("to", f"must stay at or below {MOST_WITH_RIVAL}: two candidates and a baseline share"))
@@ -55,12 +59,16 @@ def percents(text: str, problems: list[Problem], *, has_rival: bool = False) -> 
 def bakes(text: str, stages: int, problems: list[Problem]) -> list[timedelta]:
     words = text.split(",")
     lengths = [parse_length(word) for word in words]
-    for i, (word, length) in enumerate(zip(words, lengths, strict=True)):
-        path = f"stages[{i}].bake" if len(words) > 1 else "bake"
-        if length is None:
-            problems.append(Problem(path, f"must be a length of time such as 30min, 24h or 2d, not {word.strip()!r}"))
+    for i, (word, length) in enumerate(zip(words, lengths, strict=True), start=1):
+        which = f"stage {i} " if len(words) > 1 else ""
+        if length is None and not word.strip():
+            problems.append(
+                Problem("bake", f"leaves {which or 'every stage '}without a length; say one such as 30min, 24h or 2d")
+            )
+        elif length is None:
+            problems.append(Problem("bake", f"must be a length of time such as 30min, 24h or 2d, not {word.strip()!r}"))
         elif not timedelta() < length <= LONGEST_BAKE:
-            problems.append(Problem(path, "must be above 0 and at most 90d"))
+            problems.append(Problem("bake", f"must be above 0 and at most 90d, not {word.strip()}"))
     if len(words) not in (1, stages):
         problems.append(Problem("bake", f"must be one length or one for each of the {stages} stages, not {len(words)}"))
     known = [length or timedelta() for length in lengths]

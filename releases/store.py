@@ -242,7 +242,9 @@ def _quarantined(path: str, artifacts: Iterable[Artifact]) -> list[Problem]:
 def _require_free_slot(session: Session, *, app: str, model: str) -> None:
     for release, rollout in open_releases(session, app=app, model=model):
         state = rollout.state.replace("_", " ")
-        raise ConflictError(f"{release.name} of {model} is {state}; one release of a model at a time.")
+        way = "roll it back" if rollout.state in LIVE else "cancel it"
+        ends = f"one release of a model at a time: wait for its end, or {way} first."
+        raise ConflictError(f"{release.name} of {model} is {state}; {ends}")
 
 
 def _lineage_salt(session: Session, *, app: str, model: str, version: str) -> str | None:

@@ -17,6 +17,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "release show R12",
         "release approve R12",
         'release halt R12 reason="people complain"',
+        "release rollback R12 where=\"chipset='Helio G35'\"",
+        'release freeze add "Fri 16:00 - Mon 08:00 Europe/Berlin"',
+        "release throttle kws per_minute=30 where=tier=low",
     ),
     "feedback": (
         "feedback kws",
@@ -29,6 +32,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "regression": ("regression list kws", "regression show <fingerprint>"),
     "drift": ("drift kws", "drift goal kws age=90d data=180d", "drift trained kws@1.4.0 2026-09-01"),
     "digest": ("digest preview", "digest now"),
+    "undo": ("undo", "undo R12"),
     "role": ("role list", "role grant @mia approver model=kws", "role revoke @mia approver model=kws"),
     "model": (
         "model list",

@@ -101,7 +101,7 @@ def test_every_mistake_of_a_plan_is_told(served: Served) -> None:
     result = muster(served, "start", "kws@1.4.0", "--to", "5,3", "--bake", "soon", "--dry-run")
 
     assert result.exit_code == 1
-    assert "stages[1].percent" in result.output
+    assert "must rise" in result.output
     assert "bake" in result.output
 
 

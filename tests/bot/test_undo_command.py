@@ -1,4 +1,4 @@
-"""`undo`: what was changed in the last ten minutes is taken back where possible, and it says what phones had by then."""
+"""`undo`: what was changed in the last ten minutes is taken back where possible; it says what phones had by then."""
 
 from __future__ import annotations
 

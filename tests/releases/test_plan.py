@@ -25,7 +25,10 @@ FULL = {
 def problems_of(**options: str) -> dict[str, str]:
     with pytest.raises(InvalidInputError) as caught:
         plan.parse_plan(**{"to": "5,100", **options})
-    return {problem.path: problem.message for problem in caught.value.problems}
+    told: dict[str, str] = {}
+    for problem in caught.value.problems:
+        told[problem.path] = "; ".join(part for part in (told.get(problem.path), problem.message) if part)
+    return told
 
 
 def test_the_plan_of_the_handbook_is_understood() -> None:
@@ -47,9 +50,9 @@ def test_all_mistakes_are_told_at_once() -> None:
         approve="30", start="tomorrow",
     )  # fmt: skip
 
-    assert problems["stages[1].percent"] == "must be above 5, the stage before"
-    assert "'x'" in problems["stages[2].percent"]
-    assert problems["to"].startswith("must end at 100")
+    assert "must rise: 1 comes after 5" in problems["to"]
+    assert "'x'" in problems["to"]
+    assert "must end at 100" in problems["to"]
     assert "bake" in problems
     assert problems["approve"] == "must name shares of `to`, not '30'"
     assert "min" in problems
@@ -110,7 +113,11 @@ def test_what_is_no_sensible_length_of_time_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("to", ["0,100", "0.00001,100", "101", "", "1,,100", "nan,100", "1e2", "-5,100", "5,5,100"])
 def test_shares_outside_what_can_be_served_are_refused(to: str) -> None:
-    assert any(path.startswith("stages[") for path in problems_of(to=to))
+    assert "must rise" in problems_of(to=to)["to"] or "must be percentages" in problems_of(to=to)["to"]
+
+
+def test_a_stage_without_a_bake_is_told_by_its_number() -> None:
+    assert problems_of(to="1,5,100", bake="1h,,2h")["bake"].startswith("leaves stage 2 without a length")
 
 
 def test_everybody_at_once_leaves_nothing_to_compare_with() -> None:
