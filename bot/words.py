@@ -99,11 +99,18 @@ NOUNS: tuple[Noun, ...] = (
     ),
     Noun(
         name="feedback",
-        verbs=("report", "quotes", "compare"),
+        verbs=("report", "quotes", "compare", "themes", "label", "ticket"),
         default="report",
         bare="report",
-        synonyms={"show": "report", "verbatims": "quotes", "comments": "quotes", "versions": "compare"},
-        summary="what people say about a model, by cohort",
+        synonyms={
+            "show": "report",
+            "verbatims": "quotes",
+            "comments": "quotes",
+            "versions": "compare",
+            "topics": "themes",
+        },
+        changes=frozenset({"label", "ticket"}),
+        summary="what people say about a model, by cohort and theme",
     ),
     Noun(
         name="poll",

@@ -62,6 +62,7 @@ from feedback.store_polls import (
     save_poll,
     set_poll_status,
 )
+from feedback.store_texts import Said, texts
 
 __all__ = [
     "Activity",
@@ -78,6 +79,7 @@ __all__ = [
     "KnownImport",
     "LeafDay",
     "Quote",
+    "Said",
     "Standing",
     "StoredPoll",
     "activity",
@@ -124,4 +126,5 @@ __all__ = [
     "save_import",
     "save_poll",
     "set_poll_status",
+    "texts",
 ]

@@ -6,6 +6,7 @@ import bot.mail_stops
 import bot.posts
 import bot.regressions
 import bot.tables
+import bot.themes
 import bot.tickets
 import bot.webhooks
 import bot.wiki_pages

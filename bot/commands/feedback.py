@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot import grammar
+from bot.commands import themes as theme_commands
 from bot.context import Context
-from bot.flows import cohort_report
+from bot.flows import cohort_report, themes
 from bot.request import Request, all_of
 from bot.views import feedback as views
+from bot.views import themes as theme_views
 from bot.views.blocks import Message
 from core.errors import InvalidInputError, Problem
 from core.segments import Segment
@@ -24,6 +26,8 @@ def run(ctx: Context, request: Request) -> Message:
     match request.verb:
         case "quotes":
             return _quotes(ctx, request)
+        case "themes" | "label" | "ticket":
+            return theme_commands.run(ctx, request)
         case "compare":
             return _report(ctx, request, by="model_version")
         case _:
@@ -49,10 +53,19 @@ def _quotes(ctx: Context, request: Request) -> Message:
     options = dict(request.options)
     line = grammar.line(grammar.Command(noun="feedback", verb="quotes", target=asked.model, options=options))
     quotes = None
+    offered: tuple[str, ...] = ()
     if found is not None:
-        quotes = [views.Verbatim(text=each.text, cohort=each.cohort, rating=each.rating) for each in found]
+        names = themes.named(ctx, themes.Asked(model=asked.model, since=asked.since, where=asked.where))
+        offered = themes.offered(ctx, asked.model)
+        quotes = [
+            views.Verbatim(text=each.text, cohort=each.cohort, rating=each.rating, name=names.get(each.text))
+            for each in found
+        ]
     who = views.who(asked.model, asked.since, asked.where)
-    return views.verbatims(who, ctx.settings.minimum_cohort, quotes, line=line, shared=request.is_shared)
+    return views.verbatims(
+        who, ctx.settings.minimum_cohort, quotes, line=line, shared=request.is_shared,
+        labels=lambda name, mark: theme_views.label_buttons(asked.model, name, offered, mark=mark),
+    )  # fmt: skip
 
 
 def _asked(ctx: Context, request: Request, *, by: str) -> Asked:

@@ -26,6 +26,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "feedback kws by=accelerator since=14d where=\"chipset='Helio G35'\"",
         "feedback compare kws",
         "feedback quotes kws since=24h",
+        "feedback themes kws",
     ),
     "poll": ("poll list", "poll create", "poll start P3", "poll stop P3", "poll explain P3 install=…"),
     "ticket": ("ticket list", "ticket open R12", "ticket mute <fingerprint> 30d"),

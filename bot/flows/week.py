@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from bot import tickets
 from bot.context import Context
+from bot.flows import drift, themes
 from bot.ticket_rules import Ticket
 from bot.views import figures
 from bot.views import ticket as ticket_views
@@ -55,9 +56,18 @@ def gather(ctx: Context, week: Week) -> Digest:
         for name in sorted(names | now.keys()):
             report = _report(ctx, session, name, _poll_of(name, known), week)
             counted = _counted(ctx, now.get(name, NOTHING), before.get(name, NOTHING))
-            kpis = (*sizes.get(name, ()), *_kpis(name, now.get(name, NOTHING)))
+            kpis = (*sizes.get(name, ()), *_kpis(name, now.get(name, NOTHING)), *_ages(ctx, name))
             quotes = _quotes(ctx, session, name, report, week)
-            models.append(ModelWeek(model=name, report=report, counted=counted, quotes=quotes, kpis=kpis))
+            models.append(
+                ModelWeek(
+                    model=name,
+                    report=report,
+                    counted=counted,
+                    quotes=quotes,
+                    kpis=kpis,
+                    themes=themes.week_lines(ctx, name, starts=week.starts, ends=week.ends),
+                )
+            )
         health = _health(session, app, week, tuple(now.values()), models)
     return compose_digest(
         week.name, app=app, starts=week.starts, ends=week.ends, models=models, releases=releases, tickets=told,
@@ -131,6 +141,25 @@ def _kpis(model: str, now: Activity) -> tuple[Kpi, ...]:
     if not now.inferences:
         return ()
     return (Kpi(model=model, name="Inferences reported", value=figures.count(now.inferences)),)
+
+
+def _ages(ctx: Context, model: str) -> tuple[Kpi, ...]:
+    """Return how old the model and its training data are, against their goals."""
+    age = drift.age(ctx, model)
+    if age is None:
+        return ()
+    ages = (
+        (f"Age of {age.version}", age.stale.model_days, age.goal.age_days),
+        ("Age of its training data", age.stale.data_days, age.goal.data_days),
+    )
+    return tuple(
+        Kpi(
+            model=model, name=name, value=f"{days} days", goal=None if goal is None else f"at most {goal} days",
+            is_met=None if goal is None else days <= goal,
+        )
+        for name, days, goal in ages
+        if days is not None
+    )  # fmt: skip
 
 
 def _quotes(ctx: Context, session: Session, model: str, report: CohortReport | None, week: Week) -> tuple[str, ...]:

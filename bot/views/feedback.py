@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -33,15 +33,20 @@ NAMES = {
 CHART_ROWS = 20
 TABLE_ROWS = 50
 QUOTE = 400
+LABELED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verbatim:
-    """What one person wrote, the cohort when it is large enough to be named, and the rating beside it."""
+    """What one person wrote, the cohort when it is large enough to be named, and the rating beside it.
+
+    `name` stands for the text in commands.
+    """
 
     text: str
     cohort: str | None
     rating: str | None
+    name: str | None = None
 
 
 def cohort_report(report: CohortReport, *, since: timedelta, poll: str, version: str | None, shared: bool) -> Message:
@@ -80,8 +85,13 @@ def name(report: CohortReport) -> str:
     return NAMES.get(report.question.type, "Score")
 
 
-def verbatims(who: str, minimum: int, found: Sequence[Verbatim] | None, *, line: str, shared: bool) -> Message:
-    """`found` is None when too few people are in the cohort; `line` is the command, to share it."""
+def verbatims(
+    who: str, minimum: int, found: Sequence[Verbatim] | None, *, line: str, shared: bool,
+    labels: Callable[[str, str], Block] | None = None,
+) -> Message:  # fmt: skip
+    """`found` is None when too few people are in the cohort; `line` is the command, to share it.
+
+    `labels` makes the buttons that say what a text (its name, and a mark of its own) is about."""
     if found is None:
         text = f"{who}: fewer than {minimum} people, so their words stay theirs."
         return Message(text=text, blocks=(section(text),))
@@ -90,10 +100,12 @@ def verbatims(who: str, minimum: int, found: Sequence[Verbatim] | None, *, line:
         return Message(text=text, blocks=(section(text),))
     text = f"{who}: what people wrote, the latest first."
     blocks = [section(text)]
-    for each in found:
+    for place, each in enumerate(found):
         rated = f"rated {each.rating}" if each.rating is not None else "not rated"
         blocks.append(section("> " + escape(clip(" ".join(each.text.split()), QUOTE))))
         blocks.append(context_line(escape(" · ".join(part for part in (rated, each.cohort) if part))))
+        if labels is not None and each.name is not None and place < LABELED and not shared:
+            blocks.append(labels(each.name, f"q{place}"))
     if not shared:
         blocks.append(actions(run_button("Share in channel", f"{line} --share")))
     return Message(text=text, blocks=tuple(blocks))

@@ -12,11 +12,15 @@ from integrations import adf
 
 HEAD = ("Cohort", "Metric", "Baseline", "Candidate", "Effect (95 % interval)", "Installs")
 SHOWN_IN_SLACK = 5
+THEME = "theme"
+"""The metric of a ticket about what people write; its cohort is then the theme's name."""
 UrlOf = Callable[[str], str]
 
 
 def summary(regression: RegressionFacts) -> str:
     """Return the ticket's one line; Jira cuts it to 255 characters."""
+    if regression.metric == THEME:
+        return f"{regression.model} {regression.first_bad_version}: people write about {regression.cohort}"
     what, where = metric_words(regression.metric), cohort(regression)
     return f"{regression.model} {regression.first_bad_version}: {what} worse for {where}"
 
@@ -190,6 +194,8 @@ def _running(regression: RegressionFacts) -> list[list[adf.Inline]]:
 
 
 def _reproduce(regression: RegressionFacts, command: str) -> list[adf.Node]:
+    if regression.metric == THEME:
+        return [adf.code_block(f"{command} feedback themes {regression.model}")]
     where = regression.cohort.replace('"', "'")
     asked = (
         f'{command} feedback {regression.model} where="{where}"' if where else f"{command} feedback {regression.model}"
