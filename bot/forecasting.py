@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from core.db import Databases, reading
+from core.db import Databases
 from feedback import store as feedback
 from feedback.scores import satisfied_from
 from feedback.sketches import PER_DOUBLING
@@ -30,7 +30,7 @@ def foresee(databases: Databases, session: Session, release: Release, now: datet
     app, model = release.app, release.model
     files = {file.sha256: file for file in artifact_store.find_artifacts(session, app=app, model=model)}
     freezes = [kept.freeze for kept in freeze_store.list_freezes(session, app=app)]
-    with reading(databases.ingest) as ingest:
+    with feedback.fresh(databases.ingest) as ingest:
         seen = feedback.devices_seen(ingest, app=app, since=now - LAST_WEEK)
         habits = feedback.habits(ingest, app=app, model=model, version=release.baseline_version, since=now - LAST_WEEK)
     return forecast(

@@ -27,6 +27,7 @@ from bot.flows import (
 )
 from core.engine import Job, Worker
 from core.settings import Settings
+from feedback import store as feedback
 
 JOBS: dict[str, Job] = {
     "tick": schedule.tick,
@@ -67,5 +68,8 @@ def run(settings: Settings) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+    folding = feedback.Folding(context.databases.ingest)
+    folding.start()
     worker.run()
+    folding.stop()
     context.databases.dispose()

@@ -25,7 +25,7 @@ _PHONE = re.compile(r"(?<![\w.])(?:\+|00)?\d(?:[ ()/.-]{0,2}\d){6,14}(?!\d)")
 
 def pseudonymize(install: str, key: bytes) -> InstallHash:
     """Return the keyed hash an install is known by: 32 hex digits of HMAC-SHA256."""
-    return InstallHash(hmac.new(key, install.encode(), hashlib.sha256).hexdigest()[:32])
+    return InstallHash(hmac.digest(key, install.encode(), "sha256").hex()[:32])
 
 
 def scrub(text: str) -> str:

@@ -59,16 +59,19 @@ class _Ticket(Generic[Row]):
 
 
 class GroupCommit(Generic[Row]):
-    """Commits rows of many threads together, in the order they came."""
+    """Commits rows of many threads together, in the order they came; `lanes` groups at once (SQLite takes one)."""
 
-    def __init__(self, sink: Sink[Row], *, capacity_rows: int = CAPACITY_ROWS, group_rows: int = GROUP_ROWS) -> None:
+    def __init__(
+        self, sink: Sink[Row], *, lanes: int = 1, capacity_rows: int = CAPACITY_ROWS, group_rows: int = GROUP_ROWS
+    ) -> None:
         self._sink = sink
         self._capacity_rows = capacity_rows
         self._group_rows = group_rows
         self._lock = threading.Lock()
         self._waiting: deque[_Ticket[Row]] = deque()
         self._waiting_rows = 0
-        self._has_leader = False
+        self._lanes = lanes
+        self._leaders = 0
 
     def submit(self, rows: Sequence[Row]) -> list[Outcome]:
         """Return what became of each row, after it is durable.
@@ -79,12 +82,14 @@ class GroupCommit(Generic[Row]):
             return []
         ticket = _Ticket(rows)
         with self._lock:
-            if self._waiting and self._waiting_rows + len(rows) > self._capacity_rows:
+            leads = self._leaders < self._lanes
+            if leads:
+                self._leaders += 1
+            elif self._waiting and self._waiting_rows + len(rows) > self._capacity_rows:
                 raise OverloadedError("Too much is waiting to be stored.", retry_after_s=2)
-            self._waiting.append(ticket)
-            self._waiting_rows += len(rows)
-            leads = not self._has_leader
-            self._has_leader = True
+            else:
+                self._waiting.append(ticket)
+                self._waiting_rows += len(rows)
         if not leads:
             ticket.wake.acquire()
         if not ticket.is_done:
@@ -94,25 +99,27 @@ class GroupCommit(Generic[Row]):
         return ticket.outcomes
 
     def _lead(self, own: _Ticket[Row]) -> None:
-        """Commit groups until our own rows are in one, then let the first who waits lead."""
+        """Commit our own rows with those that wait, then let the first who waits by now lead."""
         try:
-            while not own.is_done:
-                self._settle(self._take())
+            self._settle(self._take(own))
         finally:
             with self._lock:
-                follower = self._waiting[0] if self._waiting else None
-                self._has_leader = follower is not None
+                follower = self._waiting.popleft() if self._waiting else None
+                if follower is None:
+                    self._leaders -= 1
+                else:
+                    self._waiting_rows -= len(follower.rows)
             if follower is not None:
                 follower.wake.release()
 
-    def _take(self) -> list[_Ticket[Row]]:
+    def _take(self, own: _Ticket[Row]) -> list[_Ticket[Row]]:
+        group = [own]
+        size = len(own.rows)
         with self._lock:
-            group = [self._waiting.popleft()]
-            size = len(group[0].rows)
             while self._waiting and size + len(self._waiting[0].rows) <= self._group_rows:
                 group.append(self._waiting.popleft())
                 size += len(group[-1].rows)
-            self._waiting_rows -= size
+                self._waiting_rows -= len(group[-1].rows)
         return group
 
     def _settle(self, group: list[_Ticket[Row]]) -> None:
@@ -128,7 +135,8 @@ class GroupCommit(Generic[Row]):
             ticket.outcomes = outcomes[start : start + len(ticket.rows)]
             start += len(ticket.rows)
             ticket.is_done = True
-            ticket.wake.release()
+            if ticket is not group[0]:
+                ticket.wake.release()
 
     def _commit(self, rows: list[Row]) -> list[Outcome]:
         try:

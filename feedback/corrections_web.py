@@ -7,7 +7,7 @@ from datetime import timedelta
 from flask import Blueprint, Response, jsonify, request
 
 from core.clock import Clock
-from core.db import Databases, reading
+from core.db import Databases
 from core.keys import KeyRing
 from core.settings import Settings
 from core.values import period
@@ -27,7 +27,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
         app = keys.check_headers(request.headers, "secret").app
         now = clock()
         since = now - period(request.args.get("since"), default=MONTH)
-        with reading(databases.ingest) as session:
+        with store.fresh(databases.ingest) as session:
             found = store.corrections(
                 session, app=app, model=model, since=since, until=now, key=settings.secret_key,
                 minimum=settings.minimum_cohort, limit=AT_MOST,

@@ -6,19 +6,17 @@ import logging
 import threading
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, sessionmaker
 
 from core.clock import monotonic
 from core.db import Databases, reading
 from core.errors import Problem
 from core.settings import Settings
-from feedback import cells, polls, store
+from feedback import inbox, polls, store
 from feedback.commit import GroupCommit, OverloadedError, RefusedRowError
-from feedback.responses import PollEvent
-from feedback.store import Item
-from feedback.telemetry import Summary
+from feedback.inbox import Letter, SomeAreKnownError
 from feedback.understand import House, KnownPoll, understand
 from feedback.unpack import Parcel, Unreadable, unpack_batch, unpack_response
 from feedback.wire import Mistake, Reply, Result
@@ -27,15 +25,14 @@ log = logging.getLogger(__name__)
 
 POLLS_KEPT_S = 5.0
 POLLS_MISSED_S = 0.2
-CONTEXTS_REMEMBERED = 200_000
-# A ProgrammingError is none of these: PostgreSQL says so of a table that is not there, which is no fault of a row.
-NEVER_FITS = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.StatementError)
+LANES = {"sqlite": 1, "postgresql": 2}
 
 
 class Collector:
     """The way in for phones. Safe to use from many threads; a reply is given after the COMMIT."""
 
     def __init__(self, databases: Databases, settings: Settings) -> None:
+        self.databases = databases
         book = PollBook(databases)
         self._house = House(
             hash_key=settings.hash_key,
@@ -43,7 +40,8 @@ class Collector:
             retention_days=settings.retention_days,
             find_poll=book.find,
         )
-        self._commits: GroupCommit[Item] = GroupCommit(DatabaseSink(databases.ingest))
+        engine = databases.ingest_engine
+        self._commits: GroupCommit[Letter] = GroupCommit(InboxSink(engine), lanes=LANES[engine.dialect.name])
 
     def accept_batch(self, body: bytes, *, app: str, now: datetime) -> Reply:
         """Take in a batch. Raises: MalformedError 400, TooLargeError 413, OverloadedError 503."""
@@ -67,7 +65,8 @@ class Collector:
 
     def _accept(self, parcel: Parcel, app: str, now: datetime) -> Reply:
         understood = understand(parcel, app=app, now=now, house=self._house)
-        outcomes = iter(self._commits.submit([item for item in understood if not isinstance(item, Unreadable)]))
+        letters = [inbox.pack(item) for item in understood if not isinstance(item, Unreadable)]
+        outcomes = iter(self._commits.submit(letters))
         results: list[Result] = []
         for item in understood:
             if isinstance(item, Unreadable):
@@ -78,51 +77,53 @@ class Collector:
                 results.append(_rejected(item.uuid, [Problem("", "could not be stored")]))
             else:
                 results.append(Result(uuid=item.uuid, status=outcome))
-        accepted = sum(result.status == "accepted" for result in results)
-        duplicate = sum(result.status == "duplicate" for result in results)
-        rejected = len(results) - accepted - duplicate
-        return Reply(accepted=accepted, duplicate=duplicate, rejected=rejected, results=results)
+        told = [result.status for result in results]
+        counts = {status: told.count(status) for status in ("accepted", "duplicate", "rejected")}
+        return Reply(**counts, results=results)
 
 
-class DatabaseSink:
-    """Stores a group in one transaction: rows, and the cells of those rows that were new."""
+class InboxSink:
+    """Stores a group in one transaction, with the driver itself: SQLAlchemy's part would be most of a small one."""
 
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
-        self._sessions = sessions
-        self._known_contexts: set[str] = set()
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        driver: Any = engine.dialect.loaded_dbapi
+        self._begin = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else None
+        # Of a table that is not there PostgreSQL says ProgrammingError, which is no fault of a row.
+        self._away = (driver.OperationalError, driver.InterfaceError, driver.InternalError, driver.ProgrammingError)
+        self._never_fits = (driver.DataError, driver.IntegrityError, OverflowError, ValueError)
 
-    def commit(self, rows: Sequence[Item]) -> list[bool]:
+    def commit(self, rows: Sequence[Letter]) -> list[bool]:
         try:
-            with self._sessions.begin() as session:
-                is_new, contexts = self._write(session, rows)
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.ProgrammingError) as error:
-            log.warning("ingest.unavailable", extra={"error": type(error.orig).__name__})
-            raise OverloadedError("The database cannot be reached.", retry_after_s=5) from error
-        except (*NEVER_FITS, OverflowError, ValueError) as error:
+            return self._put(rows, telling=False)
+        except SomeAreKnownError:
+            return self._put(rows, telling=True)
+
+    def _put(self, rows: Sequence[Letter], *, telling: bool) -> list[bool]:
+        try:
+            connection = self._engine.raw_connection()
+        except sa.exc.SQLAlchemyError as error:
+            raise _away(error.__cause__ or error) from error
+        try:
+            cursor = connection.cursor()
+            if self._begin:
+                cursor.execute(self._begin)
+            is_new = inbox.put(cursor, self._engine.dialect.name, rows, telling=telling)
+            connection.commit()
+        except self._away as error:
+            connection.invalidate()
+            raise _away(error) from error
+        except self._never_fits as error:
             log.warning("ingest.refused", extra={"rows": len(rows), "error": type(error).__name__})
             raise RefusedRowError from error
-        if len(self._known_contexts) > CONTEXTS_REMEMBERED:
-            self._known_contexts.clear()
-        self._known_contexts |= contexts
+        finally:
+            connection.close()  # rolls back what was not committed
         return is_new
 
-    def _write(self, session: Session, rows: Sequence[Item]) -> tuple[list[bool], set[str]]:
-        unseen = store.add_events(session, [row for row in rows if isinstance(row, PollEvent)])
-        unseen_runs = store.add_summaries(session, [row for row in rows if isinstance(row, Summary)])
-        fresh: list[Item] = []
-        is_new: list[bool] = []
-        for row in rows:
-            # The same uuid twice in one group is new once.
-            left, key = (unseen if isinstance(row, PollEvent) else unseen_runs), (row.sender.app, row.uuid)
-            is_new.append(key in left)
-            if key in left:
-                left.remove(key)
-                fresh.append(row)
-        store.add_contexts(session, [row for row in fresh if row.sender.context not in self._known_contexts])
-        store.add_installs(session, fresh)
-        changes = store.add_answers(session, [row for row in fresh if isinstance(row, PollEvent)])
-        cells.count(session, [row for row in fresh if isinstance(row, Summary)], changes)
-        return is_new, {row.sender.context for row in fresh}
+
+def _away(error: BaseException) -> OverloadedError:
+    log.warning("ingest.unavailable", extra={"error": type(error).__name__})
+    return OverloadedError("The database cannot be reached.", retry_after_s=5)
 
 
 class PollBook:

@@ -41,7 +41,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
             poll = store.find_poll(session, asked.poll, app=app) if asked.poll else choose(known, model)
         if poll is None:
             raise NotFoundError(f"No poll asks about {model}.")
-        with reading(databases.ingest) as session:
+        with store.fresh(databases.ingest) as session:
             built = report(session, poll, asked, app=app, minimum=settings.minimum_cohort, now=clock())
         return jsonify(poll=poll.ref, **_facts(built))
 

@@ -1,12 +1,17 @@
-"""What a phone says about polls, once understood: PollEvent with its Answers, and how partial ones merge. Pure."""
+"""What a phone says about polls, once understood: PollEvent with its Answers, and how partial ones merge. Pure.
+
+These are structs and no dataclasses, because they wait packed in the inbox. Packed, a struct is the list of its values:
+a new field goes to the end and has a default, so that what an older process left there can still be read.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from core.device import WIRE_NAMES, DeviceContext
 from core.privacy import InstallHash
@@ -19,15 +24,13 @@ PLATFORMS: Final = frozenset({"android", "ios"})
 TIERS: Final = frozenset({"low", "mid", "high"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
+class Consent(Struct, frozen=True, kw_only=True, array_like=True):
     granted: bool
     text_version: str | None
     at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
+class Sender(Struct, frozen=True, kw_only=True, array_like=True):
     """Who sends: the install (a pseudonym), its device, and the release and arm its model came by."""
 
     app: str
@@ -40,8 +43,7 @@ class Sender:
     consent: Consent | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True, array_like=True):
     """`value` is canonical JSON (of a number, a choice, or sorted choices); `sealed` is encrypted free text."""
 
     question: str
@@ -53,8 +55,7 @@ class Answer:
     epsilon: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PollEvent:
+class PollEvent(Struct, frozen=True, kw_only=True, array_like=True):
     """One poll shown, answered or dismissed; `at` is corrected for the phone's clock by `skew_s`."""
 
     uuid: str

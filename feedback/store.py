@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from feedback.fold import Folding, catch_up, fold_install, fresh
 from feedback.store_arms import ArmCell, CohortArm, arm_cells, arm_cohort_cells, arm_rows
 from feedback.store_cohorts import (
     AnswerCount,
@@ -40,16 +41,6 @@ from feedback.store_installs import (
     forget,
     installs_seen,
 )
-from feedback.store_items import (
-    AnswerChange,
-    Item,
-    Standing,
-    add_answers,
-    add_contexts,
-    add_events,
-    add_installs,
-    add_summaries,
-)
 from feedback.store_leaves import Arrival, arm_leaves, arrivals
 from feedback.store_periods import InstallRow, period_rows, reported
 from feedback.store_polls import (
@@ -66,28 +57,21 @@ from feedback.store_texts import Said, texts
 
 __all__ = [
     "Activity",
-    "AnswerChange",
     "AnswerCount",
     "ArmCell",
     "Arrival",
     "ChoiceCount",
     "CohortArm",
+    "Folding",
     "Habits",
     "ImpressionCount",
     "InstallRow",
-    "Item",
     "KnownImport",
     "LeafDay",
     "Quote",
     "Said",
-    "Standing",
     "StoredPoll",
     "activity",
-    "add_answers",
-    "add_contexts",
-    "add_events",
-    "add_installs",
-    "add_summaries",
     "answer_counts",
     "apps_of_import",
     "arm_cells",
@@ -95,6 +79,7 @@ __all__ = [
     "arm_leaves",
     "arm_rows",
     "arrivals",
+    "catch_up",
     "choice_counts",
     "corrections",
     "devices_seen",
@@ -103,8 +88,10 @@ __all__ = [
     "find_import",
     "find_poll",
     "first_day",
+    "fold_install",
     "forget",
     "forget_days",
+    "fresh",
     "full_groups",
     "habits",
     "impressions",

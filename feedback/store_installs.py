@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core.device import DeviceContext
 from core.privacy import InstallHash, unseal
 from feedback.responses import CONTEXT_FIELDS
-from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+from feedback.tables import ANSWERS, CONTEXTS, INBOX, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
 
 RAN = ("reporting", "inferences", "crashes", "timeouts", "crashed", "timed_out")
 KEPT_WHEN_ERASED = frozenset({"app", "uuid", "kind", "at", "window_start", "received_at", "skew_s"})
@@ -126,6 +126,7 @@ def forget(
         sa.delete(runs).where(runs.c.window_start < limit),
         sa.delete(MARKS).where(MARKS.c.hour < limit),
         sa.delete(INSTALLS).where(INSTALLS.c.last_seen < limit),
+        sa.delete(INBOX).where(INBOX.c.refused_at < limit),
     ]
     for poll, days in sorted((retention_by_poll or {}).items()):
         earlier = now - timedelta(days=min(days, retention_days))

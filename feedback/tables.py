@@ -60,6 +60,26 @@ class ImportRow(Control):
     updated_at: Mapped[datetime]
 
 
+class InboxRow(Ingest):
+    """What was acknowledged and is not folded into the other tables yet: `payload` is a packed PollEvent or Summary.
+
+    Folding deletes the row in the same transaction. `refused` tells why the other tables will never take it.
+    """
+
+    __tablename__ = "inbox"
+    __table_args__ = (sa.UniqueConstraint("app", "kind", "uuid"), {"sqlite_autoincrement": True})
+
+    # AUTOINCREMENT: the number of a row that was folded must not come again.
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    app: Mapped[str]
+    kind: Mapped[str]
+    uuid: Mapped[str]
+    install: Mapped[str]
+    payload: Mapped[bytes]
+    refused: Mapped[str | None]
+    refused_at: Mapped[datetime | None]
+
+
 class ContextRow(Ingest):
     """One full combination of device facts (a leaf cohort); `id` is a hash of the others."""
 
@@ -247,6 +267,7 @@ def _table(row: type[Ingest]) -> sa.Table:
 
 
 # For statements that never make objects of rows: what phones send is too much for that.
+INBOX = _table(InboxRow)
 CONTEXTS = _table(ContextRow)
 POLL_EVENTS = _table(PollEventRow)
 ANSWERS = _table(AnswerRow)

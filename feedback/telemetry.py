@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+
+from msgspec import Struct
 
 from feedback.responses import Sender
 
@@ -21,8 +22,7 @@ METRICS: Final = (*HARMS, LATENCY_P95, CSAT)
 LOWER_IS_WORSE: Final = frozenset({CSAT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(Struct, frozen=True, kw_only=True, array_like=True):
     """One install's inferences in one window; `latency` counts them by log2x4 bucket.
 
     Bucket i holds latencies from 2^(i/4) to 2^((i+1)/4) ms.

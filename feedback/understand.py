@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -22,31 +22,45 @@ from core.privacy import pseudonymize, scrub, seal
 from feedback import polls
 from feedback.polls import Poll
 from feedback.questions import CHOOSING
-from feedback.responses import Answer, Arm, Consent, EventKind, PollEvent, Sender, context_id, stratum
+from feedback.responses import Answer, Consent, EventKind, PollEvent, Sender, context_id, stratum
 from feedback.telemetry import Summary
 from feedback.unpack import Parcel, Unreadable
-from feedback.wire import AcceleratorUse, AnswerGiven, Confidence, Context, Event, Facts, Inference
+from feedback.wire import AcceleratorUse, AnswerGiven, Confidence, Event, Facts, Inference, Response
 
 # A request that took a minute to arrive (or was sent again) says nothing about the phone's clock.
 SKEW_TOLERATED: Final = timedelta(seconds=60)
 AHEAD_TOLERATED: Final = timedelta(minutes=5)
 
-DEVICE_FACTS: Final = tuple(
-    (field.name, field.encode_name)
-    for field in msgspec.structs.fields(Context)
-    if field.name not in ("install", "model", "consent")
-)
+# Facts come first in every struct that has them, in this order; Context ends with the accelerator.
+FACTS: Final = len(Facts.__struct_fields__)
+NO_FACTS: Final = (None,) * FACTS
 MODEL_FACTS: Final = ("name", "version", "variant")
+PLAIN: Final = (str, int, float)
+NAMES: Final = (
+    *(field.encode_name for field in msgspec.structs.fields(Facts)[1:-2]),
+    "accelerator",
+    *(f"model.{name}" for name in MODEL_FACTS),
+)
+KINDS: Final[Mapping[str, EventKind]] = {
+    "poll shown": "shown",
+    "poll answered": "answered",
+    "poll dismissed": "dismissed",
+    "poll abandoned": "abandoned",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPoll:
-    """One version of a poll, the model it is about, and its latest version."""
+    """One version of a poll, the model it is about, and its latest version.
+
+    `read` remembers answers that were read before: of what a person can pick there are few, and they come again.
+    """
 
     poll: Poll
     model: str
     primary: str
     latest: int
+    read: dict[tuple[object, ...], Answer] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,60 +80,76 @@ class _Unkeepable(Exception):  # noqa: N818 (never leaves this module)
 
 def understand(parcel: Parcel, *, app: str, now: datetime, house: House) -> list[PollEvent | Summary | Unreadable]:
     """Return each item as it will be stored, or what is wrong with it, in the order they were sent."""
-    return [_understand(item, parcel, app, now, house) for item in parcel.items]
+    post = _Post(parcel, app, now, house)
+    return [_understand(item, post) for item in parcel.items]
 
 
-def _understand(
-    item: Event | Inference | Unreadable, parcel: Parcel, app: str, now: datetime, house: House
-) -> PollEvent | Summary | Unreadable:
+class _Post:
+    """What all items of one request share."""
+
+    __slots__ = ("app", "context", "house", "now", "shared", "skew", "skew_s")
+
+    def __init__(self, parcel: Parcel, app: str, now: datetime, house: House) -> None:
+        self.app = app
+        self.context = parcel.context
+        self.house = house
+        self.now = now
+        self.skew = _skew(parcel.sent_at, now)
+        self.skew_s = int(self.skew.total_seconds())
+        self.shared: Sender | None = None
+
+
+def _understand(item: Event | Response | Inference | Unreadable, post: _Post) -> PollEvent | Summary | Unreadable:
     if isinstance(item, Unreadable):
         return item
-    skew = _skew(parcel.sent_at, now)
     try:
-        if isinstance(item, Event):
-            return _event(item, parcel.context, app, now, skew, house)
-        return _summary(item, parcel.context, app, now, skew, house)
+        return _summary(item, post) if isinstance(item, Inference) else _event(item, post)
     except _Unkeepable as error:
         return Unreadable(uuid=item.uuid, problems=error.problems)
 
 
-def _event(item: Event, context: Context, app: str, now: datetime, skew: timedelta, house: House) -> PollEvent:
+def _event(item: Event | Response, post: _Post) -> PollEvent:
+    assert item.timestamp
+    assert item.submission
     problems: list[Problem] = []
-    sender = _sender(item, context, app, house, problems)
-    known = house.find_poll(app, item.poll, item.poll_version)
+    sender = _sender(item, item.accelerator, post, problems)
+    known = post.house.find_poll(post.app, item.poll, item.poll_version)
     if known is None:
-        raise _Unkeepable(*problems, _unknown_poll(item, app, house))
-    days = min(house.retention_days, known.poll.retention_days)
-    at = _moment(item.timestamp, "timestamp", now, skew, days, problems)
-    answers = [_plain(answer) for answer in item.answers]
-    problems += polls.check_answers(known.poll, answers)
+        raise _Unkeepable(*problems, _unknown_poll(item, post.app, post.house))
+    days = min(post.house.retention_days, known.poll.retention_days)
+    at = _moment(item.timestamp, "timestamp", post, days, problems)
+    answers = _answers(known, item.answers, post.house, problems)
     if item.event == "poll answered":
-        problems += [] if answers else [Problem("answers", "must have at least one answer")]
+        problems += [] if item.answers else [Problem("answers", "must have at least one answer")]
         problems += _consent_missing(known.poll, sender.consent if sender else None)
     if problems or sender is None or at is None:
         raise _Unkeepable(*problems)
     return PollEvent(
         uuid=item.uuid,
         sender=sender,
-        kind=cast(EventKind, item.event.removeprefix("poll ")),
+        kind=KINDS[item.event],
         poll=known.poll.id,
         poll_version=known.poll.version,
         model=known.model,
         submission=item.submission,
         at=at,
-        skew_s=int(skew.total_seconds()),
-        received_at=now,
+        skew_s=post.skew_s,
+        received_at=post.now,
         completed=item.completed,
         language=item.language,
         inference=item.inference,
-        answers=tuple(_answer(known, answer, house) for answer in item.answers),
+        answers=answers,
     )
 
 
-def _summary(item: Inference, context: Context, app: str, now: datetime, skew: timedelta, house: House) -> Summary:
+def _summary(item: Inference, post: _Post) -> Summary:
     problems: list[Problem] = []
-    sender = _sender(item, context, app, house, problems)
-    start = _moment(item.window_start, "window_start", now, skew, house.retention_days, problems)
+    use = item.accelerator
+    used = use if isinstance(use, AcceleratorUse) else AcceleratorUse()
+    # A cohort is what was asked for: by what was used, every fallback would be the CPU's.
+    asked = (used.requested or post.context.accelerator or used.used) if use is used else use
+    sender = _sender(item, asked, post, problems)
+    start = _moment(item.window_start, "window_start", post, post.house.retention_days, problems)
     if sender is not None and sender.device.model is None:
         problems.append(Problem("context.model.name", "is missing: inferences of which model?"))
     histogram = item.confidence
@@ -127,68 +157,64 @@ def _summary(item: Inference, context: Context, app: str, now: datetime, skew: t
         problems.append(Problem("confidence.counts", "must be one fewer than edges"))
     if problems or sender is None or start is None:
         raise _Unkeepable(*problems)
-    used = item.accelerator if isinstance(item.accelerator, AcceleratorUse) else AcceleratorUse()
-    latency = item.latency_ms.buckets if item.latency_ms else {}
     return Summary(
         uuid=item.uuid,
         sender=sender,
         model=str(sender.device.model),
         window_start=start,
         window_s=item.window_s,
-        skew_s=int(skew.total_seconds()),
-        received_at=now,
+        skew_s=post.skew_s,
+        received_at=post.now,
         count=item.count,
         crashes=item.errors.crash,
         timeouts=item.errors.timeout,
         invalid=item.errors.input_invalid,
         fell_back=used.fallback_reason is not None or (used.used or used.requested) != (used.requested or used.used),
-        latency=_merged(latency),
+        latency=_merged(item.latency_ms.buckets) if item.latency_ms else {},
         extra=_extra(item),
     )
 
 
 def _sender(
-    item: Event | Inference, context: Context, app: str, house: House, problems: list[Problem]
+    item: Event | Response | Inference, accelerator: object, post: _Post, problems: list[Problem]
 ) -> Sender | None:
-    install = item.install or context.install
+    """Return who sent an item; mostly that is who sent all of its batch, and then it is made once."""
+    own = msgspec.structs.astuple(item)[:FACTS]
+    if own == NO_FACTS and (accelerator is None or accelerator == post.context.accelerator):
+        post.shared = post.shared or _make_sender(msgspec.structs.astuple(post.context), post, problems)
+        return post.shared
+    theirs = msgspec.structs.astuple(post.context)
+    mixed = [mine if mine is not None else other for mine, other in zip((*own, accelerator), theirs, strict=True)]
+    return _make_sender(mixed, post, problems)
+
+
+def _make_sender(facts: Sequence[Any], post: _Post, problems: list[Problem]) -> Sender | None:
+    """Make a Sender of facts in the order of Context's fields."""
+    install, *device_facts, model, given, accelerator = facts
     if not install:
         problems.append(Problem("context.install", "is missing"))
         return None
-    model = item.model or context.model
-    device, key, group = _device(_facts(item, context))
+    told = (*device_facts, accelerator, *(getattr(model, name, None) for name in MODEL_FACTS))
+    try:
+        device, key, group = _device(told)
+    except TypeError:  # a fact that is a list or an object: it cannot be looked up, and is not told
+        device, key, group = _device(tuple(fact if isinstance(fact, PLAIN) else None for fact in told))
     is_offered = model is not None and model.release is not None and model.arm in ("baseline", "candidate")
-    given = item.consent or context.consent
-    consent = Consent(granted=given.granted, text_version=given.text_version, at=given.at) if given else None
     return Sender(
-        app=app,
-        install=pseudonymize(install, house.hash_key),
+        app=post.app,
+        install=pseudonymize(install, post.house.hash_key),
         device=device,
         context=key,
         stratum=group,
-        release=model.release if model and is_offered else None,
-        arm=cast(Arm, model.arm) if model and is_offered else None,
-        consent=consent,
+        release=model.release if is_offered else None,
+        arm=model.arm if is_offered else None,
+        consent=Consent(granted=given.granted, text_version=given.text_version, at=given.at) if given else None,
     )
-
-
-def _facts(item: Event | Inference, context: Context) -> tuple[object, ...]:
-    """Return the device's facts in the order of DEVICE_FACTS and MODEL_FACTS; an item's own override the batch's."""
-    told: list[object] = []
-    for name, _ in DEVICE_FACTS:
-        own = getattr(item, name)
-        if isinstance(own, AcceleratorUse):
-            # A cohort is what was asked for: by what was used, every fallback would be the CPU's.
-            own = own.requested or getattr(context, name) or own.used
-        told.append(getattr(context, name) if own is None else own)
-    model: Facts | Any = item.model or context.model
-    told += [getattr(model, name) if model else None for name in MODEL_FACTS]
-    return tuple(fact if isinstance(fact, str | int | float) else None for fact in told)
 
 
 @lru_cache(maxsize=16_384)
 def _device(facts: tuple[object, ...]) -> tuple[DeviceContext, str, str]:
-    names = [wire for _, wire in DEVICE_FACTS] + [f"model.{name}" for name in MODEL_FACTS]
-    device = DeviceContext.from_wire({name: fact for name, fact in zip(names, facts, strict=True) if fact is not None})
+    device = DeviceContext.from_wire({name: fact for name, fact in zip(NAMES, facts, strict=True) if fact is not None})
     return device, context_id(device), stratum(device)
 
 
@@ -200,12 +226,11 @@ def _skew(sent_at: datetime | None, now: datetime) -> timedelta:
     return timedelta(0) if abs(skew) <= SKEW_TOLERATED else timedelta(seconds=round(skew.total_seconds()))
 
 
-def _moment(
-    told: datetime, path: str, now: datetime, skew: timedelta, days: int, problems: list[Problem]
-) -> datetime | None:
+def _moment(told: datetime, path: str, post: _Post, days: int, problems: list[Problem]) -> datetime | None:
     """Return the corrected moment; a little ahead of us is now."""
+    now = post.now
     try:
-        moment = told.astimezone(UTC) + skew
+        moment = told.astimezone(UTC) + post.skew
     except OverflowError:
         problems.append(Problem(path, "is no moment of this age"))
         return None
@@ -229,11 +254,28 @@ def _consent_missing(poll: Poll, consent: Consent | None) -> list[Problem]:
     return []
 
 
-def _unknown_poll(item: Event, app: str, house: House) -> Problem:
+def _unknown_poll(item: Event | Response, app: str, house: House) -> Problem:
     latest = house.find_poll(app, item.poll, None)
     if latest is None:
         return Problem("poll", f"there is no poll {item.poll!r} that was ever started")
     return Problem("poll_version", f"{item.poll} has no version {item.poll_version}; the latest is {latest.latest}")
+
+
+def _answers(
+    known: KnownPoll, given: Sequence[AnswerGiven], house: House, problems: list[Problem]
+) -> tuple[Answer, ...]:
+    keys = [(each.question, type(each.value), each.value, each.mechanism, each.epsilon) for each in given]
+    if len(given) == 1 and isinstance(given[0].value, str | int) and (found := known.read.get(keys[0])):
+        return (found,)
+    wrong = polls.check_answers(known.poll, [_plain(answer) for answer in given])
+    problems += wrong
+    if wrong:
+        return ()
+    read = tuple(_answer(known, answer, house) for answer in given)
+    for key, answer in zip(keys, read, strict=True):
+        if answer.sealed is None and isinstance(key[2], str | int):
+            known.read[key] = answer
+    return read
 
 
 def _plain(answer: AnswerGiven) -> Mapping[str, object]:

@@ -37,11 +37,14 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """What one request brought; an unreadable context makes every item unreadable."""
+    """What one request brought; an unreadable context makes every item unreadable.
+
+    A Response has its timestamp and submission filled in.
+    """
 
     context: Context
     sent_at: datetime | None
-    items: tuple[Event | Inference | Unreadable, ...]
+    items: tuple[Event | Response | Inference | Unreadable, ...]
 
 
 _BATCH = msgspec.json.Decoder(Batch)
@@ -74,10 +77,9 @@ def unpack_response(body: bytes, now: datetime) -> Parcel:
         return _unreadable_response(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return unpack_response(_mended(body, error), now)
-    own = {name: getattr(response, name) for name in Event.__struct_fields__}
-    own["timestamp"] = response.timestamp or response.sent_at or now
-    own["submission"] = response.submission or response.uuid
-    return Parcel(context=response.context, sent_at=response.sent_at, items=(Event(**own),))
+    response.timestamp = response.timestamp or response.sent_at or now
+    response.submission = response.submission or response.uuid
+    return Parcel(context=response.context, sent_at=response.sent_at, items=(response,))
 
 
 def mistakes(value: object, kind: Any, path: str) -> list[Problem]:

@@ -48,7 +48,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
         device = DeviceContext.from_wire(request.args)
         with reading(databases.control) as session:
             poll = store.find_poll(session, poll_id, app=key.app).poll
-        with reading(databases.ingest) as session:
+        with store.fresh(databases.ingest) as session:
             history = store.install_history(session, app=key.app, install=install, device=device, poll=poll)
         gates = explain(poll, raw, device, history, clock())
         return jsonify(poll=poll.id, shown=is_shown(gates), gates=[asdict(gate) for gate in gates])
@@ -56,7 +56,8 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
     @part.get("/v1/installs/me")
     def _export() -> Response:
         key, (_, install) = keys.check_headers(request.headers, "public", "secret"), _install(settings)
-        with reading(databases.ingest) as session:
+        with databases.ingest.begin() as session:
+            store.fold_install(session, app=key.app, install=install)
             rows = store.export_install(session, app=key.app, install=install, key=settings.secret_key)
         return Response(msgspec.json.encode(rows), mimetype="application/json")
 
@@ -64,6 +65,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
     def _erase() -> Response:
         key, (_, install) = keys.check_headers(request.headers, "public", "secret"), _install(settings)
         with databases.ingest.begin() as session:
+            store.fold_install(session, app=key.app, install=install)
             store.erase_install(session, app=key.app, install=install)
         return Response(status=204)
 

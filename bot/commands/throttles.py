@@ -77,7 +77,7 @@ def _read(request: Request) -> Throttle:
 
 def _reach(ctx: Context, segment: Segment) -> str:
     """Say whom it reaches. Raises: InvalidInputError: it matches none of the installs that there are."""
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         seen = feedback.installs_seen(session, app=ctx.settings.app, since=ctx.clock() - LAST_WEEK)
     meant = sum(matches(segment, device) for _, device in seen)
     if seen and not meant:

@@ -175,7 +175,7 @@ def _require_cohort(ctx: Context, wish: Wish, now: datetime) -> None:
         return
     with reading(ctx.databases.control) as session:
         release = store.load_release(session, wish.ref)
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         seen = [device for _, device in feedback.installs_seen(session, app=release.app, since=now - LAST_WEEK)]
     rule = segments.text(wish.where)
     meant = [device for device in seen if matches(wish.where, device)]

@@ -119,7 +119,7 @@ def _where(
         return (), ()
     with reading(ctx.databases.control) as session:
         known = known_cohorts(session, release, metric)
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
     found = find_regressions(tally(rows), metric=metric, minimum=ctx.settings.minimum_cohort, known=known)
     return found, _quotes(ctx, release, found[0].segment if found else EVERYONE, now)
@@ -127,7 +127,7 @@ def _where(
 
 def _quotes(ctx: Context, release: Release, where: Segment, now: datetime) -> tuple[str, ...]:
     app, model, since = release.app, release.model, release.created_at
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         groups = feedback.answer_counts(
             session, app=app, model=model, attribute="platform", where=where, since=since, until=now
         )

@@ -28,7 +28,7 @@ class Words:
 def report(ctx: Context, asked: Asked) -> tuple[StoredPoll, CohortReport]:
     """Raises: NotFoundError: no poll asks about the model; InvalidInputError: no such attribute."""
     poll = poll_of(ctx, asked.model, asked.poll)
-    with reading(ctx.databases.ingest) as session:
+    with store.fresh(ctx.databases.ingest) as session:
         minimum = ctx.settings.minimum_cohort
         built = reporting.report(session, poll, asked, app=ctx.settings.app, minimum=minimum, now=ctx.clock())
     return poll, built
@@ -42,7 +42,7 @@ def verbatims(ctx: Context, asked: Asked, *, limit: int) -> tuple[Words, ...] | 
     if seen.overall is None:
         return None
     shown = {row.cohort for row in seen.rows if row.segment is not None}
-    with reading(ctx.databases.ingest) as session:
+    with store.fresh(ctx.databases.ingest) as session:
         found = store.quotes(
             session, app=ctx.settings.app, model=asked.model, since=seen.since, until=seen.until,
             key=ctx.settings.secret_key, where=asked.where, limit=limit,

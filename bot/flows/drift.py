@@ -67,7 +67,7 @@ def watch_drift(ctx: Context, model: str) -> None:
 
 def _roll_up(ctx: Context, model: str, today: date) -> None:
     app = ctx.settings.app
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         first = feedback.first_day(session, app=app, model=model)
         done = feedback.rolled_up(session, app=app, model=model)
     if first is None:
@@ -86,7 +86,7 @@ def _found(ctx: Context, model: str, today: date) -> tuple[Drift, ...]:
     app, now = ctx.settings.app, ctx.clock()
     with reading(ctx.databases.control) as session:
         version = _version(session, app, model)
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         days = feedback.leaf_days(session, app=app, model=model, since=today - HISTORY, until=today)
         people = feedback.leaf_installs(session, app=app, model=model, since=now - WEEK, until=now)
     mine = [each for each in days if _runs(each, version)]

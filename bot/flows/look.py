@@ -122,7 +122,7 @@ def _judged(
 
 def _listen(ctx: Context, release: Release, rollout: Rollout, made: dict[str, Way]) -> _Heard:
     wanted = frozenset(way.source for way in made.values())
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         cells = feedback.arm_cells(session, app=release.app, release=release.id)
         by_device = feedback.arm_leaves(session, app=release.app, release=release.id, extra=wanted & FROM_REPORTS)
         came = feedback.arrivals(session, app=release.app, release=release.id, version=release.candidate_version)
@@ -189,7 +189,7 @@ def _blocked(ctx: Context, release: Release, rollout: Rollout, now: datetime) ->
     if not any(digest in offered for digest in release.baselines):
         return f"the way back is gone: no file of {release.baseline_version} is offered any more"
     candidates = tuple(offered[digest] for digest in release.candidates)
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         seen = feedback.installs_seen(session, app=release.app, since=now - LAST_WEEK)
     wanted = [(device, 1) for _, device in seen if _gets_it(device, release, rollout)]
     gap = next(iter(gaps(candidates, wanted)), None)

@@ -56,7 +56,7 @@ class Explained:
 def listed(ctx: Context, *, model: str | None) -> tuple[Listed, ...]:
     with reading(ctx.databases.control) as session:
         found = store.list_polls(session, ctx.settings.app, model=model)
-    with reading(ctx.databases.ingest) as session:
+    with store.fresh(ctx.databases.ingest) as session:
         counts = store.response_counts(session, app=ctx.settings.app)
     return tuple(Listed(poll=poll, responses=counts.get(poll.poll.id, 0)) for poll in found)
 
@@ -72,7 +72,7 @@ def shown(ctx: Context, ref: str) -> Shown:
     app, now = ctx.settings.app, ctx.clock()
     with reading(ctx.databases.control) as session:
         poll = store.find_poll(session, ref, app=app)
-    with reading(ctx.databases.ingest) as session:
+    with store.fresh(ctx.databases.ingest) as session:
         counts = store.response_counts(session, app=app)
         seen: tuple[ImpressionCount, ...] = store.impressions(
             session, app=app, model=poll.model, attribute="platform", since=now - WEEK, until=now, poll=poll.poll.id
@@ -136,7 +136,7 @@ def explained(ctx: Context, ref: str, install: str) -> Explained:
     pseudonym = pseudonymize(install, ctx.settings.hash_key)
     with reading(ctx.databases.control) as session:
         poll = store.find_poll(session, ref, app=app)
-    with reading(ctx.databases.ingest) as session:
+    with store.fresh(ctx.databases.ingest) as session:
         device = _last_device(session, app, pseudonym)
         history = store.install_history(
             session, app=app, install=pseudonym, device=device or DeviceContext(), poll=poll.poll

@@ -58,7 +58,7 @@ class Subject:
 
 def ask_for_look(ctx: Context, release: Release) -> bool:
     """Ask for a look at the release if a seventh more was reported since the last one; cheap enough for every tick."""
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         seen = feedback.reported(session, app=release.app, release=release.id)
     with reading(ctx.databases.control) as session:
         looks, before = regressions.last_look(session, release.id)
@@ -75,7 +75,7 @@ def look_at_release(ctx: Context, release: str) -> None:
     with reading(ctx.databases.control) as session:
         of = load_release(session, release)
         looks, _ = regressions.last_look(session, of.id)
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         seen = feedback.reported(session, app=of.app, release=of.id)
     subject = Subject(
         app=of.app, model=of.model, version=of.candidate_version, source="release", release=of,
@@ -101,7 +101,7 @@ def look_at_weeks(ctx: Context, model: str) -> None:
     subject = Subject(app=app, model=model, version=version, source="weeks")
     told: list[Regression] = []
     for metric in METRICS:
-        with reading(ctx.databases.ingest) as session:
+        with feedback.fresh(ctx.databases.ingest) as session:
             rows = feedback.period_rows(
                 session, app=app, model=model, metric=metric,
                 before=now - (1 + WEEKS_BEFORE) * WEEK, since=now - WEEK, until=now,
@@ -116,7 +116,7 @@ def look_at_weeks(ctx: Context, model: str) -> None:
 def _of_release(ctx: Context, release: Release, metric: str, alpha: float) -> tuple[Regression, ...]:
     with reading(ctx.databases.control) as session:
         known = known_cohorts(session, release, metric)
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
     return _find(ctx, rows, metric, alpha, known)
 

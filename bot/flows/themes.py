@@ -156,7 +156,7 @@ def _facts(app: str, asked: Asked, theme: Theme, version: str, by: str) -> Regre
 
 
 def _said(ctx: Context, asked: Asked, since: datetime, until: datetime) -> tuple[Said, ...]:
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         return feedback.texts(
             session, app=ctx.settings.app, model=asked.model, since=since, until=until, key=ctx.settings.secret_key,
             where=asked.where,

@@ -162,7 +162,7 @@ def _fetched(ctx: Context, entry: Entry) -> str | None:
         return None
     with reading(ctx.databases.control) as session:
         release = releases.load_release(session, entry.subject)
-    with reading(ctx.databases.ingest) as session:
+    with feedback.fresh(ctx.databases.ingest) as session:
         came = feedback.arrivals(session, app=release.app, release=release.id, version=release.candidate_version)
     n = sum(each.installs for each in came if each.arm == "candidate")
     if not n:

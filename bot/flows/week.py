@@ -50,7 +50,7 @@ def gather(ctx: Context, week: Week) -> Digest:
         told = tuple(_ticket(ctx, ticket) for ticket in tickets.recent(session, app=app, limit=TICKETS))
         names = {poll.model for poll in known} | {model for _, model in artifact_store.models(session, app=app)}
         sizes = {name: _sizes(session, app, name) for name in names}
-    with reading(ctx.databases.ingest) as session:
+    with store.fresh(ctx.databases.ingest) as session:
         now, before = _activity(session, app, week), _activity(session, app, _week_before(week))
         models = []
         for name in sorted(names | now.keys()):

@@ -1,4 +1,7 @@
-"""The collector as its own process, for the test that kills it: what granian calls, on the environment's settings."""
+"""The collector as its own process, for the test that kills it: what granian calls, on the environment's settings.
+
+It folds as well, which is the worker's work, so that it is killed between and within both.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,14 @@ from core.http_errors import register_errors
 from core.keys import KeyRing
 from core.settings import Settings
 from feedback.fastpath import FastPath
+from feedback.fold import Folding
 
 
 def serve() -> Callable[..., Any]:
     settings = Settings.from_env()
     databases = open_databases(settings.database_url, settings.ingest_database_url)
     keys = KeyRing(databases, system_clock)
+    Folding(databases.ingest, pause_s=0.01).start()
     flask = Flask(__name__)
     register_errors(flask)
     flask.register_blueprint(feedback.web.blueprint(databases, settings, system_clock, keys))

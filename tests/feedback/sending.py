@@ -75,9 +75,13 @@ def a_batch(*events: dict[str, Any], inferences: tuple[dict[str, Any], ...] = ()
 
 
 class Wire:
-    """The collector as a phone meets it; `public` and `secret` are keys of the app `demo`."""
+    """The collector as a phone meets it; `public` and `secret` are keys of the app `demo`.
+
+    What was posted is folded at once, so that a test may look into the tables.
+    """
 
     def __init__(self, databases: Databases, settings: Settings, clock: ManualClock) -> None:
+        self.databases = databases
         with databases.control.begin() as session:
             self.public = create_key(session, app="demo", scope="public", name="phones", now=T0)[1]
             self.secret = create_key(session, app="demo", scope="secret", name="build", now=T0)[1]
@@ -94,15 +98,17 @@ class Wire:
 
     def post(self, path: str, body: Any, **headers: str) -> TestResponse:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.client.post(path, data=data, headers=self._headers(headers))
+        response = self.client.post(path, data=data, headers=self.headers(**headers))
+        store.catch_up(self.databases.ingest)
+        return response
 
     def get(self, path: str, **headers: str) -> TestResponse:
-        return self.client.get(path, headers=self._headers(headers))
+        return self.client.get(path, headers=self.headers(**headers))
 
     def delete(self, path: str, **headers: str) -> TestResponse:
-        return self.client.delete(path, headers=self._headers(headers))
+        return self.client.delete(path, headers=self.headers(**headers))
 
-    def _headers(self, more: dict[str, str]) -> dict[str, str]:
+    def headers(self, **more: str) -> dict[str, str]:
         told = {name.replace("_", "-"): value for name, value in more.items()}
         return {"Authorization": f"Bearer {self.public}"} | told
 

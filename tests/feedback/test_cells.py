@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from core.db import Databases
 from feedback import cells
-from feedback.store import AnswerChange, Standing
+from feedback.store_items import AnswerChange, Standing
 from feedback.tables import CELLS
 from tests.builders import T0, at
 

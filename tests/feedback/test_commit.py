@@ -17,11 +17,13 @@ class Memory:
         self.refuses: set[str] = set()
         self.error: Exception | None = None
         self.entered = threading.Event()
+        self.inside = threading.Semaphore(0)
         self.door = threading.Event()
         self.door.set()
 
     def commit(self, rows: Sequence[str]) -> list[bool]:
         self.entered.set()
+        self.inside.release()
         assert self.door.wait(10)
         if self.error:
             raise self.error
@@ -31,6 +33,10 @@ class Memory:
         is_new = [row not in self.stored for row in rows]
         self.stored |= set(rows)
         return is_new
+
+    def are_inside(self, groups: int) -> None:
+        for _ in range(groups):
+            assert self.inside.acquire(timeout=10)
 
 
 class Caller(threading.Thread):
@@ -146,6 +152,35 @@ def test_many_threads_lose_nothing_and_double_nothing() -> None:
     assert sum(caller.outcomes[1] == "accepted" for caller in callers) == 20
     assert len(stored) == 120
     assert all(len(group) <= 7 for group in sink.groups)
+
+
+def test_two_lanes_commit_two_groups_at_once_and_a_third_waits() -> None:
+    sink = Memory()
+    commits: GroupCommit[str] = GroupCommit(sink, lanes=2)
+    sink.door.clear()
+    leaders = [Caller(commits, name) for name in "ab"]
+    sink.are_inside(2)
+    third = Caller(commits, "c")
+    waiting(commits, 1)
+
+    sink.door.set()
+    for caller in (*leaders, third):
+        caller.join(10)
+
+    assert sorted(sink.groups) == [["a"], ["b"], ["c"]]
+    assert third.outcomes == ["accepted"]
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_many_threads_in_several_lanes_lose_nothing(lanes: int) -> None:
+    sink = Memory()
+    commits: GroupCommit[str] = GroupCommit(sink, lanes=lanes, group_rows=5)
+    callers = [Caller(commits, *(f"{n}-{part}" for part in range(3))) for n in range(100)]
+    for caller in callers:
+        caller.join(20)
+
+    assert sum(len(group) for group in sink.groups) == len(sink.stored) == 300
+    assert all(caller.outcomes == ["accepted"] * 3 for caller in callers)
 
 
 def test_nothing_to_store_needs_no_commit() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.db import Databases, Ingest
 from core.settings import Settings
+from feedback import store
 from feedback.commit import OverloadedError
 from feedback.ingest import Collector
 from feedback.tables import ANSWERS, CELLS, POLL_EVENTS
@@ -30,6 +31,7 @@ def collector(either: Databases, tmp_path: Path) -> Collector:
 
 def send(collector: Collector, batch: dict[str, Any]) -> list[str]:
     reply = collector.accept_batch(json.dumps(batch).encode(), app="demo", now=T0)
+    store.catch_up(collector.databases.ingest)
     return [result.status for result in reply.results]
 
 
@@ -160,12 +162,12 @@ def test_an_answer_that_the_database_cannot_take_costs_no_other(collector: Colle
         if either.ingest_engine.dialect.name == "sqlite":
             session.execute(
                 sa.text(
-                    "CREATE TRIGGER poison BEFORE INSERT ON poll_events WHEN NEW.uuid = 'bad' "
+                    "CREATE TRIGGER poison BEFORE INSERT ON inbox WHEN NEW.uuid = 'bad' "
                     "BEGIN SELECT RAISE(ABORT, 'poison'); END"
                 )
             )
         else:
-            session.execute(sa.text("ALTER TABLE poll_events ADD CONSTRAINT poison CHECK (uuid <> 'bad')"))
+            session.execute(sa.text("ALTER TABLE inbox ADD CONSTRAINT poison CHECK (uuid <> 'bad')"))
 
     assert send(collector, a_batch(an_answer("a"), an_answer("bad"), an_answer("b"))) == [
         "accepted",
@@ -190,7 +192,6 @@ def test_a_database_that_is_away_is_no_fault_of_the_item(databases: Databases, s
 def test_a_new_version_of_a_poll_is_known_at_once_and_old_answers_still_fit(
     collector: Collector, either: Databases
 ) -> None:
-    from feedback import store
     from tests.feedback.sending import POLL, a_poll
 
     old = send(collector, a_batch(an_answer("e1", poll_version=1)))

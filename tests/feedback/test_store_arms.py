@@ -49,6 +49,7 @@ class Fleet:
     def send(self, batch: dict[str, Any], app: str = "demo") -> None:
         reply = self.collector.accept_batch(json.dumps(batch).encode(), app=app, now=T0)
         assert reply.rejected == 0, reply
+        store.catch_up(self.databases.ingest)
 
     def cells(self, metric: str, **more: Any) -> list[store.ArmCell]:
         with self.databases.ingest() as session:

@@ -39,6 +39,7 @@ class Fleet:
     def send(self, event: dict[str, Any], context: dict[str, Any]) -> None:
         reply = self.collector.accept_batch(json.dumps(a_batch(event, context=context)).encode(), app="demo", now=T0)
         assert [result.status for result in reply.results] == ["accepted"]
+        store.catch_up(self.databases.ingest)
 
     def counts(self, attribute: str, **more: Any) -> tuple[store.AnswerCount, ...]:
         with self.databases.ingest() as session:

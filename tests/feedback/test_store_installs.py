@@ -27,6 +27,7 @@ def collector(either: Databases, tmp_path: Path) -> Collector:
 
 def send(collector: Collector, batch: dict[str, Any], now: datetime = T0) -> None:
     assert collector.accept_batch(json.dumps(batch).encode(), app="demo", now=now).rejected == 0
+    store.catch_up(collector.databases.ingest)
 
 
 def test_an_install_is_seen_in_the_context_it_was_last_in(collector: Collector, either: Databases) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from feedback.unpack import MalformedError, Parcel, TooLargeError, Unreadable, unpack_batch, unpack_response
-from feedback.wire import MAX_ITEMS, Event
+from feedback.wire import MAX_ITEMS, Event, Response
 from tests.builders import T0
 from tests.feedback.sending import a_batch, a_context, a_summary, an_answer
 
@@ -111,7 +111,7 @@ def test_a_single_response_needs_no_more_than_uuid_poll_and_answers() -> None:
     parcel = unpack_response(json.dumps(body).encode(), T0)
 
     event = parcel.items[0]
-    assert isinstance(event, Event)
+    assert isinstance(event, Response)
     assert (event.event, event.timestamp, event.submission) == ("poll answered", T0, "u1")
 
 

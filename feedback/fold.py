@@ -1,0 +1,169 @@
+"""Folding: brings what waits in the inbox into the other tables and the cells, exactly once.
+
+A letter is deleted from the inbox and counted in one transaction. Whoever comes second (another process, a reader that
+wants to see everything) finds the letter gone and leaves it alone. The order of letters makes no difference.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
+
+from core.clock import system_clock
+from core.db import reading
+from core.privacy import InstallHash
+from feedback import cells, inbox
+from feedback import store_items as items
+from feedback.inbox import Item
+from feedback.responses import PollEvent
+from feedback.tables import INBOX
+from feedback.telemetry import Summary
+
+log = logging.getLogger(__name__)
+
+ROWS: Final = 1_000
+# A reader folds no more than this before it reads: after a long outage it is better late than never.
+ROWS_BEFORE_READING: Final = 50_000
+PAUSE_S: Final = 0.2
+# A ProgrammingError is none of these: PostgreSQL says so of a table that is not there, which is no fault of a row.
+NEVER_FITS: Final = (
+    sa.exc.DataError, sa.exc.IntegrityError, sa.exc.StatementError, OverflowError, ValueError, msgspec.MsgspecError,
+)  # fmt: skip
+AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.ProgrammingError)
+
+Sessions = sessionmaker[Session]
+
+
+class _Letter(NamedTuple):
+    id: int
+    kind: str
+    payload: bytes
+
+
+class _TakenError(Exception):
+    """Somebody else folded one of these letters meanwhile."""
+
+
+def fold_some(sessions: Sessions, *, rows: int = ROWS) -> int:
+    """Fold the oldest letters; return how many were looked at, 0 when none waits."""
+    waiting = sa.select(INBOX.c.id, INBOX.c.kind, INBOX.c.payload).where(INBOX.c.refused.is_(None))
+    with reading(sessions) as session:
+        letters = [_Letter(*row) for row in session.execute(waiting.order_by(INBOX.c.id).limit(rows))]
+    if letters:
+        _fold(sessions, letters)
+    return len(letters)
+
+
+def catch_up(sessions: Sessions, *, rows: int = ROWS_BEFORE_READING) -> None:
+    """Fold what waits now. When the database will not have it, that is logged: what is there can still be read."""
+    try:
+        newest = _edge(sessions, sa.func.max)
+        while newest is not None and rows > 0 and (oldest := _edge(sessions, sa.func.min)) and oldest <= newest:
+            rows -= fold_some(sessions)
+    except AWAY as error:
+        log.warning("fold.behind", extra={"error": type(error.orig).__name__})
+
+
+def fresh(sessions: Sessions) -> Session:
+    """Return a session for reading in which everything is seen that was acknowledged before."""
+    catch_up(sessions)
+    return reading(sessions)
+
+
+def fold_install(session: Session, *, app: str, install: InstallHash) -> None:
+    """Fold what one install has in the inbox within the caller's transaction, which erases or exports it then."""
+    is_its = (INBOX.c.app == app, INBOX.c.install == install, INBOX.c.refused.is_(None))
+    taken = sa.delete(INBOX).where(*is_its).returning(INBOX.c.kind, INBOX.c.payload)
+    write(session, [inbox.unpack(kind, payload) for kind, payload in session.execute(taken)])
+    session.execute(sa.delete(INBOX).where(INBOX.c.app == app, INBOX.c.install == install))
+
+
+def write(session: Session, letters: Sequence[Item]) -> None:
+    """Write items into their tables and count those that were not there yet."""
+    unseen = items.add_events(session, [item for item in letters if isinstance(item, PollEvent)])
+    unseen_runs = items.add_summaries(session, [item for item in letters if isinstance(item, Summary)])
+    new: list[Item] = []
+    for item in letters:
+        left, key = (unseen if isinstance(item, PollEvent) else unseen_runs), (item.sender.app, item.uuid)
+        if key in left:
+            left.remove(key)
+            new.append(item)
+    items.add_contexts(session, new)
+    items.add_installs(session, new)
+    changes = items.add_answers(session, [item for item in new if isinstance(item, PollEvent)])
+    cells.count(session, [item for item in new if isinstance(item, Summary)], changes)
+
+
+class Folding(threading.Thread):
+    """Folds all the time, until it is told to stop."""
+
+    def __init__(self, sessions: Sessions, *, pause_s: float = PAUSE_S) -> None:
+        super().__init__(name="folding", daemon=True)
+        self._sessions = sessions
+        self._pause_s = pause_s
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                found = fold_some(self._sessions)
+            except sa.exc.SQLAlchemyError as error:
+                log.warning("fold.unavailable", extra={"error": type(error).__name__})
+                found = 0
+            if found < ROWS:
+                self._stopped.wait(self._pause_s)
+
+    def stop(self) -> None:
+        """End after the transaction that is under way."""
+        self._stopped.set()
+        self.join()
+
+
+def _fold(sessions: Sessions, letters: Sequence[_Letter]) -> None:
+    """Fold letters in one transaction; those that never fit are found by halving and set aside."""
+    try:
+        unpacked = [inbox.unpack(letter.kind, letter.payload) for letter in letters]
+        with sessions.begin() as session:
+            _claim(session, [letter.id for letter in letters])
+            write(session, unpacked)
+    except _TakenError:
+        return
+    except AWAY:
+        raise
+    except NEVER_FITS as error:
+        if len(letters) == 1:
+            _set_aside(sessions, letters[0], error)
+            return
+        half = len(letters) // 2
+        _fold(sessions, letters[:half])
+        _fold(sessions, letters[half:])
+
+
+def _claim(session: Session, ids: Sequence[int]) -> None:
+    if session.get_bind().dialect.name == "sqlite":
+        each = sa.func.json_each(json.dumps(ids)).table_valued("value")
+        chosen: Any = INBOX.c.id.in_(sa.select(each.c.value))
+    else:
+        chosen = INBOX.c.id == sa.func.any(sa.literal(ids, sa.ARRAY(sa.BigInteger)))
+    taken: Any = session.execute(sa.delete(INBOX).where(chosen))
+    if taken.rowcount != len(ids):
+        raise _TakenError
+
+
+def _set_aside(sessions: Sessions, letter: _Letter, error: Exception) -> None:
+    log.error("fold.refused", extra={"letter": letter.id, "error": type(error).__name__})
+    with sessions.begin() as session:
+        why = {"refused": type(error).__name__, "refused_at": system_clock()}
+        session.execute(sa.update(INBOX).where(INBOX.c.id == letter.id).values(**why))
+
+
+def _edge(sessions: Sessions, edge: Any) -> int | None:
+    with reading(sessions) as session:
+        return session.scalar(sa.select(edge(INBOX.c.id)).where(INBOX.c.refused.is_(None)))
