@@ -34,12 +34,12 @@ class Fixture:
     calibration: bytes
 
 
-def mlp() -> Fixture:
-    """Make the perceptron 1024-512 (2.4 MB); about five CPU seconds."""
+def mlp(hidden: tuple[int, ...] = (1024, 512)) -> Fixture:
+    """Make the perceptron 1024-512 (2.4 MB), about five CPU seconds; or a narrower one, such as the demo's."""
     from sklearn.neural_network import MLPClassifier
 
     train_x, train_y, test_x, test_y = digits()
-    net = MLPClassifier((1024, 512), max_iter=30, random_state=0)
+    net = MLPClassifier(hidden, max_iter=30, random_state=0)
     _fit(net, train_x, train_y)
     model = _perceptron(net.coefs_, net.intercepts_, "mlp")
     return _fixture("mlp", model, _moved(train_x.reshape(-1, 1, 8, 8)).reshape(-1, 64), test_x, test_y)

@@ -11,7 +11,7 @@ import requests
 from sandbox import acting, facts
 from sandbox.acting import Stage
 from sandbox.fleet import Fleet
-from sandbox.script import AnswersOnce, Condition, DigestIs, NothingRefused, ReleaseIs, RunningOn, Said, Tickets
+from sandbox.script import AnswersOnce, Condition, DigestIs, JobIs, NothingRefused, ReleaseIs, RunningOn, Said, Tickets
 from sandbox.service import Service
 
 PAGE_S = 10.0
@@ -35,6 +35,8 @@ def lacks(condition: Condition, view: View) -> str | None:
             return _said(condition, view.stage.state())
         case ReleaseIs():
             return _release(condition, view.service.releases(view.model))
+        case JobIs(state=state):
+            return _job(state, view.service.jobs(view.model))
         case Tickets(count=count):
             found = [ticket["key"] for ticket in view.stage.state()["jira"]]
             return None if len(found) == count else f"there are {len(found)} tickets ({', '.join(found)}), not {count}"
@@ -61,6 +63,8 @@ def claim(condition: Condition) -> str:
             return f"{place} should say “{words}”{often}" + (f" to {to}" if to else "")
         case ReleaseIs(state=state, percent=percent):
             return f"the release should be {state}" + ("" if percent is None else f" at {percent:g} %")
+        case JobIs(state=state):
+            return f"the newest job should be {state}"
         case Tickets(count=count):
             return f"Jira should have {count} ticket{'' if count == 1 else 's'}"
         case AnswersOnce():
@@ -102,6 +106,17 @@ def _release(wanted: ReleaseIs, found: list[dict[str, Any]]) -> str | None:
     elif wanted.state in [newest["state"], *(event["state"] for event in newest["history"])]:
         return None
     return f"{newest['name']} is {newest['state']} at {newest['percent']:g} % ({newest.get('reason')})"
+
+
+def _job(wanted: str, found: list[dict[str, Any]]) -> str | None:
+    if not found:
+        return "there is no job"
+    newest = found[0]
+    if newest["state"] != wanted:
+        told = newest["result"] or newest["progress"] or {"sentence": "waits"}
+        return f"{newest['name']} is {newest['state']}: {told['sentence']}"
+    status = requests.get(newest["url"], timeout=PAGE_S).status_code
+    return None if status == 200 else f"the page {newest['url']} answers {status}"
 
 
 def _digest(wanted: DigestIs, found: dict[str, Any] | None) -> str | None:

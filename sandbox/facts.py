@@ -29,6 +29,7 @@ def gather(player: Player, stored: int) -> Json:
             "stored": stored,
         },
         "cohorts": cohorts(player.service.report(player.scenario.model, by="chipset", since="7d")),
+        "optimize": optimize(player.service.jobs(player.scenario.model)),
         "release": _release(releases[0]) if releases else None,
         "tickets": [{"key": ticket["key"], "fingerprint": fingerprint(ticket)} for ticket in state["jira"]],
         "digest": digest(state),
@@ -42,6 +43,29 @@ def cohorts(report: Json) -> list[Json]:
         {"cohort": row["cohort"], "n": row["n"], "score": row["value"], "low": row["low"], "high": row["high"]}
         for row in report["cohorts"]
     ]
+
+
+def optimize(jobs: list[Json]) -> Json | None:
+    """Return the newest report card: how much smaller, the ratio of times and the difference of accuracies (shares of
+    1, with their 95 % intervals), and the verdict."""
+    done = [job for job in jobs if (job["result"] or {}).get("card")]
+    if not done:
+        return None
+    result, card = done[0]["result"], done[0]["result"]["card"]
+    ratio, answers = card["evidence"]["ratio"] or {}, card["evidence"]["device"] or {}
+    return {
+        "recipe": result["recipe"],
+        "size_x": card["size_x"],
+        "ratio": ratio.get("value"),
+        "ratio_low": ratio.get("low"),
+        "ratio_high": ratio.get("high"),
+        "accuracy_delta": answers.get("difference"),
+        "accuracy_low": answers.get("low"),
+        "accuracy_high": answers.get("high"),
+        "verdict": card["verdict"],
+        "summary": card["summary"],
+        "url": done[0]["url"],
+    }
 
 
 def _release(found: Json) -> Json:

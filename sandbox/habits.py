@@ -70,6 +70,11 @@ class Fault:
     latency_factor: float | None = None
 
 
+def _is_of(version: str, release: str) -> bool:
+    """Whether a version is this one or a build of it: 1.4.0+int8 has what is wrong with 1.4.0."""
+    return version == release or version.startswith(f"{release}+")
+
+
 def rates(
     handset: Handset,
     version: str,
@@ -85,7 +90,7 @@ def rates(
     found = {"satisfied": satisfied, "latency_factor": latency_factor}
     device = DeviceContext.from_wire(handset.context)
     for fault in faults:
-        if fault.version == version and hours_running >= fault.after_hours and matches(fault.where, device):
+        if _is_of(version, fault.version) and hours_running >= fault.after_hours and matches(fault.where, device):
             names = ("crash", "timeout", "fallback", "satisfied", "latency_factor")
             found |= {name: getattr(fault, name) for name in names if getattr(fault, name) is not None}
     return Rates(**found)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
 from core.errors import AppError
+from optimize import fixtures
 from sandbox import acting, tiny_onnx
 from sandbox.acting import Stage
 from sandbox.conditions import View, claim, lacks
@@ -21,6 +22,7 @@ from sandbox.script import (
     Deliver,
     Expect,
     Live,
+    ModelFile,
     PushPoll,
     Register,
     Said,
@@ -203,12 +205,20 @@ class Player:
 
     def _register(self, act: Register) -> None:
         file = next(each for each in self.scenario.files if each.version == act.version)
-        content = tiny_onnx.model(f"{self.scenario.model}-{file.version}", kilobytes=file.kilobytes)
+        content, beside = self._made(file)
         told = {"model": self.scenario.model, "version": file.version, "variant": file.variant, "runtime": RUNTIME}
+        told |= {role: self.service.upload(each) for role, each in beside.items()}
         made = self.service.register(content, **told, **({"baseline": "1"} if file.is_baseline else {}))
         self._teller.did(
             f"{self.scenario.model} {file.version} is registered: {made['size_bytes']} bytes, {made['sha256'][:12]}…"
         )
+
+    def _made(self, file: ModelFile) -> tuple[bytes, dict[str, bytes]]:
+        """Return a model file and what is registered with it."""
+        if not file.trained:
+            return tiny_onnx.model(f"{self.scenario.model}-{file.version}", kilobytes=file.kilobytes), {}
+        learned = fixtures.mlp(file.trained)
+        return learned.model, {"eval": learned.evaluation, "calib": learned.calibration}
 
     def _expect(self, condition: Condition, within_s: float) -> None:
         deadline = time.monotonic() + within_s

@@ -96,9 +96,19 @@ def _file(told: Fields) -> ModelFile:
         variant=told.text("variant") or "fp32",
         kilobytes=told.integer("kilobytes", 1, 10_000) or 16,
         is_baseline=told.flag("baseline"),
+        trained=_widths(told),
     )
     told.done()
     return file
+
+
+def _widths(told: Fields) -> tuple[int, ...]:
+    """Read the hidden units of a perceptron that is to be trained, layer by layer."""
+    widths = [item for _, item in told.each("trained", at_most=4)]
+    if not all(isinstance(width, int) and 1 <= width <= 2048 for width in widths):
+        told.wrong("trained", "must be hidden units such as [256, 128]")
+        return ()
+    return tuple(int(width) for width in widths if isinstance(width, int))
 
 
 def _fault(told: Fields) -> Fault:

@@ -70,7 +70,14 @@ class DigestIs:
     mails: int | None = None
 
 
-Condition = Said | ReleaseIs | Tickets | AnswersOnce | NothingRefused | RunningOn | DigestIs
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobIs:
+    """The model's newest job is in a state; one that is done has a report card, whose page opens."""
+
+    state: str
+
+
+Condition = Said | ReleaseIs | JobIs | Tickets | AnswersOnce | NothingRefused | RunningOn | DigestIs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,12 +157,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFile:
-    """An artifact of some kilobytes, made when it is registered. The baseline is registered before anything else."""
+    """An artifact, made when it is registered. The baseline is registered before anything else.
+
+    `trained`: hidden units of a perceptron that learns scikit-learn's digits, registered with inputs to judge and to
+    calibrate by; without it a file of so many kilobytes that has learned nothing.
+    """
 
     version: str
     variant: str
     kilobytes: int
     is_baseline: bool = False
+    trained: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

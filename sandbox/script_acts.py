@@ -17,6 +17,7 @@ from sandbox.script import (
     Deliver,
     DigestIs,
     Expect,
+    JobIs,
     Live,
     NothingRefused,
     PushPoll,
@@ -135,6 +136,7 @@ ACTS: Mapping[str, Callable[[Fields], Act | None]] = {
 CONDITIONS: Mapping[str, Callable[[Fields], Condition]] = {
     "said": _said,
     "release": lambda told: ReleaseIs(state=told.needed_text("state"), percent=told.number("percent", 0, 100)),
+    "job": lambda told: JobIs(state=told.needed_text("")),
     "tickets": lambda told: Tickets(count=told.needed_integer("", 0, 1000)),
     "answers_once": lambda _: AnswersOnce(),
     "nothing_refused": lambda _: NothingRefused(),

@@ -19,8 +19,21 @@ class Service:
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {key}"
 
+    def upload(self, content: bytes) -> str:
+        """Upload a file that a registration will name, in two parts; return its SHA-256."""
+        digest, middle = hashlib.sha256(content).hexdigest(), len(content) // 2
+        for offset, part in ((0, content[:middle]), (middle, content[middle:])):
+            headers = {"Upload-Offset": str(offset), "Upload-Complete": "?1" if offset else "?0"}
+            self._ask("PATCH", f"/v1/uploads/{digest}", data=part, headers=headers)
+        return digest
+
+    def jobs(self, model: str) -> list[Json]:
+        """Return the optimizations of a model, newest first."""
+        found: list[Json] = self._ask("GET", "/v1/jobs", params={"model": model})["jobs"]
+        return found
+
     def register(self, content: bytes, **told: str) -> Json:
-        """Upload an artifact; `told` are model, version, variant, runtime, baseline …"""
+        """Register an artifact; `told` are model, version, variant, runtime, baseline, eval …"""
         return self._ask("PUT", f"/v1/artifacts/{hashlib.sha256(content).hexdigest()}", params=told, data=content)
 
     def push_poll(self, text: str) -> Json:

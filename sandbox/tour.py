@@ -45,6 +45,8 @@ def _summarize(found: Json, failures: tuple[str, ...]) -> None:
         f"\nAnswers: {answers['sent']} sent, {answers['accepted']} accepted, {answers['duplicate']} recognized as sent "
         f"again, {answers['stored']} stored."
     )
+    if found["optimize"]:
+        print(f"Optimized by {found['optimize']['recipe']}: {found['optimize']['summary']}")
     if found["release"]:
         print("Release: " + " → ".join(each["state"] for each in found["release"]["states"]))
     print("Tickets: " + (", ".join(f"{each['key']} ({each['fingerprint']})" for each in found["tickets"]) or "none"))

@@ -74,6 +74,11 @@ def test_the_release_was_stopped_before_everybody_had_it(played: tuple[int, str,
 def test_there_is_one_ticket_and_one_digest(played: tuple[int, str, dict[str, Any]]) -> None:
     facts = played[2]
 
+    made = facts["optimize"]
+    assert made["recipe"]
+    assert made["size_x"] >= 2
+    assert made["ratio_low"] <= made["ratio"] <= made["ratio_high"] < 1
+    assert (made["accuracy_delta"] >= -0.01, made["verdict"]) == (True, "fits")
     assert len(facts["tickets"]) == 1
     assert len(facts["tickets"][0]["fingerprint"]) == 16
     assert (facts["digest"]["week"], facts["digest"]["posts"]) == ("2026-W47", 1)

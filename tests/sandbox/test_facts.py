@@ -20,6 +20,22 @@ def test_cohorts_keep_the_precision_of_the_service() -> None:
     ]
 
 
+def test_the_newest_report_card_is_told_in_shares_of_one() -> None:
+    ratio = {"value": 0.79, "low": 0.78, "high": 0.82}
+    answers = {"difference": -0.002, "low": -0.006, "high": 0.002}
+    card = {"size_x": 10.0, "verdict": "fits", "summary": "fits: …", "evidence": {"ratio": ratio, "device": answers}}
+    done = {"result": {"card": card, "recipe": "prune,int8"}, "url": "http://x/jobs/J1"}
+
+    found = facts.optimize([{"result": None, "url": ""}, {"result": {"card": None}, "url": ""}, done])
+
+    assert facts.optimize([]) is None
+    assert found == {
+        "recipe": "prune,int8", "size_x": 10.0, "ratio": 0.79, "ratio_low": 0.78, "ratio_high": 0.82,
+        "accuracy_delta": -0.002, "accuracy_low": -0.006, "accuracy_high": 0.002, "verdict": "fits",
+        "summary": "fits: …", "url": "http://x/jobs/J1",
+    }  # fmt: skip
+
+
 def test_a_digest_is_counted_by_its_week() -> None:
     link = {
         "type": "button",
