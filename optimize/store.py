@@ -106,6 +106,19 @@ def newest(session: Session, *, app: str, model: str | None = None, limit: int =
     return tuple(_job(row) for row in session.scalars(query))
 
 
+def comparison(session: Session, *, app: str, parent: str, other: str, evaluation: str | None) -> Job | None:
+    """Return the newest comparison of two files on the same inputs that did not fail, None when there is none."""
+    query = (
+        sa.select(JobRow)
+        .where(JobRow.app == app, JobRow.kind == "compare", JobRow.parent == parent, JobRow.other == other)
+        .where(JobRow.evaluation == evaluation, JobRow.state.in_(("queued", "running", "done")))
+        .order_by(JobRow.number.desc())
+        .limit(1)
+    )
+    row = session.scalar(query)
+    return None if row is None else _job(row)
+
+
 def start(session: Session, number: int, *, now: datetime) -> bool:
     """Mark it as running; False when it has ended (a cancelled one). One that ran before goes on."""
     started = sa.func.coalesce(JobRow.started_at, now)

@@ -90,7 +90,14 @@ def _register(ctx: Context, request: Request) -> Message:
 def _optimize(ctx: Context, request: Request) -> Message:
     request.only(*orders.OPTIONS)
     target = request.needed_target(f"{ctx.settings.slack_command} model optimize kws@1.4.0 recipe=auto")
-    asked = orders.Asked(
+    made = orders.optimize(ctx, _asked(request, target), now=ctx.clock(), dry_run=request.is_dry_run)
+    if made.job is None:
+        return job_views.rehearsed(made.wanted, rows=made.rows, waiting=made.waiting)
+    return job_views.ordered(made.job, is_new=made.is_new, waiting=made.waiting)
+
+
+def _asked(request: Request, target: str) -> orders.Asked:
+    return orders.Asked(
         target=target,
         options=request.options,
         by=request.person.id,
@@ -98,14 +105,10 @@ def _optimize(ctx: Context, request: Request) -> Message:
         channel=request.channel or None,
         thread=request.thread,
     )
-    made = orders.optimize(ctx, asked, now=ctx.clock(), dry_run=request.is_dry_run)
-    if made.job is None:
-        return job_views.rehearsed(made.wanted, rows=made.rows, waiting=made.waiting)
-    return job_views.ordered(made.job, is_new=made.is_new, waiting=made.waiting)
 
 
 def _compare(ctx: Context, request: Request) -> Message:
-    request.only(words=1)
+    request.only(flags=("measure",), words=1)
     example = f"{ctx.settings.slack_command} model compare kws@1.3.2 kws@1.4.0"
     wanted = [request.needed_target(example), *request.words]
     named = [each.partition("@")[::2] for each in wanted]
@@ -114,7 +117,15 @@ def _compare(ctx: Context, request: Request) -> Message:
     name = named[0][0]
     artifacts, _ = artifacts_of(ctx, name)
     before, after = (_of_version(artifacts, name, version) for _, version in named)
-    return views.compared(name, before, after)
+    shown = views.compared(name, before, after)
+    with reading(ctx.databases.control) as session:
+        found = orders.pair(session, ctx.settings.app, wanted[0], wanted[1])
+    if found is not None and "measure" in request.flags and found.known is None and not request.is_dry_run:
+        made = orders.compare(ctx, found, _asked(request, wanted[0]), now=ctx.clock())
+        assert made.job is not None
+        return job_views.ordered(made.job, is_new=made.is_new, waiting=made.waiting)
+    known = found.known if found is not None else None
+    return job_views.measured(shown, known, f"model compare {' '.join(wanted)} --measure" if found else None)
 
 
 def artifacts_of(ctx: Context, name: str) -> tuple[tuple[Artifact, ...], str | None]:

@@ -69,18 +69,49 @@ def optimize(ctx: Context, asked: Asked, *, now: datetime, dry_run: bool) -> Ord
         return _order(session, wanted, rows_of(session, ctx.settings.app, source), now=now, dry_run=dry_run)
 
 
-def compare(ctx: Context, before: Artifact, after: Artifact, asked: Asked, *, now: datetime) -> Ordered:
-    """Order a comparison of two files on the inputs that came with either."""
-    app = ctx.settings.app
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two files that could be measured against one another; `known` is the job that did or does."""
+
+    before: Artifact
+    after: Artifact
+    evaluation: str | None
+    known: Job | None
+
+
+def pair(session: Session, app: str, before: str, after: str) -> Pair | None:
+    """Return the pair that kws@1.3.2 and kws@1.4.0 name; None when one of them has no single file."""
+    try:
+        first, second = pick(session, app, before, None), pick(session, app, after, None)
+    except AppError:
+        return None
+    beside = _beside(session, app, first) | _beside(session, app, second)
+    evaluation = beside.get(EVALUATION)
+    known = store.comparison(session, app=app, parent=first.sha256, other=second.sha256, evaluation=evaluation)
+    return Pair(before=first, after=second, evaluation=evaluation, known=known)
+
+
+def compare(ctx: Context, found: Pair, asked: Asked, *, now: datetime) -> Ordered:
+    """Order a comparison on the inputs that came with either file.
+
+    Raises: InvalidInputError: nothing can be measured here, or a file was refused.
+    """
+    app, before, after = ctx.settings.app, found.before, found.after
     with ctx.databases.control.begin() as session:
-        beside = _beside(session, app, before) | _beside(session, app, after)
+        problems = [missing] if (missing := missing_extra()) else []
+        for each in (before, after):
+            own = registry.inspections_of(session, app=app, artifact=each.sha256).get(MODEL)
+            if own is not None and own.refused is not None:
+                problems.append(Problem(f"{each.model}@{each.version}", own.refused))
+        if problems:
+            raise InvalidInputError(*problems)
         wanted = Wanted(
             app=app, kind="compare", model=before.model, version=before.version, variant=before.variant,
             parent=before.sha256, other=after.sha256, other_version=after.version, recipe="", budget=DEFAULT,
-            most_cpu_s=MOST_CPU_S, evaluation=beside.get(EVALUATION), asked_by=asked.by, delivery=asked.delivery,
+            most_cpu_s=MOST_CPU_S, evaluation=found.evaluation, asked_by=asked.by, delivery=asked.delivery,
             channel=asked.channel, thread=asked.thread,
         )  # fmt: skip
-        return _order(session, wanted, None, now=now, dry_run=False)
+        return _order(session, wanted, rows_of(session, app, before), now=now, dry_run=False)
 
 
 def missing_extra() -> Problem | None:

@@ -6,10 +6,10 @@ What a job wrote is read leniently: a field that is not there shows as "–".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from bot.views import buttons, figures
+from bot.views import buttons, card_figures, figures
 from bot.views.blocks import (
     Block,
     Cell,
@@ -55,7 +55,7 @@ def card(facts: Card) -> Message:
     blocks = [header(f"{job.name} · {_plain_subject(job)}"), section(said)]
     found = _card_of(job)
     if found is not None:
-        blocks += [compared(found), *_charts(job), *_notes(found)]
+        blocks += [card_figures.compared(found), *_charts(job), *_notes(found)]
     elif tried := _tried_table(job):
         blocks.append(tried)
     return Message(text=f"{job.name}: {said}", blocks=(*blocks, *_buttons(facts, found)))
@@ -128,52 +128,19 @@ def kept(job: Job, name: str, *, by: str, is_new: bool) -> Message:
     return Message(text=text, blocks=(section(text), actions(start, shown)), in_channel=True)
 
 
-def compared(found: Facts) -> Block:
-    """Before and after, side by side."""
-    before, after = found.get("before") or {}, found.get("after") or {}
-    evidence = found.get("evidence") or {}
-    rows: list[list[Cell]] = [
-        ["size", *(_size(one.get("size_bytes")) for one in (before, after)), times(found.get("size_x"))],
-        ["gzip", *(_size(one.get("gzip_bytes")) for one in (before, after)), "–"],
-        ["latency p50", *(_ms((one.get("latency") or {}).get("p50_ms")) for one in (before, after)),
-         ratio_text(evidence.get("ratio"))],
-        ["latency p95", *(_ms((one.get("latency") or {}).get("p95_ms")) for one in (before, after)), "–"],
-        ["load", *(_ms(one.get("load_ms")) for one in (before, after)), "–"],
-        ["memory", *(_size(one.get("memory_bytes")) for one in (before, after)), "–"],
-        *accuracy_rows(evidence.get("device"), "accuracy"),
-    ]  # fmt: skip
-    return table(["", "before", "after", "change (95 %)"], rows, caption="Before and after")
-
-
-def accuracy_rows(found: Facts | None, name: str) -> list[list[Cell]]:
-    if not found:
-        return [[name, "–", "–", "not measured"]]
-    rows: list[list[Cell]] = []
-    if found.get("difference") is not None:
-        was, now = (figures.share(found[key]) for key in ("accuracy_before", "accuracy_after"))
-        rows.append([name, was, now, difference_text(found)])
-    else:
-        rows.append([name, "–", "–", "no labels"])
-    at_most = figures.share(found["flips_high"])
-    rows.append(["answers changed", "–", f"{found['flips']} of {found['n']}", f"at most {at_most}"])
-    return rows
-
-
-def difference_text(found: Facts) -> str:
-    """−0.2 pt (−0.6 to +0.2)."""
-    middle, low, high = (figures.signed(round(100 * found[key], 2)) for key in ("difference", "low", "high"))
-    return f"{middle}{figures.NARROW}pt ({low} to {high})"
-
-
-def ratio_text(ratio: Facts | None) -> str:
-    """×0.79 (0.78 to 0.82)."""
-    return f"×{ratio['value']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})" if ratio else "–"
-
-
-def times(size_x: float | None) -> str:
-    if not size_x:
-        return "–"
-    return f"{size_x:.1f}× smaller" if size_x >= 1 else f"{1 / size_x:.1f}× larger"
+def measured(sizes: Message, known: Job | None, line_to_measure: str | None) -> Message:
+    """Sizes of two versions, and what a job measured of both; or the button that has it measured."""
+    *blocks, last = sizes.blocks
+    if known is not None:
+        found = _card_of(known)
+        said = section(
+            f"*{known.name}* {line(known)}" if known.has_ended else f"*{known.name}* measures both just now."
+        )
+        return replace(sizes, blocks=(*blocks, said, *([card_figures.compared(found)] if found else []), last))
+    if line_to_measure is None:
+        return sizes
+    offer = buttons.run_button("Measure both", line_to_measure, "primary")
+    return replace(sizes, blocks=(*blocks, {**last, "elements": [offer, *last["elements"]]}))
 
 
 def _running(job: Job, title: Block) -> Message:
@@ -204,9 +171,14 @@ def _tried_row(each: Facts) -> list[Cell]:
     if each.get("refused"):
         return [str(each["recipe"]), "–", "–", str(each["refused"])]
     accuracy = each.get("accuracy") or {}
-    said = difference_text(accuracy) if accuracy.get("difference") is not None else "not measured"
+    said = card_figures.difference_text(accuracy) if accuracy.get("difference") is not None else "not measured"
     size_x = each.get("size_x") or 0.0
-    return [str(each["recipe"]), Number(size_x, times(size_x)), ratio_text(each.get("ratio")), said]
+    return [
+        str(each["recipe"]),
+        Number(size_x, card_figures.times(size_x)),
+        card_figures.ratio_text(each.get("ratio")),
+        said,
+    ]
 
 
 def _charts(job: Job) -> list[Block]:
@@ -268,11 +240,3 @@ def _outcome(job: Job) -> str:
 
 def _card_of(job: Job) -> Facts | None:
     return (job.result or {}).get("card")
-
-
-def _size(size_bytes: float | None) -> str:
-    return figures.size(int(size_bytes)) if size_bytes is not None else "–"
-
-
-def _ms(value: float | None) -> str:
-    return f"{value:.3g}{figures.NARROW}ms" if value is not None else "–"

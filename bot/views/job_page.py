@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from bot.views import card_figures as texts
 from bot.views import charts, figures, pages
-from bot.views import job as views
 from bot.views.charts import Axis
 from optimize.store import Job
 
@@ -98,18 +98,18 @@ def _lines(card: Facts) -> list[Line]:
         change = figures.ratio(now / was - 1) if was and now is not None else "–"
         return Line(name=name, before=text(was), after=text(now), change=change)
 
-    ratio = views.ratio_text(evidence.get("ratio"))
+    ratio = texts.ratio_text(evidence.get("ratio"))
     return [
-        Line(name="Size", before=_size(before.get("size_bytes")), after=_size(after.get("size_bytes")),
-             change=views.times(card.get("size_x"))),
-        line("Compressed (gzip)", "gzip_bytes", _size),
+        Line(name="Size", before=texts.size(before.get("size_bytes")), after=texts.size(after.get("size_bytes")),
+             change=texts.times(card.get("size_x"))),
+        line("Compressed (gzip)", "gzip_bytes", texts.size),
         *(
-            Line(name=f"Latency {name}", before=_ms((before.get("latency") or {}).get(key)),
-                 after=_ms((after.get("latency") or {}).get(key)), change=ratio if name == "p50" else "–")
+            Line(name=f"Latency {name}", before=texts.ms((before.get("latency") or {}).get(key)),
+                 after=texts.ms((after.get("latency") or {}).get(key)), change=ratio if name == "p50" else "–")
             for name, key in (("p50", "p50_ms"), ("p90", "p90_ms"), ("p95", "p95_ms"))
         ),
-        line("Time to load", "load_ms", _ms),
-        line("Memory, at most", "memory_bytes", _size),
+        line("Time to load", "load_ms", texts.ms),
+        line("Memory, at most", "memory_bytes", texts.size),
         line("Parameters", "parameters", _count),
         line("Multiply-accumulates", "macs", _count),
         Line(name="Energy index (model, not measured)", before=_micro(energy.get("before")),
@@ -122,7 +122,7 @@ def _latency(ratio: Facts | None) -> Bars | None:
     if not ratio:
         return None
     axis = charts.axis_of([ratio["low"], ratio["high"], 1.0, 0.0], least=0.0, most=20.0, step=0.2)
-    said = views.ratio_text(ratio)
+    said = texts.ratio_text(ratio)
     tone = "good" if ratio["high"] < 1 else "bad" if ratio["low"] > 1 else ""
     drawn = charts.interval(
         axis, value=ratio["value"], low=ratio["low"], high=ratio["high"], said=f"time {said}", tone=tone, before=1.0
@@ -143,7 +143,7 @@ def _accuracy(evidence: Facts) -> Bars | None:
     bars = []
     for name, each in found:
         middle, low, high = (100 * each[key] for key in ("difference", "low", "high"))
-        said = views.difference_text(each)
+        said = texts.difference_text(each)
         tone = "good" if low > 0 else "bad" if high < 0 else ""
         drawn = charts.interval(axis, value=middle, low=low, high=high, said=f"{name}: {said}", tone=tone, before=0.0)
         bars.append(Bar(name=f"Accuracy {name}", figure=said, detail=f"n = {figures.count(each['n'])}", svg=drawn))
@@ -157,7 +157,7 @@ def _details(found: Facts) -> list[tuple[str, str]]:
         was, now = (figures.share(found[key]) for key in ("accuracy_before", "accuracy_after"))
         rows += [
             ("accuracy before → after", f"{was} → {now}"),
-            ("difference (95 %)", views.difference_text(found)),
+            ("difference (95 %)", texts.difference_text(found)),
             ("right before, wrong after", figures.count(found["broke"])),
             ("wrong before, right after", figures.count(found["mended"])),
             ("McNemar's exact p", f"{found['p']:.3g}"),
@@ -208,8 +208,8 @@ def _tried(result: Facts, chosen: str) -> Bars | None:
 
 def _tried_bar(each: Facts, axis: Axis, *, is_chosen: bool) -> Bar:
     ratio, accuracy = each["ratio"], each.get("accuracy") or {}
-    said = f"{views.times(each.get('size_x'))}, {views.ratio_text(ratio)}"
-    detail = f"accuracy {views.difference_text(accuracy)}" if accuracy.get("difference") is not None else ""
+    said = f"{texts.times(each.get('size_x'))}, {texts.ratio_text(ratio)}"
+    detail = f"accuracy {texts.difference_text(accuracy)}" if accuracy.get("difference") is not None else ""
     tone = "good" if ratio["high"] < 1 else "bad" if ratio["low"] > 1 else ""
     drawn = charts.interval(
         axis, value=ratio["value"], low=ratio["low"], high=ratio["high"], said=f"{each['recipe']}: {said}",
@@ -221,14 +221,6 @@ def _tried_bar(each: Facts, axis: Axis, *, is_chosen: bool) -> Bar:
 def _ends(axis: Axis, *, percent: bool) -> tuple[str, str]:
     low, high = (figures.plain(100 * end) if percent else figures.signed(end) for end in (axis.low, axis.high))
     return (f"{low}{figures.NARROW}%", f"{high}{figures.NARROW}%") if percent else (f"{low} pt", f"{high} pt")
-
-
-def _size(size_bytes: float | None) -> str:
-    return figures.size(int(size_bytes)) if size_bytes is not None else "–"
-
-
-def _ms(value: float | None) -> str:
-    return f"{value:.3g}{figures.NARROW}ms" if value is not None else "–"
 
 
 def _count(number: float | None) -> str:

@@ -214,3 +214,34 @@ def test_jobs_are_listed_and_shown_by_their_short_id(bench: Bench, tiny: Fixture
     assert "J1" in words(bench.type(PAM, "job list"))
     assert "fits: " in words(bench.type(PAM, "J1"))
     assert "There is no job J9" in words(bench.type(PAM, "job J9"))
+
+
+def test_two_versions_are_measured_on_the_inputs_of_either(bench: Bench, tiny: Fixture, world: World) -> None:
+    bench.register_fixture(tiny)
+    bench.type(DANA, ORDER)
+    bench.run()
+    bench.type(DANA, "job register J1 as=1.4.0+small")
+    bench.run()
+
+    line = button_values(bench.type(PAM, "model compare kws@1.4.0 kws@1.4.0+small"))["Measure both"]
+    ordered = bench.type(PAM, line)
+    bench.run()
+
+    assert "*J2* compares kws@1.4.0 against 1.4.0+small" in ordered.text
+    assert bench.job("J2").state == "done"
+    told = bench.type(PAM, line)
+    said = words(told)
+    assert "*J2* " in said
+    assert "answers changed" in said
+    assert "of 400" in said
+    assert "Measure both" not in button_values(told)
+    assert bench.job("J2").registered_as is None
+
+
+def test_versions_that_cannot_be_measured_say_why(bench: Bench, tiny: Fixture) -> None:
+    bench.register(tiny.model)
+    bench.register(a_pickle(), "1.5.0")
+
+    said = words(bench.type(DANA, "model compare kws@1.4.0 kws@1.5.0 --measure"))
+
+    assert "kws@1.5.0: is a Python pickle" in said
