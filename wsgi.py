@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 
 import bot.forecasting
+import bot.jira_web
 import bot.jobs_openapi
 import bot.jobs_web
 import bot.mail_web
@@ -54,6 +55,7 @@ def create_app(ctx: Context) -> Wsgi:
     foresee = partial(bot.forecasting.foresee, ctx.databases)
     app.register_blueprint(releases.history_web.blueprint(*parts, foresee=foresee))
     app.register_blueprint(bot.web.blueprint(ctx))
+    app.register_blueprint(bot.jira_web.blueprint(ctx.databases, ctx.settings))
     for pages in (bot.pages_web, bot.mail_web):
         app.register_blueprint(pages.blueprint(ctx.databases, ctx.settings, ctx.clock))
     app.register_blueprint(bot.jobs_web.blueprint(*parts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 from slack_sdk import WebClient
 
@@ -52,11 +52,19 @@ def slack_client(settings: Settings) -> WebClient:
 
 
 def jira_client(settings: Settings) -> JiraClient | None:
-    """Return a client when address, account, token and project are all set."""
-    if not (settings.jira_url and settings.jira_email and settings.jira_token and settings.jira_project):
+    """Return a client when address, token and project are set. Without an account the token is a personal one."""
+    if not (settings.jira_url and settings.jira_token and settings.jira_project):
         return None
-    http = JsonClient("jira", settings.jira_url, auth=(settings.jira_email, settings.jira_token))
-    return JiraClient(http, project=settings.jira_project, issue_type=settings.jira_issue_type)
+    if settings.jira_email:
+        http = JsonClient("jira", settings.jira_url, auth=(settings.jira_email, settings.jira_token))
+    else:
+        http = JsonClient("jira", settings.jira_url, headers={"Authorization": f"Bearer {settings.jira_token}"})
+    return JiraClient(
+        http,
+        project=settings.jira_project,
+        issue_type=settings.jira_issue_type,
+        kind=cast(Literal["cloud", "datacenter", "auto"], settings.jira_kind),
+    )
 
 
 def confluence_client(settings: Settings) -> ConfluenceClient | None:

@@ -113,10 +113,16 @@ def _reason(error: SlackClientError) -> str:
 
 def _jira(ctx: Context, *, live: bool) -> list[Check]:
     if ctx.jira is None:
-        return [_good("No Jira is set up; tickets wait until MUSTER_JIRA_URL, _EMAIL, _TOKEN and _PROJECT are set.")]
+        return [_good("No Jira is set up; tickets wait until MUSTER_JIRA_URL, _TOKEN and _PROJECT are set.")]
     problems = ctx.jira.check() if live else ()
     told = "accepts our account and project" if live else "is set up"
-    return [_bad(f"Jira: {problem}.") for problem in problems] or [_good(f"Jira {told}.")]
+    checks = [_bad(f"Jira: {problem}.") for problem in problems] or [_good(f"Jira {told}.")]
+    if not ctx.settings.jira_webhook_secret:
+        return [
+            *checks,
+            _good("Jira's webhook is not set up (MUSTER_JIRA_WEBHOOK_SECRET): issues are read once a day."),
+        ]
+    return [*checks, _good(f"Jira's webhook is heard at {ctx.settings.public_url}/jira/webhook.")]
 
 
 def _confluence(ctx: Context, *, live: bool) -> list[Check]:

@@ -1,22 +1,14 @@
-"""What a ticket is and what to do next about it: the whole of "one ticket per fingerprint" as a table.
-
-Jira has no idempotent create. So an attempt is written down before it is made, and after an attempt
-whose outcome nobody knows, the answer is looked up until absence is certain; only then is it tried again.
-Pure.
-"""
+"""What a ticket is, how bad is how bad, and by which marks what was said of it is found again. Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 State = Literal["pending", "creating", "open", "done", "muted"]
 
-# A request that we stopped waiting for may still be at work in Jira; its gateway gives up after a minute.
-SETTLE = timedelta(seconds=60)
-COMMENT_EVERY = timedelta(days=1)
 POINT_BANDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 RATIO_BANDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -79,6 +71,9 @@ class Ticket:
 
     `attempt` names the request that may be in flight since `attempted_at` (real time); if it made an issue,
     the number of its key is above `attempt_after`.
+    `healed_at`: since when it is not bad any more, and `told_healed` whether the issue knows. `resolved_at` and
+    `resolution`: when and how the issue was closed. `again`: it is bad although the issue is closed.
+    `generation` counts the issues of this fingerprint; `relates_to` is the one before, `related` that they are linked.
     """
 
     regression: RegressionFacts
@@ -98,132 +93,18 @@ class Ticket:
     channel: str | None = None
     thread: str | None = None
     announced: bool = False
+    healed_at: datetime | None = None
+    told_healed: bool = False
+    resolved_at: datetime | None = None
+    resolution: str | None = None
+    again: bool = False
+    generation: int = 1
+    relates_to: str | None = None
+    related: bool = False
 
     @property
     def fingerprint(self) -> str:
         return self.regression.fingerprint
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JiraFacts:
-    """What a look-up saw. `certain`: had the issue existed, this look-up would have seen it.
-
-    `newest` is the highest key number that is known of; later issues have higher ones.
-    """
-
-    key: str | None = None
-    certain: bool = False
-    newest: int = 0
-    commented: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """Ask Jira what is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Write the attempt down, then post the issue, whose number will be above `after`."""
-
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """Take over the issue that an earlier attempt made; it tells of `band`."""
-
-    key: str
-    band: int
-
-
-@dataclass(frozen=True, slots=True)
-class PutLink:
-    """Put the link back to Muster; putting it twice changes nothing."""
-
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """Tell the issue about the new band, marked so that it can be found again."""
-
-    key: str
-    mark: str
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """An earlier attempt did comment: write that down."""
-
-    band: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nobody can know yet; look again soon."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """There is something to say, but not before `at`."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    reason: str
-
-
-Step = LookUp | Create | Adopt | PutLink | Comment | Note | Wait | Later | Nothing
-
-
-def next_step(ticket: Ticket, jira: JiraFacts | None, now: datetime, *, wall: datetime) -> Step:
-    """Decide the next single act; `jira` is None until something was looked up.
-
-    `now` is the world's time (days between comments), `wall` real time (requests in flight).
-    """
-    if is_muted(ticket, now):
-        return Nothing("muted")
-    if ticket.key is None:
-        return _towards_an_issue(ticket, jira, wall)
-    if not ticket.linked:
-        return PutLink(ticket.key)
-    if ticket.band == ticket.said_band:
-        return Nothing("the issue says so already")
-    return _towards_a_comment(ticket, ticket.key, jira, now, wall)
-
-
-def _towards_an_issue(ticket: Ticket, jira: JiraFacts | None, wall: datetime) -> Step:
-    if jira is None:
-        return LookUp()
-    if jira.key is not None:
-        return Adopt(jira.key, _told(ticket))
-    if ticket.attempted_at is None:
-        return Create(jira.newest)
-    if not jira.certain:
-        return Wait("Jira has more new issues than one look can see")
-    if wall < ticket.attempted_at + SETTLE:
-        return Wait("an earlier request may still be at work")
-    # Should that request still come through after all, it is looked for from where it began.
-    return Create(jira.newest if ticket.attempt_after is None else ticket.attempt_after)
-
-
-def _towards_a_comment(ticket: Ticket, key: str, jira: JiraFacts | None, now: datetime, wall: datetime) -> Step:
-    if ticket.attempted_at is not None:
-        if jira is None:
-            return LookUp()
-        if jira.commented:
-            return Note(_told(ticket))
-        if wall < ticket.attempted_at + SETTLE:
-            return Wait("an earlier comment may still be at work")
-        return Comment(key, ticket.attempt or comment_mark(ticket))
-    if ticket.said_at is not None and now < ticket.said_at + COMMENT_EVERY:
-        return Later(ticket.said_at + COMMENT_EVERY)
-    return Comment(key, comment_mark(ticket))
 
 
 def is_muted(ticket: Ticket, now: datetime) -> bool:
@@ -240,10 +121,34 @@ def comment_mark(ticket: Ticket) -> str:
     return f"band {ticket.band} after {before}"
 
 
-def _told(ticket: Ticket) -> int:
-    """Return the band that the attempt told of; the facts may be newer by now."""
-    match = re.search(r"band (\d+)", ticket.attempt or "")
-    return int(match[1]) if match else ticket.band
+def heal_mark(healed_at: datetime) -> str:
+    return f"healed since {healed_at:%Y%m%dT%H%M%S}"
+
+
+def is_heal_mark(mark: str) -> bool:
+    return mark.startswith("healed")
+
+
+def band_told(mark: str | None, otherwise: int) -> int:
+    """Return the band that an attempt told of; the facts may be newer by now."""
+    match = re.search(r"band (\d+)", mark or "")
+    return int(match[1]) if match else otherwise
+
+
+def is_bad_again(ticket: Ticket, level: int) -> bool:
+    """Tell whether a closed ticket has come back: it had healed, or is worse than its issue knows.
+
+    Phones keep a bad version long after somebody closed the issue; that alone opens nothing.
+    """
+    return ticket.state == "done" and (ticket.healed_at is not None or level > (ticket.said_band or 0))
+
+
+_REFUSED = re.compile(r"won.?t|wont|reject|declin|invalid|duplicate|not a bug|cannot reproduce|cancel", re.IGNORECASE)
+
+
+def is_refusal(resolution: str | None, status: str = "") -> bool:
+    """Tell whether an issue was closed as something that nobody will do, by its resolution or else its status."""
+    return bool(_REFUSED.search(resolution or status))
 
 
 def label(fingerprint: str) -> str:

@@ -14,7 +14,13 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from bot.ticket_rules import RegressionFacts, State, Ticket, band, create_mark
+from bot.ticket_rules import (
+    RegressionFacts,
+    State,
+    Ticket,
+    band,
+    is_bad_again,
+)  # fmt: skip
 from core.db import Control, insert
 from core.engine import enqueue
 from core.errors import ConflictError, NotFoundError
@@ -44,6 +50,14 @@ class TicketRow(Control):
     announced: Mapped[bool] = mapped_column(sa.Boolean)
     revision: Mapped[int] = mapped_column(sa.Integer)
     wanted_at: Mapped[datetime]
+    healed_at: Mapped[datetime | None]
+    told_healed: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
+    resolved_at: Mapped[datetime | None]
+    resolution: Mapped[str | None] = mapped_column(sa.String(64))
+    again: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
+    generation: Mapped[int] = mapped_column(sa.Integer, server_default="1")
+    relates_to: Mapped[str | None] = mapped_column(sa.String(64))
+    related: Mapped[bool] = mapped_column(sa.Boolean, server_default=sa.false())
 
 
 def want(
@@ -86,12 +100,34 @@ def want(
 def _want_again(session: Session, regression: RegressionFacts, level: int, now: datetime) -> Ticket:
     before = load(session, regression.fingerprint, lock=True)
     is_over = before.state == "muted" and before.muted_until is not None and before.muted_until <= now
-    state = _unmuted(before) if is_over else before.state
-    facts = msgspec.to_builtins(regression)
-    after = change(session, before, facts=facts, band=level, release_id=regression.release_id, state=state)
-    if is_over or after.band != before.band:
+    again = before.again or is_bad_again(before, level)
+    values = {
+        "facts": msgspec.to_builtins(regression),
+        "band": level,
+        "release_id": regression.release_id,
+        "state": _unmuted(before) if is_over else before.state,
+        "again": again,
+        "healed_at": None,
+        "told_healed": False,
+        # Having heard that it healed, the issue has to hear that it is bad again, whatever the band.
+        "said_band": None if before.told_healed else before.said_band,
+    }
+    after = change(session, before, **values)
+    if is_over or after.band != before.band or before.told_healed or again != before.again:
         wake(session, after, why=f"revision {after.revision}")
     return after
+
+
+def healed(session: Session, fingerprint: str, now: datetime) -> None:
+    """Note that the regression is not there any more; its issue hears of it once that has lasted.
+
+    Nothing happens where there is no ticket, or it was noted already.
+    """
+    row = session.get(TicketRow, fingerprint, populate_existing=True, with_for_update=True)
+    if row is None or row.healed_at is not None:
+        return
+    after = change(session, _ticket(row), healed_at=now, told_healed=False, again=False)
+    wake(session, after, why=f"revision {after.revision}")
 
 
 def wake(session: Session, ticket: Ticket, *, why: str) -> None:
@@ -133,6 +169,17 @@ def find(session: Session, ref: str) -> Ticket | None:
     return None if row is None else _ticket(row)
 
 
+def with_key(session: Session, key: str) -> Ticket | None:
+    row = session.scalars(sa.select(TicketRow).where(TicketRow.jira_key == key)).one_or_none()
+    return None if row is None else _ticket(row)
+
+
+def to_look_at(session: Session, *, since: datetime, limit: int = 50) -> tuple[str, ...]:
+    """Return the keys of issues that people may have closed or opened, for when no webhook tells us."""
+    query = sa.select(TicketRow.jira_key).where(TicketRow.jira_key.is_not(None), TicketRow.wanted_at >= since)
+    return tuple(key for key in session.scalars(query.order_by(TicketRow.wanted_at.desc()).limit(limit)) if key)
+
+
 def of_release(session: Session, release_id: str) -> tuple[Ticket, ...]:
     query = sa.select(TicketRow).where(TicketRow.release_id == release_id)
     return _tickets(session.scalars(query.order_by(TicketRow.wanted_at)).all())
@@ -170,52 +217,6 @@ def change(session: Session, before: Ticket, **values: object) -> Ticket:
     if session.execute(query).first() is None:
         raise ConflictError(f"The ticket {before.fingerprint} changed meanwhile.")
     return load(session, before.fingerprint)
-
-
-def claim_create(session: Session, before: Ticket, *, after: int, wall: datetime) -> Ticket:
-    """Write down that the issue is about to be posted; only who gets this far may post it.
-
-    Raises: ConflictError: somebody else did.
-    """
-    return change(
-        session, before, state="creating", attempt=create_mark(before), attempted_at=wall, attempt_after=after
-    )
-
-
-def claim_comment(session: Session, before: Ticket, mark: str, *, wall: datetime) -> Ticket:
-    return change(session, before, attempt=mark, attempted_at=wall)
-
-
-def refused(session: Session, before: Ticket, problem: str | None = None) -> Ticket:
-    """Jira certainly did not do it: that attempt is not in flight any more."""
-    now_there = load(session, before.fingerprint, lock=True)
-    if (now_there.attempt, now_there.attempted_at) != (before.attempt, before.attempted_at):
-        return now_there
-    state: State = "pending" if now_there.state == "creating" else now_there.state
-    return change(session, now_there, state=state, attempt=None, attempted_at=None, problem=problem)
-
-
-def opened(session: Session, fingerprint: str, key: str, now: datetime, *, told_band: int | None) -> Ticket:
-    """Note the issue's key and, in the same transaction, enqueue what tells people of it.
-
-    `told_band` is the band that the issue tells of, None when it tells of none yet.
-    It depends on no revision: what Jira has made must never be forgotten.
-    """
-    before = load(session, fingerprint, lock=True)
-    if before.key is not None:
-        return before
-    state: State = "muted" if before.state == "muted" else "open"
-    told = {"said_band": told_band, "said_at": None if told_band is None else now}
-    after = change(session, before, state=state, jira_key=key, attempt=None, attempted_at=None, problem=None, **told)
-    enqueue(session, "announce_ticket", key=f"announce_ticket/{fingerprint}", fingerprint=fingerprint)
-    return after
-
-
-def said(session: Session, fingerprint: str, now: datetime, *, told_band: int) -> Ticket:
-    """Note that the issue was told of the band."""
-    before = load(session, fingerprint, lock=True)
-    told = {"said_band": told_band, "said_at": now}
-    return change(session, before, attempt=None, attempted_at=None, problem=None, **told)
 
 
 def noted(session: Session, fingerprint: str, **values: object) -> Ticket:
@@ -268,4 +269,12 @@ def _ticket(row: TicketRow) -> Ticket:
         channel=row.channel,
         thread=row.thread,
         announced=row.announced,
+        healed_at=row.healed_at,
+        told_healed=row.told_healed,
+        resolved_at=row.resolved_at,
+        resolution=row.resolution,
+        again=row.again,
+        generation=row.generation,
+        relates_to=row.relates_to,
+        related=row.related,
     )

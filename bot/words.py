@@ -122,10 +122,10 @@ NOUNS: tuple[Noun, ...] = (
     ),
     Noun(
         name="ticket",
-        verbs=("list", "show", "open", "link", "mute"),
+        verbs=("list", "show", "open", "link", "mute", "owner"),
         default="list",
         synonyms={**LISTING, "create": "open", "new": "open", "file": "open", "silence": "mute", "snooze": "mute"},
-        changes=frozenset({"open", "link", "mute"}),
+        changes=frozenset({"open", "link", "mute", "owner"}),
         summary="the Jira issue of a regression",
     ),
     Noun(

@@ -35,7 +35,7 @@ QUEUES: dict[str, int] = {"jobs": 8, "hear": 4, "tick": 1, "news": 1, "optimize"
 IN_ORDER = frozenset({"news"})  # one at once on all workers together: what is told of a release reads as it happened
 # What people wait for never stands behind other work, and what takes a processor for minutes waits for its like alone.
 OWN_QUEUE = {"hear": "hear", "tick": "tick", "show_card": "news", "announce": "news", "announce_ticket": "news",
-             "optimize": "optimize"}  # fmt: skip
+             "tell_issue": "news", "optimize": "optimize"}  # fmt: skip
 BROKEN_ATTEMPTS = 5
 FIRST_WAIT_S = 1.0
 BEAT_S = 10.0

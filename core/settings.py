@@ -94,6 +94,12 @@ def _security(value: str) -> str:
     return value.lower()
 
 
+def _jira_kind(value: str) -> str:
+    if value.lower() not in ("cloud", "datacenter", "auto"):
+        raise ValueError("must be cloud, datacenter or auto")
+    return value.lower()
+
+
 def _command(value: str) -> str:
     if not re.fullmatch(r"/[a-z0-9_-]{1,31}", value):
         raise ValueError("must be a slash and lower-case letters, such as /muster")
@@ -136,6 +142,15 @@ class Settings:
     jira_token: str | None = setting(_text, "API token of that account", default=None, secret=True)
     jira_project: str | None = setting(_text, "project key for tickets", default=None)
     jira_issue_type: str = setting(_text, "issue type for tickets", default="Bug")
+    jira_kind: str = setting(_jira_kind, "cloud, datacenter, or auto: asked of Jira once", default="auto")
+    jira_webhook_secret: str | None = setting(_text, "signs what Jira tells of its issues", default=None, secret=True)
+    ticket_heals_after_h: float = setting(
+        _number(0, float), "hours of health before an issue hears of it", default=48.0
+    )
+    ticket_closes: bool = setting(_switch, "closes the issue of what has healed", default=False)
+    ticket_reopens_days: float = setting(
+        _number(0, float), "days in which a closed issue is opened again", default=14.0
+    )
     confluence_url: str | None = setting(_url, "https://example.atlassian.net/wiki", default=None)
     confluence_email: str | None = setting(_text, "account of its API token; unset: Jira's", default=None)
     confluence_token: str | None = setting(_text, "its API token; unset: Jira's", default=None, secret=True)

@@ -17,7 +17,7 @@ import requests
 
 from core.errors import AppError
 from sandbox.confluence import SPACE
-from sandbox.jira import EMAIL, PROJECT, TOKEN
+from sandbox.jira import EMAIL, PROJECT, TOKEN, WEBHOOK_SECRET
 from sandbox.slack.service import Credentials
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +54,7 @@ def settings(
         "JIRA_EMAIL": EMAIL,
         "JIRA_TOKEN": TOKEN,
         "JIRA_PROJECT": PROJECT,
+        "JIRA_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "CONFLUENCE_URL": f"{sandbox_url}/wiki",
         "CONFLUENCE_SPACE": SPACE,
         "SMTP_HOST": "127.0.0.1",

@@ -1,6 +1,7 @@
-"""A pretended Jira Cloud project: its issues, its workflow, and a search index that lags behind.
+"""A pretended Jira project, in the Cloud or a Data Center: its issues, its workflow, a search index that lags behind.
 
-`sandbox.jira_web` speaks REST v3 for it; here is the state behind it. Every method may be called from any thread.
+`sandbox.jira_web` speaks REST v3 for it, `sandbox.jira_v2` REST v2; here is the state behind it. Every method may be
+called from any thread.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from core.clock import Clock
 from sandbox import jira_search
@@ -20,6 +21,10 @@ PROJECT_NAME = "Edge models"
 PROJECT_ID = "10000"
 EMAIL = "muster@example.com"
 TOKEN = "sandbox-jira-token"
+WEBHOOK_SECRET = "sandbox-jira-webhook-secret"
+ACCOUNTS: Mapping[str, str] = {"5b10ac8d82e05b22cc7d4ef5": "Mia", "5b10a0effa615349cb016cd8": "Dana"}
+"""Who may be assigned issues; Data Center knows them by their names in lower case."""
+COMPONENTS = ("Keyword spotter", "Next word")
 ISSUE_TYPES: Mapping[str, str] = {"10001": "Task", "10002": "Bug", "10003": "Story"}
 FIRST_ID = 10_100
 FIRST_NUMBER = 88
@@ -62,7 +67,7 @@ class Issue:
     key: str
     type_id: str
     summary: str
-    description: dict[str, Any] | None
+    description: dict[str, Any] | str | None
     labels: list[str]
     created: datetime
     updated: datetime
@@ -70,6 +75,9 @@ class Issue:
     properties: dict[str, Any] = field(default_factory=dict)
     comments: list[dict[str, Any]] = field(default_factory=list)
     links: list[dict[str, Any]] = field(default_factory=list)
+    assignee: str | None = None
+    components: tuple[str, ...] = ()
+    related: list[str] = field(default_factory=list)
     seen: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)
     is_deleted: bool = False
 
@@ -111,6 +119,7 @@ class JiraWorld:
         self.hook = hook
         self.hang_s = hang_s
         self.drops_when_down = False
+        self.deployment: Literal["Cloud", "Server"] = "Cloud"
         self.closing = threading.Event()
         self._lock = threading.RLock()
         self._issues: list[Issue] = []
@@ -128,6 +137,8 @@ class JiraWorld:
                 description=fields.get("description"),
                 labels=list(fields.get("labels") or ()),
                 properties=dict(properties),
+                assignee=(fields.get("assignee") or {}).get("accountId") or (fields.get("assignee") or {}).get("name"),
+                components=tuple(each["name"] for each in fields.get("components") or ()),
                 created=now,
                 updated=now,
             )
@@ -178,7 +189,15 @@ class JiraWorld:
         """Return where the issue may go: anywhere but where it is."""
         return [status for status in STATUSES.values() if status.id != issue.status]
 
-    def comment(self, issue: Issue, body: Mapping[str, Any], author: str = "Muster") -> dict[str, Any]:
+    def relate(self, one: Issue, other: Issue) -> None:
+        """Link two issues; the same link again changes nothing."""
+        with self._lock:
+            for issue, key in ((one, other.key), (other, one.key)):
+                if key not in issue.related:
+                    issue.related.append(key)
+        self.changed()
+
+    def comment(self, issue: Issue, body: Mapping[str, Any] | str, author: str = "Muster") -> dict[str, Any]:
         with self._lock:
             at = self.clock()
             comment = {"id": str(issue.id * 100 + len(issue.comments)), "body": body, "author": author, "created": at}
@@ -224,6 +243,7 @@ class JiraWorld:
         with self._lock:
             issue.is_deleted = True
         self.changed()
+        self.hook("jira:issue_deleted", {"issue": issue, "changelog": {}})
 
     def facts(self) -> list[dict[str, Any]]:
         """Return what the sandbox's page lists, newest first."""

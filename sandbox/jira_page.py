@@ -9,7 +9,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup, escape
 
-from sandbox.jira import ISSUE_TYPES, PROJECT, PROJECT_NAME, STATUSES, Issue, JiraWorld
+from sandbox.jira import ACCOUNTS, ISSUE_TYPES, PROJECT, PROJECT_NAME, STATUSES, Issue, JiraWorld
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -38,6 +38,7 @@ form { display: inline; } button { font: inherit; border: 1px solid var(--line);
 {% for one in moves %}<form method="post" action="{{ base }}/browse/{{ issue.key }}/move/{{ one.transition }}"><button>{{ one.name }}</button></form> {% endfor %}</p>
 <p>{% for label in issue.labels %}<span class="label">{{ label }}</span> {% endfor %}</p>
 <main>{{ body }}</main>
+{% if issue.assignee or issue.components or issue.related %}<p class="who">{% if issue.assignee %}Assignee: {{ accounts.get(issue.assignee, issue.assignee) }}. {% endif %}{% if issue.components %}Components: {{ issue.components | join(", ") }}. {% endif %}{% for key in issue.related %}Relates to <a href="{{ base }}/browse/{{ key }}">{{ key }}</a>. {% endfor %}</p>{% endif %}
 {% if issue.links %}<h2>Web links</h2><ul>{% for link in issue.links %}<li><a href="{{ link.object.url }}">{{ link.object.title }}</a></li>{% endfor %}</ul>{% endif %}
 <h2>Comments ({{ comments|length }})</h2>
 {% for comment in comments %}<div class="comment"><div class="who">{{ comment.author }} · {{ comment.created.strftime("%a %d %b %H:%M UTC") }}</div>{{ comment.html }}</div>{% else %}<p class="who">None yet.</p>{% endfor %}
@@ -55,7 +56,7 @@ MARK_TAGS: Mapping[str, str] = {"strong": "strong", "em": "em", "code": "code", 
 
 
 def blueprint(jira: JiraWorld) -> flask.Blueprint:
-    """Return the pages, which `sandbox.jira_web` mounts beside the API."""
+    """Return the pages, which `sandbox.jira_v2` mounts beside the API."""
     pages = flask.Blueprint("pages", __name__)
 
     @pages.get("/")
@@ -81,10 +82,12 @@ def blueprint(jira: JiraWorld) -> flask.Blueprint:
     return pages
 
 
-def render_document(node: Mapping[str, Any] | None) -> Markup:
-    """Return a document as HTML; every text in it is escaped."""
+def render_document(node: Mapping[str, Any] | str | None) -> Markup:
+    """Return a document, or the wiki markup of Data Center as it stands, as HTML; every text in it is escaped."""
     if not node:
         return Markup("")
+    if isinstance(node, str):
+        return Markup("<pre>{}</pre>").format(node)
     kind = str(node.get("type"))
     if kind == "text":
         return _text(node)
@@ -121,6 +124,7 @@ def _text(node: Mapping[str, Any]) -> Markup:
 def _facts(jira: JiraWorld, issue: Issue) -> dict[str, Any]:
     return {
         "issue": issue,
+        "accounts": ACCOUNTS,
         "kind": ISSUE_TYPES[issue.type_id],
         "status": STATUSES[issue.status],
         "moves": jira.transitions(issue),

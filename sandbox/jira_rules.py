@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 SUMMARY_CHARACTERS = 255
@@ -12,7 +12,9 @@ LABEL_CHARACTERS = 255
 PROPERTY_BYTES = 32_768
 PROPERTY_KEY_CHARACTERS = 255
 GLOBAL_ID_CHARACTERS = 255
-FIELDS = frozenset({"project", "issuetype", "summary", "description", "labels", "priority", "assignee", "parent"})
+FIELDS = frozenset(
+    {"project", "issuetype", "summary", "description", "labels", "priority", "assignee", "parent", "components"}
+)
 
 NOT_ADF = "Operation value must be an Atlassian Document (see the Atlassian Document Format)"
 TOO_LONG = "The entered text is too long. It exceeds the allowed limit of 32,767 characters."
@@ -45,9 +47,14 @@ MARKS = frozenset(
 
 
 def check_fields(
-    fields: Mapping[str, Any], *, project: str, issue_types: Mapping[str, str], creating: bool
+    fields: Mapping[str, Any],
+    *,
+    project: str,
+    issue_types: Mapping[str, str],
+    creating: bool,
+    check_text: Callable[[object], str | None] | None = None,
 ) -> dict[str, str]:
-    """Return field → complaint. `issue_types` maps ids to names."""
+    """Return field → complaint. `issue_types` maps ids to names; `check_text` looks at the description."""
     errors = {
         name: f"Field '{name}' cannot be set. It is not on the appropriate screen, or unknown."
         for name in fields
@@ -58,7 +65,8 @@ def check_fields(
     if creating or "summary" in fields:
         errors |= _check_summary(fields.get("summary"))
     if fields.get("description") is not None:
-        errors |= {"description": complaint} if (complaint := check_document(fields["description"])) else {}
+        complaint = (check_text or check_document)(fields["description"])
+        errors |= {"description": complaint} if complaint else {}
     return errors | _check_labels(fields.get("labels"))
 
 
@@ -135,6 +143,13 @@ def _are_marks(marks: object) -> bool:
         and (mark["type"] != "link" or isinstance((mark.get("attrs") or {}).get("href"), str))
         for mark in marks
     )
+
+
+def check_markup(document: object) -> str | None:
+    """Return the complaint about a description or comment of Data Center."""
+    if not isinstance(document, str):
+        return "Operation value must be a string"
+    return TOO_LONG if len(document) > TEXT_CHARACTERS else None
 
 
 def check_property(key: object, value: object) -> str | None:

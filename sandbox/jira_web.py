@@ -1,6 +1,6 @@
 """REST v3 of the pretended Jira, as much as its clients need, with Jira's own answers and failures.
 
-Mount it at /jira: the base address for clients is then http://host:port/jira.
+`sandbox.jira_v2` mounts it at /jira: the base address for clients is then http://host:port/jira.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import flask
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from sandbox import jira_page, jira_rules, jira_shapes, line
+from sandbox import jira_project, jira_rules, jira_shapes, line
 from sandbox.jira import (
     EMAIL,
     ISSUE_TYPES,
@@ -42,8 +42,23 @@ class RefusedError(Exception):
 
 
 class JiraApi:
+    """The API of the Cloud; `check_text` and `may_enter` are what Data Center does in another way."""
+
+    api = API
+    check_text = staticmethod(jira_rules.check_document)
+
     def __init__(self, jira: JiraWorld) -> None:
         self.jira = jira
+
+    def may_enter(self) -> bool:
+        login = request.authorization
+        return login is not None and login.type == "basic" and (login.username, login.password) == (EMAIL, TOKEN)
+
+    def check(self, fields: Mapping[str, Any], *, creating: bool) -> dict[str, str]:
+        errors = jira_rules.check_fields(
+            fields, project=PROJECT, issue_types=ISSUE_TYPES, creating=creating, check_text=self.check_text
+        )
+        return errors | jira_project.check_people(fields, cloud=self.api == API)
 
     def gate(self) -> ResponseReturnValue | None:
         """Answer in place of the API when a fault is on or the account is wrong."""
@@ -53,8 +68,7 @@ class JiraApi:
             return "<html><body><h1>Service Unavailable</h1></body></html>", 503
         if self.jira.faults.take("jira_429"):
             return self._too_many()
-        login = request.authorization
-        if login is None or login.type != "basic" or (login.username, login.password) != (EMAIL, TOKEN):
+        if not self.may_enter():
             body = {"message": "Client must be authenticated to access this resource.", "status-code": 401}
             return body, 401, {"X-Seraph-Loginreason": "AUTHENTICATED_FAILED"}
         return None
@@ -72,7 +86,8 @@ class JiraApi:
         return {**jira_shapes.ACCOUNT, "self": self._self("myself"), "timeZone": "Etc/UTC", "accountType": "atlassian"}
 
     def server_info(self) -> ResponseReturnValue:
-        return {"baseUrl": self.jira.base_url, "version": "1001.0.0-SNAPSHOT", "deploymentType": "Cloud"}
+        version = "1001.0.0-SNAPSHOT" if self.jira.deployment == "Cloud" else "9.17.5"
+        return {"baseUrl": self.jira.base_url, "version": version, "deploymentType": self.jira.deployment}
 
     def issue_types(self, project: str) -> ResponseReturnValue:
         if project not in (PROJECT, PROJECT_ID):
@@ -83,7 +98,7 @@ class JiraApi:
     def create(self) -> ResponseReturnValue:
         body = _body()
         fields = body.get("fields") or {}
-        errors = jira_rules.check_fields(fields, project=PROJECT, issue_types=ISSUE_TYPES, creating=True)
+        errors = self.check(fields, creating=True)
         properties = {str(each.get("key")): each.get("value") for each in body.get("properties") or ()}
         for key, value in properties.items():
             if complaint := jira_rules.check_property(key, value):
@@ -104,7 +119,7 @@ class JiraApi:
     def edit(self, ref: str) -> ResponseReturnValue:
         issue = self._find(ref)
         fields = _body().get("fields") or {}
-        errors = jira_rules.check_fields(fields, project=PROJECT, issue_types=ISSUE_TYPES, creating=False)
+        errors = self.check(fields, creating=False)
         if errors:
             raise RefusedError(400, errors=errors)
         self.jira.edit(issue, fields)
@@ -156,7 +171,7 @@ class JiraApi:
     def comment(self, ref: str) -> ResponseReturnValue:
         issue = self._find(ref)
         body = _body()
-        if complaint := jira_rules.check_document(body.get("body")):
+        if complaint := self.check_text(body.get("body")):
             raise RefusedError(400, errors={"comment": complaint})
         return jira_shapes.comment(self.jira.comment(issue, body["body"])), 201
 
@@ -203,7 +218,7 @@ class JiraApi:
         return issue
 
     def _self(self, path: str) -> str:
-        return f"{self.jira.base_url}{API}/{path}"
+        return f"{self.jira.base_url}{self.api}/{path}"
 
     def _issue(self, issue: Issue, fields: list[str], properties: list[str]) -> dict[str, Any]:
         if fields == ["id"]:
@@ -221,26 +236,24 @@ class JiraApi:
         return shown
 
 
-def blueprint(jira: JiraWorld) -> flask.Blueprint:
-    """Return Jira's API and its pages for people, to be registered under `url_prefix="/jira"`."""
-    whole = flask.Blueprint("jira", __name__)
-    whole.register_blueprint(_api(JiraApi(jira)))
-    whole.register_blueprint(jira_page.blueprint(jira))
-    return whole
-
-
-def _api(api: JiraApi) -> flask.Blueprint:
-    rest = flask.Blueprint("rest", __name__)
-    issue = f"{API}/issue/<ref>"
+def rest(api: JiraApi, name: str) -> flask.Blueprint:
+    """Return the routes of one version of the API."""
+    rest = flask.Blueprint(name, __name__)
+    base = api.api
+    issue = f"{base}/issue/<ref>"
+    project = jira_project.Project(api.jira, cloud=base == API)
     routes = (
-        ("GET", f"{API}/myself", api.myself),
-        ("GET", f"{API}/serverInfo", api.server_info),
-        ("GET", f"{API}/issue/createmeta/<project>/issuetypes", api.issue_types),
-        ("POST", f"{API}/issue", api.create),
+        ("GET", f"{base}/myself", api.myself),
+        ("GET", f"{base}/serverInfo", api.server_info),
+        ("GET", f"{base}/issue/createmeta/<project>/issuetypes", api.issue_types),
+        ("GET", f"{base}/user/assignable/search", project.assignable),
+        ("GET", f"{base}/project/<key>/components", project.components),
+        ("POST", f"{base}/issueLink", project.relate),
+        ("POST", f"{base}/issue", api.create),
         ("GET", issue, api.read),
         ("PUT", issue, api.edit),
         ("DELETE", issue, api.delete),
-        ("POST GET", f"{API}/search/jql", api.search),
+        ("POST GET", f"{base}/search/jql" if base == API else f"{base}/search", api.search),
         ("GET", f"{issue}/transitions", api.transitions),
         ("POST", f"{issue}/transitions", api.transition),
         ("GET", f"{issue}/comment", api.comments),

@@ -20,6 +20,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sandbox.house import House, HouseError, free_port, settings
+from sandbox.jira import WEBHOOK_SECRET
+from sandbox.jira_webhook import JiraWebhook
 from sandbox.play import Place
 from sandbox.server import Server, serve
 from sandbox.slack.service import Credentials
@@ -91,6 +93,7 @@ def open_world(
     # Only now, or the sandbox might be given the very port that was found for the web process.
     web_port = free_port()
     world.slack.request_url = f"http://127.0.0.1:{web_port}/slack/events"
+    world.jira.hook = JiraWebhook(f"http://127.0.0.1:{web_port}/jira/webhook", WEBHOOK_SECRET, world.clock)
     told = settings(
         folder,
         app=APP,

@@ -12,7 +12,7 @@ import flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response as BaseResponse
 
-from sandbox import confluence_web, control, jira_web, mail_page
+from sandbox import confluence_web, control, jira_v2, mail_page
 from sandbox.slack import web_api
 from sandbox.smtp import SmtpServer
 from sandbox.world import World
@@ -24,7 +24,7 @@ def create_app(world: World, *, page: Path = PAGE) -> flask.Flask:
     app = flask.Flask("sandbox", static_folder=None)
     app.register_blueprint(web_api.blueprint(world.slack))
     app.register_blueprint(control.blueprint(world))
-    app.register_blueprint(jira_web.blueprint(world.jira), url_prefix="/jira")
+    app.register_blueprint(jira_v2.blueprint(world.jira), url_prefix="/jira")
     app.register_blueprint(confluence_web.blueprint(world.confluence), url_prefix="/wiki")
     app.register_blueprint(mail_page.blueprint(world.mail), url_prefix="/mail")
 

@@ -19,6 +19,7 @@ NO_API = {
     "/digests/<digest_id>",
     "/jobs/<ref>",
     "/polls/<poll_id>/preview",
+    "/jira/webhook",
     "/mail/stop/<code>",
     "/openapi.json",
     "/metrics",

@@ -1,10 +1,11 @@
-"""`ticket list | show … | open R12 | link R12 EDGE-91 | mute <fingerprint> 30d`."""
+"""`ticket list | show … | open R12 | link R12 EDGE-91 | mute <fingerprint> 30d | owner kws assignee=mia@…`."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from bot.context import Context
+from bot.flows import owners
 from bot.flows import ticket as flow
 from bot.flows.ticket import Report
 from bot.regression_form import METRICS
@@ -27,6 +28,8 @@ def run(ctx: Context, request: Request) -> Message:
             return _link(ctx, request)
         case "mute":
             return _mute(ctx, request)
+        case "owner":
+            return _owner(ctx, request)
         case _:
             return _list(ctx, request)
 
@@ -83,6 +86,23 @@ def _mute(ctx: Context, request: Request) -> Message:
     span = period(request.words[0] if request.words else None, default=MONTH, name="the period")
     ticket = flow.mute(ctx, ref, span, by=request.person.id, is_dry_run=request.is_dry_run)
     return views.muted(ticket, by=request.person.id, is_dry_run=request.is_dry_run)
+
+
+def _owner(ctx: Context, request: Request) -> Message:
+    """Without an option, who it is; `none` takes it away."""
+    request.only("assignee", "component")
+    model = request.needed_target(f"{ctx.settings.slack_command} ticket owner kws assignee=mia@example.com")
+    if not request.options:
+        return views.owner(model, owners.shown(ctx, model), command=ctx.settings.slack_command)
+    told = owners.change(
+        ctx,
+        model,
+        assignee=request.options.get("assignee"),
+        component=request.options.get("component"),
+        by=request.person.id,
+        is_dry_run=request.is_dry_run,
+    )
+    return views.owned(model, told, by=request.person.id, is_dry_run=request.is_dry_run)
 
 
 def _url_of(ctx: Context) -> views.UrlOf:

@@ -9,11 +9,13 @@ from bot import store, tickets, webhooks, wiki_pages
 from bot.context import Context
 from core import engine
 from core.db import reading
+from core.engine import enqueue
 from feedback import store as feedback
 
 log = logging.getLogger(__name__)
 
 DELIVERIES_KEPT = timedelta(days=30)
+ISSUES_LOOKED_AT = timedelta(days=90)
 
 
 def run(ctx: Context) -> None:
@@ -28,6 +30,8 @@ def run(ctx: Context) -> None:
         told = webhooks.forget_delivered(session, now - DELIVERIES_KEPT)
         woken = tickets.wake_stuck(session, now)
         pages = wiki_pages.wake_stuck(session, now)
+        for key in tickets.to_look_at(session, since=now - ISSUES_LOOKED_AT):
+            enqueue(session, "look_at_issue", key=f"{key}/{now:%Y-%m-%d}", issue=key)
     with reading(ctx.databases.control) as session:
         jobs = engine.forget_finished(session, now)
     facts = {"webhooks": told, "rows": rows, "deliveries": deliveries, "jobs": jobs, "tickets": woken, "pages": pages}

@@ -7,28 +7,37 @@ so the job may be cut off anywhere and run again.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from http.client import HTTPException
 from typing import assert_never
 
 from slack_sdk.errors import SlackClientError
 from sqlalchemy.orm import Session
 
-from bot import cards, speech, tickets
+from bot import model_owners, ticket_notes, tickets
 from bot.context import Context
-from bot.ticket_rules import (
+from bot.model_owners import Owner
+from bot.ticket_rules import Ticket, is_heal_mark, is_refusal, label
+from bot.ticket_steps import (
     Adopt,
+    Close,
     Comment,
     Create,
     JiraFacts,
     Later,
     LookUp,
     Note,
+    NoteState,
     Nothing,
+    Policy,
     PutLink,
+    Relate,
+    Renew,
+    Reopen,
     Step,
-    Ticket,
     Wait,
-    label,
     next_step,
 )
 from bot.views import ticket as views
@@ -38,13 +47,13 @@ from core.db import reading
 from core.engine import enqueue
 from core.errors import ConflictError, UpstreamError
 from integrations.http import OutcomeUnknownError
-from integrations.jira import JiraClient
+from integrations.jira import IssueGoneError, JiraClient
 
 log = logging.getLogger(__name__)
 
 PROPERTY = "muster"
 MOST_STEPS = 12
-NO_JIRA = "no Jira is set up: MUSTER_JIRA_URL, _EMAIL, _TOKEN and _PROJECT"
+NO_JIRA = "no Jira is set up: MUSTER_JIRA_URL, _TOKEN and _PROJECT"
 
 
 def open_ticket(ctx: Context, fingerprint: str, *, wall: Clock = system_clock) -> None:
@@ -72,12 +81,25 @@ def _until_nothing_is_left(ctx: Context, jira: JiraClient, fingerprint: str, wal
     for _ in range(MOST_STEPS):
         with reading(ctx.databases.control) as session:
             ticket = tickets.load(session, fingerprint)
-        step = next_step(ticket, seen, ctx.clock(), wall=wall())
+        step = next_step(ticket, seen, ctx.clock(), wall=wall(), policy=policy(ctx))
         if isinstance(step, Nothing | Later):
             _rest(ctx, ticket, step)
             return
-        seen = _take(ctx, jira, ticket, step, wall)
+        try:
+            seen = _take(ctx, jira, ticket, step, wall)
+        except IssueGoneError:
+            seen = None
+            _note(ctx, ticket, lambda session: ticket_notes.gone(session, fingerprint, ctx.clock()))
     raise UpstreamError("jira", f"the ticket {fingerprint} changes faster than it can be told", permanent=False)
+
+
+def policy(ctx: Context) -> Policy:
+    told = ctx.settings
+    return Policy(
+        heals_after=timedelta(hours=told.ticket_heals_after_h),
+        closes=told.ticket_closes,
+        reopens_within=timedelta(days=told.ticket_reopens_days),
+    )
 
 
 def _rest(ctx: Context, ticket: Ticket, step: Nothing | Later) -> None:
@@ -97,10 +119,15 @@ def _take(ctx: Context, jira: JiraClient, ticket: Ticket, step: Step, wall: Cloc
             _opened(ctx, ticket, key, band, how="adopted")
         case PutLink(key):
             _put_link(ctx, jira, ticket, key)
+        case Relate(key, to):
+            jira.relate(key, to)
+            _note(ctx, ticket, lambda session: tickets.noted(session, ticket.fingerprint, related=True))
         case Comment(key, mark):
             _comment(ctx, jira, ticket, key, mark, wall)
-        case Note(band):
-            _said(ctx, ticket, band)
+        case Note(mark):
+            _said(ctx, ticket, mark)
+        case Close() | Reopen() | Renew() | NoteState():
+            _turn(ctx, jira, ticket, step)
         case Wait(reason):
             raise UpstreamError("jira", f"{ticket.fingerprint}: {reason}", permanent=False)
         case Later() | Nothing():
@@ -110,46 +137,108 @@ def _take(ctx: Context, jira: JiraClient, ticket: Ticket, step: Step, wall: Cloc
     return None
 
 
+def _turn(ctx: Context, jira: JiraClient, ticket: Ticket, step: Close | Reopen | Renew | NoteState) -> None:
+    """Open or close the issue, or start over. Each of these sees in the next look-up that it has been done."""
+    now, fingerprint = ctx.clock(), ticket.fingerprint
+    match step:
+        case Close(key):
+            # A workflow that leads nowhere leaves closing to people: it counts as closed here.
+            jira.move(key, "done")
+            _note(ctx, ticket, lambda session: ticket_notes.closed(session, fingerprint, now, resolution="healed"))
+        case Reopen(key) if jira.move(key, "new", "indeterminate"):
+            _note(ctx, ticket, lambda session: ticket_notes.reopened(session, fingerprint, by_us=True))
+        case Reopen(key):
+            _note(ctx, ticket, lambda session: ticket_notes.renew(session, fingerprint, relates_to=key))
+        case Renew(key_before):
+            _note(ctx, ticket, lambda session: ticket_notes.renew(session, fingerprint, relates_to=key_before))
+        case NoteState("open"):
+            _note(ctx, ticket, lambda session: ticket_notes.reopened(session, fingerprint, by_us=True))
+        case NoteState("done"):
+            _note(ctx, ticket, lambda session: ticket_notes.closed(session, fingerprint, now, resolution=None))
+        case NoteState():
+            _note(
+                ctx, ticket, lambda session: ticket_notes.refused_for_good(session, fingerprint, now, resolution=None)
+            )
+
+
+def _note(ctx: Context, ticket: Ticket, write: Callable[[Session], Ticket]) -> None:
+    """Write down what became of the issue, and have the release's card show it."""
+    with ctx.databases.control.begin() as session:
+        after = write(session)
+        if release := ticket.regression.release_id:
+            enqueue(session, "show_card", key=f"{release}/ticket/{after.revision}", release=release)
+    log.info("ticket.noted", extra={"ticket": ticket.fingerprint, "state": after.state})
+
+
 def _look_up(jira: JiraClient, ticket: Ticket) -> JiraFacts:
     if ticket.key is not None:
-        words = views.comment_words(ticket.regression, ticket.attempt or "")
-        return JiraFacts(key=ticket.key, certain=True, commented=jira.has_comment(ticket.key, words))
+        issue = jira.find(ticket.key)
+        if issue is None:
+            return JiraFacts(certain=True)
+        is_done = issue.category == "done"
+        commented = False
+        if ticket.attempt is not None:
+            commented = jira.has_comment(ticket.key, views.comment_words(ticket.regression, ticket.attempt))
+        return JiraFacts(
+            key=ticket.key,
+            certain=True,
+            commented=commented,
+            is_done=is_done,
+            is_refused=is_done and is_refusal(issue.resolution, issue.status),
+        )
     found = jira.look_up(
-        label=label(ticket.fingerprint), mark=PROPERTY, value=ticket.fingerprint, after=ticket.attempt_after
-    )
+        label=label(ticket.fingerprint), mark=PROPERTY, value=mark(ticket), after=ticket.attempt_after
+    )  # fmt: skip
     key = None if found.issue is None else found.issue.key
     return JiraFacts(key=key, certain=found.certain, newest=found.newest)
 
 
 def _create(ctx: Context, jira: JiraClient, ticket: Ticket, after: int, wall: Clock) -> None:
     with ctx.databases.control.begin() as session:
-        claimed = tickets.claim_create(session, ticket, after=after, wall=wall())
-    regression = claimed.regression
+        claimed = ticket_notes.claim_create(session, ticket, after=after, wall=wall())
+        owner = model_owners.find(session, ticket.regression.app, ticket.regression.model)
     try:
-        key = jira.create(
-            summary=views.summary(regression),
-            description=views.description(regression, ctx.settings.slack_command),
-            labels=("muster", label(regression.fingerprint)),
-            properties={PROPERTY: mark(regression.fingerprint)},
-        )
+        key = _post(ctx, jira, claimed, owner)
     except OutcomeUnknownError:
         raise  # the claim stands: the next run looks first
     except UpstreamError:
         with ctx.databases.control.begin() as session:
-            tickets.refused(session, claimed)
+            ticket_notes.refused(session, claimed)
         raise
     _opened(ctx, claimed, key, claimed.band, how="created")
 
 
-def mark(fingerprint: str) -> dict[str, str]:
-    """Return the value of the property by which an issue is known to be ours."""
-    return {"fingerprint": fingerprint}
+def _post(ctx: Context, jira: JiraClient, ticket: Ticket, owner: Owner | None) -> str:
+    """Post the issue; an owner that Jira refuses (somebody has left) must not keep it from being opened."""
+    regression = ticket.regression
+    post = partial(
+        jira.create,
+        summary=views.summary(regression),
+        description=views.description(regression, ctx.settings.slack_command),
+        labels=("muster", label(regression.fingerprint)),
+        properties={PROPERTY: mark(ticket)},
+    )
+    if owner is None:
+        return post()
+    try:
+        return post(assignee=owner.assignee, component=owner.component)
+    except UpstreamError as error:
+        if not error.permanent:
+            raise
+        log.warning("ticket.owner_refused", extra={"model": regression.model, "reason": error.message})
+        return post()
+
+
+def mark(ticket: Ticket) -> dict[str, object]:
+    """Return the value of the property by which an issue is known to be ours, and which of ours it is."""
+    first: dict[str, object] = {"fingerprint": ticket.fingerprint}
+    return first if ticket.generation == 1 else {**first, "generation": ticket.generation}
 
 
 def _opened(ctx: Context, ticket: Ticket, key: str, band: int, *, how: str) -> None:
     now = ctx.clock()
     with ctx.databases.control.begin() as session:
-        tickets.opened(session, ticket.fingerprint, key, now, told_band=band)
+        ticket_notes.opened(session, ticket.fingerprint, key, now, told_band=band)
         subject = ticket.regression.release_id or ticket.fingerprint
         facts = {"key": key, "fingerprint": ticket.fingerprint}
         audit.record(session, who="muster", what="ticket.opened", subject=subject, now=now, facts=facts)
@@ -181,46 +270,25 @@ def _back(ctx: Context, ticket: Ticket) -> str:
 
 def _comment(ctx: Context, jira: JiraClient, ticket: Ticket, key: str, mark: str, wall: Clock) -> None:
     with ctx.databases.control.begin() as session:
-        claimed = tickets.claim_comment(session, ticket, mark, wall=wall())
+        claimed = ticket_notes.claim_comment(session, ticket, mark, wall=wall())
     try:
-        jira.comment(key, views.band_comment(claimed.regression, mark))
+        comment = views.heal_comment if is_heal_mark(mark) else views.band_comment
+        jira.comment(key, comment(claimed.regression, mark))
     except OutcomeUnknownError:
         raise
     except UpstreamError:
         with ctx.databases.control.begin() as session:
-            tickets.refused(session, claimed)
+            ticket_notes.refused(session, claimed)
         raise
-    _said(ctx, claimed, claimed.band)
+    _said(ctx, claimed, mark)
 
 
-def _said(ctx: Context, ticket: Ticket, band: int) -> None:
+def _said(ctx: Context, ticket: Ticket, mark: str) -> None:
     with ctx.databases.control.begin() as session:
-        tickets.said(session, ticket.fingerprint, ctx.clock(), told_band=band)
-    log.info("ticket.commented", extra={"ticket": ticket.fingerprint, "band": band})
+        ticket_notes.said(session, ticket.fingerprint, ctx.clock(), mark=mark)
+    log.info("ticket.commented", extra={"ticket": ticket.fingerprint, "mark": mark})
 
 
 def _note_problem(ctx: Context, fingerprint: str, problem: str) -> None:
     with ctx.databases.control.begin() as session:
         tickets.noted(session, fingerprint, problem=problem)
-
-
-def announce_ticket(ctx: Context, fingerprint: str) -> None:
-    """Tell people, in the thread of the release's card when there is one, that the ticket is there. A job.
-
-    Once, but for a crash just after posting, which repeats the message.
-    Raises: UpstreamError: Slack cannot just now, or refuses.
-    """
-    with reading(ctx.databases.control) as session:
-        ticket = tickets.load(session, fingerprint)
-        channel = ticket.channel or ctx.settings.slack_channel
-        if ticket.announced or ticket.key is None or channel is None or ctx.jira is None:
-            return
-        thread = ticket.thread or _card(session, ticket, channel)
-    speech.post(ctx.slack, channel, views.announcement(ticket, ctx.jira.browse_url(ticket.key)), thread=thread)
-    with ctx.databases.control.begin() as session:
-        tickets.noted(session, fingerprint, announced=True)
-
-
-def _card(session: Session, ticket: Ticket, channel: str) -> str | None:
-    card = cards.find(session, ticket.regression.release_id or "", channel)
-    return card.ts or None if card else None

@@ -152,7 +152,8 @@ def _keep(session: Session, subject: Subject, told: Sequence[Regression], now: d
         session, app=subject.app, model=subject.model, release_id=release, source=subject.source
     )
     kept = tuple(regressions.keep(session, _as_found(subject, each, now), now=now) for each in told)
-    regressions.settle(session, before, still=[each.fingerprint for each in kept], now=now)
+    for each in regressions.settle(session, before, still=[each.fingerprint for each in kept], now=now):
+        tickets.healed(session, each.fingerprint, now)
     return kept
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from bot import permissions, tickets
+from bot import permissions, ticket_notes, tickets
 from bot.context import Context
 from bot.flows import cohort_report
 from bot.flows.look import look
@@ -90,7 +90,7 @@ def link(ctx: Context, ref: str, key: str, *, by: str, is_dry_run: bool) -> Tick
     """
     key = key.upper()
     if ctx.jira is None:
-        raise ConflictError("No Jira is set up: MUSTER_JIRA_URL, _EMAIL, _TOKEN and _PROJECT.")
+        raise ConflictError("No Jira is set up: MUSTER_JIRA_URL, _TOKEN and _PROJECT.")
     with reading(ctx.databases.control) as session:
         ticket = _the_one(ctx, session, ref)
         _require(ctx, session, by, ticket.regression.model, f"link {ref}")
@@ -99,11 +99,11 @@ def link(ctx: Context, ref: str, key: str, *, by: str, is_dry_run: bool) -> Tick
         raise InvalidInputError(Problem("", f"Jira has no issue {key}, or our account may not see it"))
     if is_dry_run:
         return ticket
-    ctx.jira.put_property(key, PROPERTY, mark(ticket.fingerprint))
+    ctx.jira.put_property(key, PROPERTY, mark(ticket))
     now = ctx.clock()
     with ctx.databases.control.begin() as session:
         _require_free(session, tickets.load(session, ticket.fingerprint, lock=True), key)
-        after = tickets.opened(session, ticket.fingerprint, key, now, told_band=None)
+        after = ticket_notes.opened(session, ticket.fingerprint, key, now, told_band=None)
         tickets.wake(session, after, why=f"linked {key}")
         facts = {"key": key, "fingerprint": ticket.fingerprint}
         subject = ticket.regression.release_id or ticket.fingerprint

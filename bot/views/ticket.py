@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bot.model_owners import Owner
 from bot.ticket_rules import Evidence, RegressionFacts, Ticket
 from bot.views import figures
 from bot.views.blocks import Message, actions, clip, confirmation, context_line, escape, section, table
@@ -60,6 +61,13 @@ def band_comment(regression: RegressionFacts, mark: str) -> adf.Node:
     return adf.document(*blocks, adf.paragraph(adf.text(comment_words(regression, mark), code=True)))
 
 
+def heal_comment(regression: RegressionFacts, mark: str) -> adf.Node:
+    """Return the comment that it is not bad any more."""
+    where = cohort(regression)
+    told = f"Healed: {metric_words(regression.metric)} of {regression.model} is no longer worse for {where}."
+    return adf.document(adf.paragraph(told), adf.paragraph(adf.text(comment_words(regression, mark), code=True)))
+
+
 def comment_words(regression: RegressionFacts, mark: str) -> str:
     return f"muster {regression.fingerprint} {mark}"
 
@@ -73,6 +81,21 @@ def announcement(ticket: Ticket, url: str) -> Message:
         blocks.append(table(HEAD, [_row(row) for row in regression.evidence[:SHOWN_IN_SLACK]], caption="Evidence"))
     blocks.append(actions(_mute(ticket)))
     return Message(line, tuple(blocks), in_channel=True)
+
+
+def changed(ticket: Ticket, url: str) -> Message:
+    """Return what Slack hears when somebody did something to the issue in Jira."""
+    name = f"<{url}|{escape(ticket.key or '')}>"
+    match ticket.state, ticket.resolution:
+        case "done", "deleted":
+            told = f"{escape(ticket.key or '')} was deleted in Jira; it comes back only if it gets worse."
+        case "done", why:
+            told = f"{name} is closed{f' ({escape(why)})' if why else ''}. If it comes back, so does the ticket."
+        case "muted", str(why):
+            told = f"{name} is closed as {escape(why)}: this regression opens no ticket any more and comments on none."
+        case _:
+            told = f"{name} is open again."
+    return Message(told, in_channel=True)
 
 
 def listing(tickets: Sequence[Ticket], url_of: UrlOf) -> Message:
@@ -126,6 +149,26 @@ def muted(ticket: Ticket, *, by: str, is_dry_run: bool) -> Message:
     return Message(f"<@{by}>: {said} {again}", in_channel=True)
 
 
+def owner(model: str, told: Owner | None, *, command: str) -> Message:
+    if told is None or not (told.assignee or told.component):
+        example = f"`{command} ticket owner {escape(model)} assignee=mia@example.com component=Audio`"
+        return Message(f"Nobody owns *{escape(model)}*: its tickets are left unassigned. {example} changes that.")
+    return Message(f"Tickets of *{escape(model)}* go to {_owner(told)}.")
+
+
+def owned(model: str, told: Owner, *, by: str, is_dry_run: bool) -> Message:
+    said = f"Tickets of *{escape(model)}* go to {_owner(told)}."
+    if is_dry_run:
+        return Message(f"*Dry run.* {said} Nothing was changed.")
+    return Message(f"<@{by}>: {said}", in_channel=True)
+
+
+def _owner(told: Owner) -> str:
+    parts = [f"*{escape(told.assignee_name or told.assignee)}*"] if told.assignee else []
+    parts += [f"component *{escape(told.component)}*"] if told.component else []
+    return ", ".join(parts) or "nobody"
+
+
 def line(ticket: Ticket, url_of: UrlOf) -> str:
     """Return one line of a list: key or state, what it is about, its fingerprint."""
     name = f"<{url_of(ticket.key)}|{escape(ticket.key)}>" if ticket.key else "not in Jira yet"
@@ -136,10 +179,16 @@ def state(ticket: Ticket) -> str:
     match ticket.state:
         case "pending" | "creating":
             return "needs help" if ticket.problem else "being opened"
+        case "muted" if ticket.resolution is not None:
+            return f"muted: closed as {escape(ticket.resolution)}"
         case "muted":
             return "muted" if ticket.muted_until is None else f"muted until {figures.moment(ticket.muted_until)}"
-        case "open" | "done":
-            return ticket.state
+        case "open" if ticket.told_healed:
+            return "healed"
+        case "open":
+            return "open"
+        case "done":
+            return f"closed ({escape(ticket.resolution)})" if ticket.resolution else "closed"
 
 
 def _mute(ticket: Ticket) -> dict[str, object]:

@@ -12,7 +12,7 @@ import requests
 
 from bot import tickets
 from bot.flows import regression
-from bot.ticket_rules import SETTLE
+from bot.ticket_steps import SETTLE
 from core import audit
 from core.db import Databases
 from core.errors import UpstreamError

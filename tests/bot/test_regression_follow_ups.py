@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot import cards, speech, tickets
-from bot.flows import regression
+from bot.flows import issue_news, regression
 from core.db import Databases
 from core.settings import Settings
 from tests.bot.ticket_worker import House, slack_error
@@ -82,7 +82,7 @@ def test_an_announcement_that_slack_refuses_is_given_up(house: House) -> None:
     house.slack.trouble = [slack_error(200, "channel_not_found")]
 
     with pytest.raises(speech.NoWayError, match="channel_not_found") as caught:
-        regression.announce_ticket(house.ctx, FINGERPRINT)
+        issue_news.announce_ticket(house.ctx, FINGERPRINT)
 
     assert caught.value.permanent
 

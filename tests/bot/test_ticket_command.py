@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import pytest
 
 from bot import store as bot_store
-from bot import tickets
+from bot import ticket_notes, tickets
 from bot.answer import Person, handle
 from bot.context import Context
-from bot.flows import regression
+from bot.flows import issue_news, regression
 from bot.ticket_rules import Ticket
 from bot.views.blocks import Message
 from core import audit
@@ -45,7 +45,7 @@ class Desk:
             return tickets.want(session, a_regression(**changes), now=self.ctx.clock())
 
     def work(self) -> None:
-        jobs = {"open_ticket": regression.open_ticket, "announce_ticket": regression.announce_ticket}
+        jobs = {"open_ticket": regression.open_ticket, "announce_ticket": issue_news.announce_ticket}
         self.jobs.run(self.ctx, {**jobs, "show_card": lambda _ctx, release: None})
         assert self.jobs.failed == []
 
@@ -188,7 +188,7 @@ def test_one_issue_is_not_the_ticket_of_two(desk: Desk) -> None:
 def test_linking_waits_while_jira_may_be_making_one(desk: Desk) -> None:
     with desk.ctx.databases.control.begin() as session:
         before = tickets.want(session, a_regression(), now=desk.ctx.clock())
-        tickets.claim_create(session, before, after=0, wall=desk.ctx.clock())
+        ticket_notes.claim_create(session, before, after=0, wall=desk.ctx.clock())
 
     assert "being opened just now" in desk.type(f"ticket link {FINGERPRINT} EDGE-88").text
 
@@ -280,3 +280,22 @@ def test_the_same_delivery_twice_wakes_the_job_once(desk: Desk) -> None:
         desk.type(f"ticket open {FINGERPRINT}", delivery="dlv_1")
 
     assert desk.jobs.names() == ["open_ticket"]
+
+
+def test_a_model_gets_an_owner_that_jira_knows(desk: Desk) -> None:
+    line = 'ticket owner kws assignee=mia@example.com component="keyword spotter"'
+    assert "Nobody owns *kws*" in desk.type("ticket owner kws").text
+
+    assert "Dry run" in desk.type(f"{line} --dry-run").text
+    assert "Nobody owns" in desk.type("ticket owner kws").text
+    assert "go to *Mia*, component *Keyword spotter*" in desk.type(line).text
+    assert "component *Keyword spotter*" in desk.type("ticket owner kws assignee=none").text
+    assert "Mia" not in desk.type("ticket owner kws").text
+
+
+def test_an_owner_that_jira_does_not_know_is_refused_with_all_that_is_wrong(desk: Desk) -> None:
+    said = "\n".join(map(str, desk.type("ticket owner kws assignee=max component=Brakes").blocks))
+
+    assert "is not exactly one account" in said
+    assert "EDGE has Keyword spotter, Next word" in said
+    assert "takes the role operator" in desk.type("ticket owner kws component=none", person=PAM).text

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot import tickets
+from bot import ticket_notes, tickets
 from bot.ticket_rules import Ticket
 from core.db import Databases
 from core.errors import ConflictError, NotFoundError
@@ -23,7 +23,7 @@ def wanted(databases: Databases, *, effect: float = 0.032, hours: float = 0) -> 
 def opened(databases: Databases) -> Ticket:
     before = wanted(databases)
     with databases.control.begin() as session:
-        return tickets.opened(session, FINGERPRINT, "EDGE-91", at(0), told_band=before.band)
+        return ticket_notes.opened(session, FINGERPRINT, "EDGE-91", at(0), told_band=before.band)
 
 
 def test_a_wanted_ticket_is_written_pending_with_the_job_that_opens_it(databases: Databases, jobs: JobList) -> None:
@@ -66,7 +66,7 @@ def test_another_band_wakes_the_job_and_keeps_the_newer_numbers(databases: Datab
 def test_opening_enqueues_the_announcement_once(databases: Databases, jobs: JobList) -> None:
     opened(databases)
     with databases.control.begin() as session:
-        again = tickets.opened(session, FINGERPRINT, "EDGE-92", at(1), told_band=3)
+        again = ticket_notes.opened(session, FINGERPRINT, "EDGE-92", at(1), told_band=3)
 
     assert again.key == "EDGE-91"
     assert jobs.names().count("announce_ticket") == 1
@@ -75,20 +75,20 @@ def test_opening_enqueues_the_announcement_once(databases: Databases, jobs: JobL
 def test_of_two_workers_only_one_may_post(databases: Databases) -> None:
     before = wanted(databases)
     with databases.control.begin() as session:
-        tickets.claim_create(session, before, after=90, wall=at(0))
+        ticket_notes.claim_create(session, before, after=90, wall=at(0))
 
     with databases.control.begin() as session, pytest.raises(ConflictError):
-        tickets.claim_create(session, before, after=90, wall=at(0))
+        ticket_notes.claim_create(session, before, after=90, wall=at(0))
 
 
 def test_what_jira_made_is_kept_even_if_the_ticket_changed_meanwhile(databases: Databases) -> None:
     before = wanted(databases)
     with databases.control.begin() as session:
-        tickets.claim_create(session, before, after=90, wall=at(0))
+        ticket_notes.claim_create(session, before, after=90, wall=at(0))
     wanted(databases, effect=0.4)
 
     with databases.control.begin() as session:
-        after = tickets.opened(session, FINGERPRINT, "EDGE-91", at(0), told_band=3)
+        after = ticket_notes.opened(session, FINGERPRINT, "EDGE-91", at(0), told_band=3)
 
     assert (after.state, after.key, after.said_band, after.band) == ("open", "EDGE-91", 3, 6)
 
@@ -96,12 +96,12 @@ def test_what_jira_made_is_kept_even_if_the_ticket_changed_meanwhile(databases: 
 def test_a_refusal_takes_back_only_its_own_attempt(databases: Databases) -> None:
     before = wanted(databases)
     with databases.control.begin() as session:
-        first = tickets.claim_create(session, before, after=90, wall=at(0))
-        second = tickets.claim_create(session, first, after=90, wall=at(1))
+        first = ticket_notes.claim_create(session, before, after=90, wall=at(0))
+        second = ticket_notes.claim_create(session, first, after=90, wall=at(1))
 
     with databases.control.begin() as session:
-        assert tickets.refused(session, first).attempted_at == at(1)
-        assert tickets.refused(session, second).attempted_at is None
+        assert ticket_notes.refused(session, first).attempted_at == at(1)
+        assert ticket_notes.refused(session, second).attempted_at is None
 
 
 def test_a_muted_fingerprint_wants_no_job_until_its_time_is_over(databases: Databases, jobs: JobList) -> None:
@@ -120,7 +120,7 @@ def test_a_key_that_comes_in_while_muted_is_kept(databases: Databases) -> None:
     before = wanted(databases)
     with databases.control.begin() as session:
         tickets.mute(session, before, until=None)
-        after = tickets.opened(session, FINGERPRINT, "EDGE-91", at(0), told_band=3)
+        after = ticket_notes.opened(session, FINGERPRINT, "EDGE-91", at(0), told_band=3)
         assert (after.state, after.key) == ("muted", "EDGE-91")
         assert tickets.unmute(session, after).state == "open"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
@@ -14,15 +15,16 @@ from sqlalchemy import event
 
 from bot import tickets
 from bot.context import Context
-from bot.flows import regression
+from bot.flows import issue_news, regression
 from bot.ticket_rules import Ticket
 from core.db import Databases
 from core.errors import UpstreamError
 from core.settings import Settings
+from integrations.jira import JiraClient
 from sandbox.jira import JiraWorld
 from tests.bot.tickets_made import FINGERPRINT, a_regression, evidence
 from tests.builders import ManualClock
-from tests.conftest import JobList
+from tests.conftest import JobList, RecordedJob
 from tests.integrations.wire import Wire, a_client, a_wire
 
 PATIENCE = 60
@@ -65,8 +67,11 @@ class House:
     slack: FakeSlack = field(default_factory=FakeSlack)
     wall: ManualClock = field(default_factory=ManualClock)
     points: int = 0
+    put_off: list[tuple[datetime, RecordedJob]] = field(default_factory=list)
     place: str = ""
+    is_working: bool = False
     die_at: int | None = None
+    client: JiraClient | None = None
 
     def __post_init__(self) -> None:
         self.wire = a_wire(self.jira, self.watch)
@@ -80,7 +85,9 @@ class House:
         self.place = place
 
     def point(self) -> None:
-        """A place between two outside calls or commits."""
+        """A place between two outside calls or commits of the worker."""
+        if not self.is_working:
+            return
         self.points += 1
         if self.points == self.die_at:
             raise Killed
@@ -92,13 +99,31 @@ class House:
             clock=self.clock,
             databases=self.databases,
             slack=self.slack,
-            jira=a_client(self.wire),
+            jira=self.client or a_client(self.wire),
         )
 
     def want(self, effect: float = 0.032) -> None:
         with self.databases.control.begin() as session:
             tickets.want(session, a_regression(evidence(effect=effect)), now=self.clock())
         self.points = 0
+
+    def worse(self, effect: float = 0.032) -> None:
+        """The regression is seen again."""
+        with self.databases.control.begin() as session:
+            tickets.want(session, a_regression(evidence(effect=effect)), now=self.clock())
+
+    def heal(self) -> None:
+        with self.databases.control.begin() as session:
+            tickets.healed(session, FINGERPRINT, self.clock())
+
+    def pass_days(self, days: float) -> None:
+        """Let time pass, and run what was put off until then."""
+        self.clock.advance(days=days)
+        self.wall.advance(days=days)
+        due_now = [replace(job, after=timedelta()) for due, job in self.put_off if due <= self.clock()]
+        self.jobs.waiting += due_now
+        self.put_off = [(due, job) for due, job in self.put_off if due > self.clock()]
+        self.run()
 
     def run(self, each_round: Callable[[int], None] = lambda _round: None) -> int:
         """Let the worker work until nothing is left, being started again whenever it is killed; return the rounds."""
@@ -107,14 +132,20 @@ class House:
             again = []
             while self.jobs.waiting:
                 job = self.jobs.waiting.pop(0)
+                if job.after:
+                    self.put_off.append((self.clock() + job.after, job))
+                    continue
+                self.is_working = True
                 try:
-                    self._perform(job.job, job.ids.get("fingerprint", ""))
+                    self._perform(job.job, job.ids)
                 except Killed:
                     again.append(job)
                 except UpstreamError as error:
                     if error.permanent:
                         raise
                     again.append(job)
+                finally:
+                    self.is_working = False
             if not again:
                 return number
             self.jobs.waiting = again
@@ -122,11 +153,17 @@ class House:
             self.wall.advance(seconds=20)
         raise AssertionError("it never came to rest")
 
-    def _perform(self, job: str, fingerprint: str) -> None:
-        if job == "open_ticket":
-            regression.open_ticket(self.ctx, fingerprint, wall=self.wall)
-        elif job == "announce_ticket":
-            regression.announce_ticket(self.ctx, fingerprint)
+    def _perform(self, job: str, ids: Mapping[str, str]) -> None:
+        fingerprint = ids.get("fingerprint", "")
+        match job:
+            case "open_ticket":
+                regression.open_ticket(self.ctx, fingerprint, wall=self.wall)
+            case "announce_ticket":
+                issue_news.announce_ticket(self.ctx, fingerprint)
+            case "look_at_issue":
+                issue_news.look_at_issue(self.ctx, ids["issue"])
+            case "tell_issue":
+                issue_news.tell_issue(self.ctx, fingerprint, ids["revision"])
 
     def ticket(self) -> Ticket:
         with self.databases.control.begin() as session:

@@ -85,7 +85,7 @@ def test_a_look_up_without_a_known_key_trusts_only_the_index(client: JiraClient,
     jira.faults.set(jira_lag_s=3600)
     create(client)
 
-    found = client.look_up(label=LABEL, mark="muster", value=FINGERPRINT)
+    found = client.look_up(label=LABEL, mark="muster", value=MARK)
 
     assert (found.issue, found.certain, found.newest) == (None, False, 0)
 
@@ -96,10 +96,10 @@ def test_a_look_up_from_a_known_key_finds_what_the_index_does_not_know(
     create(client, label="other", mark={"fingerprint": "other"})
     clock.advance(hours=2)
     jira.faults.set(jira_lag_s=3600)
-    known = client.look_up(label=LABEL, mark="muster", value=FINGERPRINT).newest
+    known = client.look_up(label=LABEL, mark="muster", value=MARK).newest
     key = create(client)
 
-    found = client.look_up(label=LABEL, mark="muster", value=FINGERPRINT, after=known)
+    found = client.look_up(label=LABEL, mark="muster", value=MARK, after=known)
 
     assert known == key_number(key) - 1
     assert found.issue is not None
@@ -114,7 +114,7 @@ def test_a_look_up_finds_an_issue_older_than_one_the_index_knows(
     create(client, label="other", mark={"fingerprint": "other"})
     ours.seen = [(clock.now.replace(year=2099), ours.facts())]  # the index took the later one first
 
-    found = client.look_up(label=LABEL, mark="muster", value=FINGERPRINT, after=0)
+    found = client.look_up(label=LABEL, mark="muster", value=MARK, after=0)
 
     assert found.newest == key_number(key) + 1
     assert found.issue is not None
@@ -123,9 +123,9 @@ def test_a_look_up_finds_an_issue_older_than_one_the_index_knows(
 
 def test_absence_is_certain_once_the_keys_end(client: JiraClient) -> None:
     create(client, label="other", mark={"fingerprint": "other"})
-    newest = client.look_up(label=LABEL, mark="muster", value=FINGERPRINT).newest
+    newest = client.look_up(label=LABEL, mark="muster", value=MARK).newest
 
-    found = client.look_up(label=LABEL, mark="muster", value=FINGERPRINT, after=newest)
+    found = client.look_up(label=LABEL, mark="muster", value=MARK, after=newest)
 
     assert (found.issue, found.certain) == (None, True)
 
@@ -136,7 +136,7 @@ def test_absence_is_not_certain_while_there_are_more_new_issues_than_one_look_re
     for _ in range(201):
         jira.create({"summary": "theirs", "issuetype": {"name": "Task"}}, {})
 
-    found = client.look_up(label=LABEL, mark="muster", value=FINGERPRINT, after=87)
+    found = client.look_up(label=LABEL, mark="muster", value=MARK, after=87)
 
     assert (found.issue, found.certain) == (None, False)
 
@@ -145,7 +145,7 @@ def test_in_a_project_of_which_nothing_is_known_the_first_key_may_be_any(client:
     jira.faults.set(jira_lag_s=3600)
     key = create(client)
 
-    found = client.look_up(label=LABEL, mark="muster", value=FINGERPRINT, after=0)
+    found = client.look_up(label=LABEL, mark="muster", value=MARK, after=0)
 
     assert key_number(key) > 20
     assert found.issue is not None
@@ -155,14 +155,14 @@ def test_in_a_project_of_which_nothing_is_known_the_first_key_may_be_any(client:
 def test_a_clone_that_copied_the_label_is_not_ours(client: JiraClient, jira: JiraWorld) -> None:
     jira.create({"summary": "CLONE", "issuetype": {"name": "Bug"}, "labels": [LABEL]}, {})
 
-    assert client.look_up(label=LABEL, mark="muster", value=FINGERPRINT).issue is None
+    assert client.look_up(label=LABEL, mark="muster", value=MARK).issue is None
 
 
 def test_of_two_that_are_ours_the_oldest_is_taken(client: JiraClient) -> None:
     first = create(client)
     create(client)
 
-    found = client.look_up(label=LABEL, mark="muster", value=FINGERPRINT)
+    found = client.look_up(label=LABEL, mark="muster", value=MARK)
 
     assert found.issue is not None
     assert found.issue.key == first
@@ -204,7 +204,7 @@ def test_an_issue_of_a_person_can_be_marked_as_ours(client: JiraClient, jira: Ji
     issue = jira.create({"summary": "theirs", "issuetype": {"name": "Bug"}, "labels": [LABEL]}, {})
     client.put_property(issue.key, "muster", MARK)
 
-    assert client.look_up(label=LABEL, mark="muster", value=FINGERPRINT).issue is not None
+    assert client.look_up(label=LABEL, mark="muster", value=MARK).issue is not None
 
 
 def test_all_is_well_when_account_project_and_type_are(client: JiraClient) -> None:

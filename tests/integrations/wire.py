@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import flask
 import jsonschema
@@ -23,7 +23,7 @@ from urllib3 import HTTPResponse
 from integrations.confluence import ConfluenceClient
 from integrations.http import JsonClient
 from integrations.jira import JiraClient
-from sandbox import confluence_web, jira_web
+from sandbox import confluence_web, jira_v2
 from sandbox.confluence import SPACE, ConfluenceWorld
 from sandbox.faults import Faults
 from sandbox.jira import EMAIL, PROJECT, TOKEN, JiraWorld
@@ -32,8 +32,8 @@ from tests.builders import ManualClock
 SITE = "https://your-domain.atlassian.net"  # the server that Atlassian's document names
 WIKI = "https://your-domain.atlassian.net/wiki"
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
-# Read by doctor; the sliced contract leaves it out.
-NOT_IN_THE_SLICE = re.compile(r"/rest/api/3/issue/createmeta/")
+# Asked by doctor and of the owner; the sliced contract leaves them out, and all of Data Center.
+NOT_IN_THE_SLICE = re.compile(r"/rest/api/(2/|3/(issue/createmeta/|issueLink|user/|project/))")
 
 Watch = Callable[[str, requests.PreparedRequest], None]
 
@@ -101,8 +101,14 @@ def a_jira(clock: ManualClock, **faults: float | bool) -> JiraWorld:
 
 def a_wire(jira: JiraWorld, watch: Watch = lambda _when, _request: None) -> Wire:
     app = flask.Flask("jira")
-    app.register_blueprint(jira_web.blueprint(jira), url_prefix="/jira")
+    app.register_blueprint(jira_v2.blueprint(jira), url_prefix="/jira")
     return Wire(app, prefix="/jira", watch=watch)
+
+
+def a_data_center_client(wire: Wire, *, token: str = TOKEN, kind: Literal["auto", "datacenter"] = "auto") -> JiraClient:
+    headers = {"Authorization": f"Bearer {token}"}
+    http = JsonClient("jira", SITE, headers=headers, adapter=wire, pause=lambda _seconds: None)
+    return JiraClient(http, project=PROJECT, issue_type="Bug", kind=kind)
 
 
 def a_client(wire: Wire, *, token: str = TOKEN, project: str = PROJECT, issue_type: str = "Bug") -> JiraClient:

@@ -10,7 +10,7 @@ import pytest
 import requests
 from werkzeug.serving import make_server
 
-from sandbox import jira_web
+from sandbox import jira_v2
 from sandbox.jira import EMAIL, TOKEN, JiraWorld
 from sandbox.jira_page import render_document
 from tests.builders import ManualClock
@@ -26,7 +26,7 @@ def jira(clock: ManualClock) -> JiraWorld:
 @pytest.fixture
 def served(jira: JiraWorld) -> Iterator[str]:
     app = flask.Flask("jira")
-    app.register_blueprint(jira_web.blueprint(jira), url_prefix="/jira")
+    app.register_blueprint(jira_v2.blueprint(jira), url_prefix="/jira")
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -71,7 +71,7 @@ def test_an_outage_can_drop_connections(served: str, jira: JiraWorld) -> None:
 
 def test_the_page_shows_a_ticket_with_its_document_and_moves_it(jira: JiraWorld) -> None:
     app = flask.Flask("jira")
-    app.register_blueprint(jira_web.blueprint(jira), url_prefix="/jira")
+    app.register_blueprint(jira_v2.blueprint(jira), url_prefix="/jira")
     browser = app.test_client()
     nasty = {**DOCUMENT, "content": [{"type": "paragraph", "content": [{"type": "text", "text": "<script>"}]}]}
     jira.create({"summary": "kws <b>worse</b>", "issuetype": {"name": "Bug"}, "description": nasty}, {})
