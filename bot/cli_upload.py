@@ -45,12 +45,20 @@ def register(
 ) -> None:  # fmt: skip
     """Upload a model file and what belongs to it; the same again changes nothing. What is cut off goes on."""
     beside = {"eval": evaluation, "calib": calibration, "train_script": train_script}
-    params = {"model": name, "version": version} | {field: _plain(value) for field, value in needs.items() if value}
-    params |= {role: send(server, key, each) for role, each in beside.items() if each is not None}
-    digest = send(server, key, path)
-    reply = ask("PUT", server, f"/v1/artifacts/{digest}", key, params=params)
-    click.echo(f"{name}@{version} {reply['variant']}  {reply['size_bytes']} bytes  sha256 {digest}")
-    _tell(_read(server, key, reply))
+    stated = {"model": name, "version": version} | {field: _plain(value) for field, value in needs.items() if value}
+    put(server, key, path, stated, {role: each for role, each in beside.items() if each is not None})
+
+
+def put(
+    server: str, key: str, path: Path, stated: dict[str, str], beside: dict[str, Path], *, wait: Wait = time.sleep
+) -> None:
+    """Send everything, register it, and print what a worker read from it. Raises: AppError: refused, unreachable."""
+    named = {role: send(server, key, each, wait=wait) for role, each in beside.items()}
+    digest = send(server, key, path, wait=wait)
+    reply = ask("PUT", server, f"/v1/artifacts/{digest}", key, params=stated | named)
+    name = f"{reply['model']}@{reply['version']} {reply['variant']}"
+    click.echo(f"{name}  {reply['size_bytes']} bytes  sha256 {digest}")
+    _tell(_read(server, key, reply, wait))
 
 
 def send(server: str, key: str, path: Path, *, part_bytes: int = PART_BYTES, wait: Wait = time.sleep) -> str:
@@ -92,11 +100,11 @@ def _again(attempt: Callable[[], dict[str, Any]], wait: Wait) -> dict[str, Any]:
     return attempt()
 
 
-def _read(server: str, key: str, artifact: dict[str, Any]) -> dict[str, Any]:
+def _read(server: str, key: str, artifact: dict[str, Any], wait: Wait) -> dict[str, Any]:
     """Return the artifact once a worker has read it; as it is when none does for a while."""
     deadline = time.monotonic() + READ_WITHIN_S
     while not _is_read(artifact) and time.monotonic() < deadline:
-        time.sleep(LOOK_EVERY_S)
+        wait(LOOK_EVERY_S)
         found = ask("GET", server, f"/v1/models/{artifact['model']}", key)["artifacts"]
         artifact = next(each for each in found if each["sha256"] == artifact["sha256"])
     return artifact

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+
+def shelf_folder(blobs: Path) -> Path:
+    """Return where the shelf of a house's jobs is: beside its blobs, so that every worker reaches it."""
+    return blobs / "shelf"
 
 
 class Shelf:
@@ -42,6 +49,16 @@ class Shelf:
         except (OSError, ValueError):
             return None
         return facts if isinstance(facts, dict) else None
+
+    def forget(self, before: datetime) -> int:
+        """Delete what was written before a moment; return how many. A job that wants it finds it out again."""
+        gone = 0
+        for path in (*self._folder.glob("files/*"), *self._folder.glob("facts/*")):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+                    gone += 1
+        return gone
 
     def _fact(self, key: Mapping[str, Any]) -> Path:
         name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()

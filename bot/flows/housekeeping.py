@@ -8,14 +8,19 @@ from datetime import timedelta
 from bot import store, tickets, webhooks, wiki_pages
 from bot.context import Context
 from core import engine
+from core.clock import system_clock
 from core.db import reading
 from core.engine import enqueue
 from feedback import store as feedback
+from optimize.shelf import Shelf, shelf_folder
+from releases.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
 DELIVERIES_KEPT = timedelta(days=30)
 ISSUES_LOOKED_AT = timedelta(days=90)
+DRAFTS_KEPT = timedelta(days=7)
+SHELF_KEPT = timedelta(days=30)
 
 
 def run(ctx: Context) -> None:
@@ -34,5 +39,14 @@ def run(ctx: Context) -> None:
             enqueue(session, "look_at_issue", key=f"{key}/{now:%Y-%m-%d}", issue=key)
     with reading(ctx.databases.control) as session:
         jobs = engine.forget_finished(session, now)
+    _forget_files(ctx)
     facts = {"webhooks": told, "rows": rows, "deliveries": deliveries, "jobs": jobs, "tickets": woken, "pages": pages}
     log.info("housekeeping.done", extra=facts)
+
+
+def _forget_files(ctx: Context) -> None:
+    """Forget uploads that nobody goes on with, and what optimizations found out long ago. Files keep real time."""
+    now, folder = system_clock(), ctx.settings.blob_dir
+    drafts = Uploads(folder).forget(now - DRAFTS_KEPT)
+    facts = Shelf(shelf_folder(folder)).forget(now - SHELF_KEPT)
+    log.info("files.forgotten", extra={"drafts": drafts, "facts": facts})

@@ -10,7 +10,6 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy.exc import OperationalError
@@ -24,7 +23,7 @@ from optimize import check, order, reporting, runner, store
 from optimize import job as jobs
 from optimize.budgets import parse_budget
 from optimize.recipes import parse_recipe
-from optimize.shelf import Shelf
+from optimize.shelf import Shelf, shelf_folder
 from optimize.store import Job
 from releases.blobs import Blobs
 
@@ -103,7 +102,7 @@ def _carry_out(ctx: Context, job: Job, watch: _Watch) -> tuple[store.State, dict
             most_cpu_s=wanted.most_cpu_s,
         )
     )
-    shelf = Shelf(shelf_folder(ctx))
+    shelf = Shelf(shelf_folder(ctx.settings.blob_dir))
     going = jobs.steps(planned, shelf, is_cancelled=watch)
     while True:
         try:
@@ -133,10 +132,6 @@ def _compare(job: Job, blobs: Blobs) -> tuple[store.State, dict[str, Any]]:
     facts: dict[str, Any] = {"sentence": checked.sentence, "card": reporting.card_facts(checked.card), "variant": None,
              "recipe": "", "tried": [], "cpu_s": None}  # fmt: skip
     return ("done" if checked.card is not None else "failed"), facts
-
-
-def shelf_folder(ctx: Context) -> Path:
-    return ctx.settings.blob_dir / "shelf"
 
 
 def _tell(ctx: Context, job: Job, progress: dict[str, Any]) -> None:

@@ -31,6 +31,18 @@ def compared(found: Facts) -> Block:
     return table(["", "before", "after", "change (95 %)"], rows, caption="Before and after")
 
 
+def left(found: Facts) -> dict[str, float]:
+    """Return what is left of the parent, in percent, by figure; what was not measured is left out."""
+    before, after = found.get("before") or {}, found.get("after") or {}
+    ratio = (found.get("evidence") or {}).get("ratio")
+    parts = {name: (before.get(key), after.get(key)) for name, key in (("size", "size_bytes"), ("gzip", "gzip_bytes"))}
+    parts |= {"memory": (before.get("memory_bytes"), after.get("memory_bytes"))}
+    shares = {name: 100 * now / was for name, (was, now) in parts.items() if was and now is not None}
+    if ratio:
+        shares["time"] = 100 * ratio["value"]
+    return {name: round(share, 1) for name, share in shares.items()}
+
+
 def accuracy_rows(found: Facts | None, name: str) -> list[list[Cell]]:
     if not found:
         return [[name, "–", "–", "not measured"]]

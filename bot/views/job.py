@@ -55,7 +55,7 @@ def card(facts: Card) -> Message:
     blocks = [header(f"{job.name} · {_plain_subject(job)}"), section(said)]
     found = _card_of(job)
     if found is not None:
-        blocks += [card_figures.compared(found), *_charts(job), *_notes(found)]
+        blocks += [card_figures.compared(found), *_charts(job, found), *_notes(found)]
     elif tried := _tried_table(job):
         blocks.append(tried)
     return Message(text=f"{job.name}: {said}", blocks=(*blocks, *_buttons(facts, found)))
@@ -181,18 +181,15 @@ def _tried_row(each: Facts) -> list[Cell]:
     ]
 
 
-def _charts(job: Job) -> list[Block]:
-    """The tried on two scales: times smaller, and time in percent of the parent's."""
+def _charts(job: Job, found: Facts) -> list[Block]:
+    """What is left of the parent in percent; and, when several were tried, how much smaller each is."""
+    left = card_figures.left(found)
+    drawn = [bar_chart("What is left of the parent", list(left), {"% of the parent": list(left.values())}, y_label="%")]
     tried = [each for each in (job.result or {}).get("tried") or [] if each.get("ratio") and each.get("size_x")]
-    if len(tried) < 2:
-        return []
-    best = sorted(tried, key=lambda each: -each["size_x"])[:CHARTED]
-    names = [str(each["recipe"]) for each in best]
-    drawn = [
-        bar_chart("Times smaller", names, {"times smaller": [round(each["size_x"], 2) for each in best]}),
-        bar_chart("Time, % of parent", names,
-                  {"% of the parent's time": [round(100 * each["ratio"]["value"], 1) for each in best]}),
-    ]  # fmt: skip
+    if len(tried) > 1:
+        best = sorted(tried, key=lambda each: -each["size_x"])[:CHARTED]
+        series = {"times smaller": [round(each["size_x"], 2) for each in best]}
+        drawn.append(bar_chart("Tried: times smaller", [str(each["recipe"]) for each in best], series))
     return [chart for chart in drawn if chart is not None]
 
 
