@@ -1,8 +1,4 @@
-"""Privacy: pseudonyms, scrubbing, sealing, and which small cohorts stay hidden.
-
-Nothing about fewer than the minimum number of people may leave the house, neither shown nor derivable by
-subtraction from a total that is shown. Pure.
-"""
+"""Privacy: pseudonyms, scrubbing and sealing. Which small cohorts stay hidden is in core/disclosure.py. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import NewType
 
@@ -60,20 +55,3 @@ def unseal(token: str, key: bytes) -> str | None:
         return _fernet(key).decrypt(token.encode()).decode()
     except (InvalidToken, UnicodeDecodeError):
         return None
-
-
-def suppress(counts: Mapping[str, int], minimum: int) -> frozenset[str]:
-    """Return the names to hide among disjoint cohorts whose total is shown as well.
-
-    Hidden are all below `minimum` (people), and then the smallest others until what is hidden cannot be found by
-    subtracting the shown ones from the total: the hidden ones together must be `minimum` people, and never one alone.
-    """
-    hidden = {name for name, people in counts.items() if 0 < people < minimum}
-    if not hidden:
-        return frozenset()
-    for name, people in sorted(counts.items(), key=lambda item: (item[1], item[0])):
-        if len(hidden) > 1 and sum(counts[each] for each in hidden) >= minimum:
-            break
-        if name not in hidden and people > 0:
-            hidden.add(name)
-    return frozenset(hidden)

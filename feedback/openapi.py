@@ -76,7 +76,10 @@ class CohortFacts(ScoreFacts, kw_only=True):
 
 
 class Report(Struct, kw_only=True):
-    """Cohorts, the lowest score first. `overall` is null when all people together are fewer than `minimum`."""
+    """Cohorts, the lowest score first. `overall` is null when all people together are fewer than `minimum`.
+
+    `is_earlier`: as of `until`, which is not now, as the few who answered since could be told from the difference.
+    """
 
     poll: str
     model: str
@@ -86,6 +89,7 @@ class Report(Struct, kw_only=True):
     until: datetime
     where: str
     minimum: int
+    is_earlier: bool
     hidden: int
     overall: ScoreFacts | None
     change: ChangeFacts | None

@@ -1,17 +1,24 @@
-"""A cohort report from what is stored: load both periods, split, score, withhold."""
+"""A cohort report from what is stored: load both periods, pass the gate, split, score, and remember what was told."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from core.db import Databases
 from core.segments import Segment
-from feedback import polls, store
-from feedback.reports import CohortReport, build_report
+from feedback import cohorts, polls, store
+from feedback.gate import Group, Table, admit, everybody, of_value
+from feedback.reports import CohortReport, Visible, build_report
 from feedback.store import StoredPoll
+
+TRIES: Final = 3
+# An earlier answer stands in for a fresh one that would give a few away for so much of the period asked about.
+STALE_AFTER: Final = 1 / 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,31 +32,132 @@ class Asked:
     poll: str | None = None
 
 
-def report(session: Session, poll: StoredPoll, asked: Asked, *, app: str, minimum: int, now: datetime) -> CohortReport:
-    """Report on the poll's primary question. Raises: InvalidInputError: no such attribute."""
-    since, before = now - asked.since, now - 2 * asked.since
-    counted: dict[str, Any] = {
-        "app": app,
-        "model": asked.model,
-        "attribute": asked.attribute,
-        "where": asked.where,
-        "poll": poll.poll.id,
-    }
-    return build_report(
-        model=asked.model,
-        question=polls.primary_question(poll.poll),
-        attribute=asked.attribute,
-        since=since,
-        until=now,
-        answers=store.answer_counts(session, since=since, until=now, **counted),
-        answers_before=store.answer_counts(session, since=before, until=since, **counted),
-        impressions=store.impressions(session, since=since, until=now, **counted),
-        minimum=minimum,
-        where=asked.where,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A report, the groups it tells, and what had been told before; held back is what would be told without that."""
+
+    report: CohortReport
+    groups: frozenset[Group]
+    told: tuple[Group, ...]
+    is_held_back: bool
+
+
+def report(
+    databases: Databases, poll: StoredPoll, asked: Asked, *, app: str, minimum: int, now: datetime
+) -> CohortReport:
+    """Report on the poll's primary question as of now, and remember what that tells.
+
+    Where the difference from what was told before would tell about the few who have answered since, the report is as of
+    the moment it was last asked for (`is_earlier`), if that is not long ago.
+    Raises: InvalidInputError: no such attribute.
+    """
+
+    def draft(session: Session) -> _Draft:
+        fresh = _draft(session, poll, asked, app=app, minimum=minimum, since=now - asked.since, until=now)
+        until = _asked_before(fresh.told, asked, now) if fresh.is_held_back else None
+        if until is None:
+            return fresh
+        earlier = _draft(session, poll, asked, app=app, minimum=minimum, since=until - asked.since, until=until)
+        return replace(earlier, report=replace(earlier.report, is_earlier=True))
+
+    return _told(databases, draft, asked, app=app, poll=poll, now=now)
+
+
+def report_until(
+    databases: Databases, poll: StoredPoll, asked: Asked, *, app: str, minimum: int, since: datetime, until: datetime,
+    now: datetime,
+) -> CohortReport:  # fmt: skip
+    """Report on a period, such as a week, as far as it has passed; and remember what that tells."""
+    end = min(until, now)  # what was told is known by its period: one that still grows would be another each time
+
+    def draft(session: Session) -> _Draft:
+        return _draft(session, poll, asked, app=app, minimum=minimum, since=since, until=end)
+
+    return _told(databases, draft, asked, app=app, poll=poll, now=now)
 
 
 def choose(known: tuple[StoredPoll, ...], model: str) -> StoredPoll | None:
     """Return the poll that runs for the model, or else its newest."""
     mine = [poll for poll in known if poll.model == model]
     return next((poll for poll in mine if poll.poll.status == "running"), mine[0] if mine else None)
+
+
+def _told(
+    databases: Databases, draft: Callable[[Session], _Draft], asked: Asked, *, app: str, poll: StoredPoll, now: datetime
+) -> CohortReport:
+    """Draft without keeping phones from writing; if somebody was told something meanwhile, draft again."""
+    for _ in range(TRIES):
+        with store.fresh(databases.ingest) as session:
+            made = draft(session)
+        if made.groups <= set(made.told):
+            return made.report
+        with databases.ingest.begin() as session:
+            store.lock_shown(session)
+            first = made.report.since - asked.since
+            if set(store.told_groups(session, app=app, poll=poll.poll.id, since=first)) == set(made.told):
+                store.remember(session, made.groups, app=app, poll=poll.poll.id, now=now)
+                return made.report
+    with databases.ingest.begin() as session:
+        store.lock_shown(session)
+        made = draft(session)
+        store.remember(session, made.groups, app=app, poll=poll.poll.id, now=now)
+    return made.report
+
+
+def _draft(
+    session: Session, poll: StoredPoll, asked: Asked, *, app: str, minimum: int, since: datetime, until: datetime
+) -> _Draft:
+    now = Table(since=since, until=until, where=asked.where, attribute=cohorts.attribute(asked.attribute))
+    before = replace(now, since=since - asked.since, until=since)
+    told = store.told_groups(session, app=app, poll=poll.poll.id, since=before.since)
+    answers, devices = store.who_answered(
+        session, app=app, model=asked.model, poll=poll.poll.id,
+        since=min([before.since, *(group.since for group in told)]),
+        until=max([until, *(group.until for group in told)]),
+    )  # fmt: skip
+    facts: dict[str, Any] = {"answers": answers, "devices": devices, "minimum": minimum}
+    groups = admit((now, before), told=told, **facts)
+    alone = admit((now, before), told=(), **facts) if told else groups
+    built = _build(session, poll, asked, app=app, minimum=minimum, tables=(now, before), groups=groups)
+    return _Draft(report=built, groups=groups, told=told, is_held_back=bool(alone - groups))
+
+
+def _build(
+    session: Session, poll: StoredPoll, asked: Asked, *, app: str, minimum: int, tables: tuple[Table, Table],
+    groups: frozenset[Group],
+) -> CohortReport:  # fmt: skip
+    now, before = tables
+    counted: dict[str, Any] = {
+        "app": app, "model": asked.model, "attribute": now.attribute, "where": asked.where, "poll": poll.poll.id,
+    }  # fmt: skip
+    answers = store.answer_counts(session, since=now.since, until=now.until, **counted)
+    answers_before = store.answer_counts(session, since=before.since, until=before.until, **counted)
+    return build_report(
+        model=asked.model,
+        question=polls.primary_question(poll.poll),
+        attribute=now.attribute,
+        since=now.since,
+        until=now.until,
+        answers=answers,
+        answers_before=answers_before,
+        impressions=store.impressions(session, since=now.since, until=now.until, **counted),
+        minimum=minimum,
+        where=asked.where,
+        visible=_visible(now, answers, groups),
+        visible_before=_visible(before, answers_before, groups),
+    )
+
+
+def _visible(table: Table, answers: Sequence[store.AnswerCount], groups: frozenset[Group]) -> Visible:
+    values = frozenset(each.value for each in answers if of_value(table, each.value) in groups)
+    return Visible(values=values, overall=everybody(table) in groups)
+
+
+def _asked_before(told: Sequence[Group], asked: Asked, now: datetime) -> datetime | None:
+    """Return when the same question was answered last, if that was not long ago."""
+    moments = [
+        group.until
+        for group in told
+        if group.attribute is None and group.where == asked.where and group.until - group.since == asked.since
+    ]
+    return max((at for at in moments if now - asked.since * STALE_AFTER <= at < now), default=None)

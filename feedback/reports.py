@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from core.privacy import suppress
+from core.disclosure import disjoint, withhold
 from core.segments import EVERYONE, Segment, all_of
 from feedback import cohorts
 from feedback.polls import Question
@@ -54,11 +54,20 @@ class CohortRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Visible:
+    """What may be told of one table: of which values, and whether of everybody."""
+
+    values: frozenset[str | None]
+    overall: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CohortReport:
     """The answers to one question in [since, until), against the period of the same length before.
 
     `rows` have the lowest score first. `hidden` cohorts are withheld because too few people are in them, or because
-    they could be found by subtracting; `overall` is None when all people together are too few.
+    they could be found by subtracting; `overall` is None when all people together are too few. `is_earlier` reports are
+    as of `until`, because the few who answered since could be told from the difference.
     """
 
     model: str
@@ -75,6 +84,7 @@ class CohortReport:
     before: Score | None
     change: Change | None
     response_rate: Score | None
+    is_earlier: bool = False
 
     @property
     def low_cohorts(self) -> tuple[CohortRow, ...]:
@@ -98,21 +108,27 @@ def build_report(
     impressions: Sequence[Shown] = (),
     minimum: int,
     where: Segment = EVERYONE,
+    visible: Visible | None = None,
+    visible_before: Visible | None = None,
 ) -> CohortReport:
     """Return the report. `answers` are of [since, until), `answers_before` of the period before; each value once.
 
+    `visible` is what feedback/gate.py lets through; without it each table is judged by itself.
     Raises: InvalidInputError: there is no such attribute.
     """
     short = cohorts.attribute(attribute)
-    shown = _visible(answers, minimum)
-    shown_before = {group.value for group in _visible(answers_before, minimum)}
-    before = {group.value: _score(question, [group]) for group in answers_before if group.value in shown_before}
+    visible, visible_before = visible or judge(answers, minimum), visible_before or judge(answers_before, minimum)
+    shown = [group for group in answers if group.value in visible.values]
+    before = {
+        group.value: _score(question, [group]) for group in answers_before if group.value in visible_before.values
+    }
     asked = {group.value: group for group in impressions if group.installs >= minimum}
     rows = [
         _row(question, short, group, before=before.get(group.value), asked=asked.get(group.value), where=where)
         for group in shown
     ]
-    overall, overall_before = _overall(question, answers, minimum), _overall(question, answers_before, minimum)
+    overall = _score(question, answers) if visible.overall else None
+    overall_before = _score(question, answers_before) if visible_before.overall else None
     return CohortReport(
         model=model,
         question=question,
@@ -127,18 +143,19 @@ def build_report(
         overall=overall,
         before=overall_before,
         change=_change(overall, overall_before),
-        response_rate=_rate(impressions, minimum),
+        response_rate=_rate(impressions, visible, minimum) if overall is not None else None,
     )
 
 
-def _visible(groups: Sequence[Answered], minimum: int) -> list[Answered]:
-    """Return the groups that may be shown: large enough, and of no help to find one that is not."""
-    hidden = suppress({_name(group.value): group.installs for group in groups}, minimum)
-    return [group for group in groups if group.installs >= minimum and _name(group.value) not in hidden]
-
-
-def _name(value: str | None) -> str:
-    return NOT_TOLD if value is None else f"={value}"  # "=" keeps a phone that says "not told" apart
+def judge(groups: Sequence[Answered], minimum: int) -> Visible:
+    """Return what may be told of a table by itself: of enough people, and no help to find those it is silent about."""
+    cells, people = disjoint([group.installs for group in groups])
+    told = [cell if group.installs else frozenset() for cell, group in zip(cells, groups, strict=True)]
+    hidden = withhold([*told, frozenset().union(*told)], people=people, minimum=minimum)
+    values = frozenset(group.value for place, group in enumerate(groups) if group.installs and place not in hidden)
+    return Visible(
+        values=values, overall=bool(values or sum(people(cell) for cell in cells)) and len(groups) not in hidden
+    )
 
 
 def _row(
@@ -163,10 +180,6 @@ def _worst_first(row: CohortRow) -> tuple[float, int, str]:
     return row.score.value, -row.score.n, row.cohort
 
 
-def _overall(question: Question, groups: Sequence[Answered], minimum: int) -> Score | None:
-    return _score(question, groups) if sum(group.installs for group in groups) >= minimum else None
-
-
 def _score(question: Question, groups: Iterable[Answered]) -> Score | None:
     numbers: dict[int, int] = {}
     for group in groups:
@@ -189,7 +202,11 @@ def _change(now: Score | None, before: Score | None) -> Change | None:
     return None if now is None or before is None else difference(now, before)
 
 
-def _rate(groups: Sequence[Shown], minimum: int) -> Score | None:
+def _rate(groups: Sequence[Shown], visible: Visible, minimum: int) -> Score | None:
+    """Return how many answered of those who were asked; without the rest, if that is of a few people."""
+    rest = [group for group in groups if group.value not in visible.values]
+    if 0 < sum(group.installs for group in rest) < minimum:
+        groups = [group for group in groups if group.value in visible.values]
     if sum(group.installs for group in groups) < minimum:
         return None
     return _share(sum(group.answered for group in groups), sum(group.shown for group in groups))

@@ -41,8 +41,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
             poll = store.find_poll(session, asked.poll, app=app) if asked.poll else choose(known, model)
         if poll is None:
             raise NotFoundError(f"No poll asks about {model}.")
-        with store.fresh(databases.ingest) as session:
-            built = report(session, poll, asked, app=app, minimum=settings.minimum_cohort, now=clock())
+        built = report(databases, poll, asked, app=app, minimum=settings.minimum_cohort, now=clock())
         return jsonify(poll=poll.ref, **_facts(built))
 
     return part
@@ -57,6 +56,7 @@ def _facts(report: CohortReport) -> dict[str, Any]:
         "until": report.until.isoformat(),
         "where": text(report.where),
         "minimum": report.minimum,
+        "is_earlier": report.is_earlier,
         "hidden": report.hidden,
         "overall": asdict(report.overall) if report.overall else None,
         "change": asdict(report.change) if report.change else None,

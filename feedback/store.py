@@ -53,6 +53,7 @@ from feedback.store_polls import (
     save_poll,
     set_poll_status,
 )
+from feedback.store_shown import forget_shown, lock_shown, remember, told_groups, who_answered
 from feedback.store_texts import Said, texts
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "fold_install",
     "forget",
     "forget_days",
+    "forget_shown",
     "fresh",
     "full_groups",
     "habits",
@@ -102,9 +104,11 @@ __all__ = [
     "leaf_installs",
     "list_imports",
     "list_polls",
+    "lock_shown",
     "period_rows",
     "poll_versions",
     "quotes",
+    "remember",
     "reported",
     "response_counts",
     "roll_up_day",
@@ -114,4 +118,6 @@ __all__ = [
     "save_poll",
     "set_poll_status",
     "texts",
+    "told_groups",
+    "who_answered",
 ]

@@ -261,6 +261,26 @@ class DayRow(Ingest):
     n: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class ShownRow(Ingest):
+    """One number that a report told: of everybody in a segment (`attribute` is NULL) or of one value.
+
+    Kept so that no later report, taken together with it, tells about a few people.
+    """
+
+    __tablename__ = "shown"
+    __table_args__ = (sa.Index("ix_shown_poll", "app", "poll", "since"), {"sqlite_with_rowid": False})
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    app: Mapped[str]
+    poll: Mapped[str]
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+    segment: Mapped[str]
+    attribute: Mapped[str | None]
+    value: Mapped[str | None]
+    told_at: Mapped[datetime]
+
+
 def _table(row: type[Ingest]) -> sa.Table:
     assert isinstance(row.__table__, sa.Table)
     return row.__table__
@@ -276,3 +296,4 @@ INSTALLS = _table(InstallRow)
 MARKS = _table(MarkRow)
 CELLS = _table(CellRow)
 DAYS = _table(DayRow)
+SHOWN = _table(ShownRow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,9 +18,10 @@ from bot.views import figures
 from bot.views.release import WorseCohort
 from core import segments
 from core.db import reading
+from core.disclosure import withhold
 from core.segments import EVERYONE, Segment
 from feedback import store as feedback
-from feedback.regressions import Regression, find_regressions, fingerprint, tally
+from feedback.regressions import Leaf, Regression, find_regressions, fingerprint, tally
 from feedback.telemetry import METRICS
 from releases import artifact_store
 from releases.guardrails import Finding, Verdict, worst
@@ -121,8 +122,24 @@ def _where(
         known = known_cohorts(session, release, metric)
     with feedback.fresh(ctx.databases.ingest) as session:
         rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
-    found = find_regressions(tally(rows), metric=metric, minimum=ctx.settings.minimum_cohort, known=known)
+    leaves, minimum = tally(rows), ctx.settings.minimum_cohort
+    found = _tellable(find_regressions(leaves, metric=metric, minimum=minimum, known=known), leaves, minimum)
     return found, _quotes(ctx, release, found[0].segment if found else EVERYONE, now)
+
+
+def _tellable(found: tuple[Regression, ...], leaves: Sequence[Leaf], minimum: int) -> tuple[Regression, ...]:
+    """Return the cohort that was stopped, and of the others those that beside it and everybody give nobody away."""
+
+    def people(atoms: Iterable[Hashable]) -> int:
+        return sum(leaves[place].installs for place in atoms if isinstance(place, int))
+
+    def inside(where: Segment) -> frozenset[int]:
+        return frozenset(place for place, leaf in enumerate(leaves) if segments.matches(where, leaf.device))
+
+    told = [inside(EVERYONE), *(inside(each.segment) for each in found[:1])]
+    others = [inside(each.segment) for each in found[1:]]
+    hidden = withhold(others, people=people, minimum=minimum, told=told)
+    return (*found[:1], *(each for place, each in enumerate(found[1:]) if place not in hidden))
 
 
 def _quotes(ctx: Context, release: Release, where: Segment, now: datetime) -> tuple[str, ...]:

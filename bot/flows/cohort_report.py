@@ -28,10 +28,8 @@ class Words:
 def report(ctx: Context, asked: Asked) -> tuple[StoredPoll, CohortReport]:
     """Raises: NotFoundError: no poll asks about the model; InvalidInputError: no such attribute."""
     poll = poll_of(ctx, asked.model, asked.poll)
-    with store.fresh(ctx.databases.ingest) as session:
-        minimum = ctx.settings.minimum_cohort
-        built = reporting.report(session, poll, asked, app=ctx.settings.app, minimum=minimum, now=ctx.clock())
-    return poll, built
+    minimum, app = ctx.settings.minimum_cohort, ctx.settings.app
+    return poll, reporting.report(ctx.databases, poll, asked, app=app, minimum=minimum, now=ctx.clock())
 
 
 def verbatims(ctx: Context, asked: Asked, *, limit: int) -> tuple[Words, ...] | None:

@@ -14,9 +14,11 @@ from bot.views import figures
 from bot.views import ticket as ticket_views
 from bot.weeks import Week
 from core.db import reading
-from feedback import polls, store
+from core.segments import EVERYONE
+from feedback import store
 from feedback.digest import Counted, Digest, Health, Kpi, ModelWeek, ReleaseWeek, TicketWeek, compose_digest
-from feedback.reports import CohortReport, build_report
+from feedback.reporting import Asked, report_until
+from feedback.reports import CohortReport
 from feedback.scores import share
 from feedback.store import Activity, StoredPoll
 from releases import artifact_store
@@ -54,7 +56,7 @@ def gather(ctx: Context, week: Week) -> Digest:
         now, before = _activity(session, app, week), _activity(session, app, _week_before(week))
         models = []
         for name in sorted(names | now.keys()):
-            report = _report(ctx, session, name, _poll_of(name, known), week)
+            report = _report(ctx, name, _poll_of(name, known), week)
             counted = _counted(ctx, now.get(name, NOTHING), before.get(name, NOTHING))
             kpis = (*sizes.get(name, ()), *_kpis(name, now.get(name, NOTHING)), *_ages(ctx, name))
             quotes = _quotes(ctx, session, name, report, week)
@@ -89,28 +91,14 @@ def _poll_of(model: str, known: Sequence[StoredPoll]) -> StoredPoll | None:
     return next((poll for poll in mine if poll.poll.status == "running"), mine[0] if mine else None)
 
 
-def _report(ctx: Context, session: Session, model: str, poll: StoredPoll | None, week: Week) -> CohortReport | None:
+def _report(ctx: Context, model: str, poll: StoredPoll | None, week: Week) -> CohortReport | None:
     if poll is None:
         return None
-    app, ref, before = ctx.settings.app, poll.poll.id, _week_before(week)
-
-    def answers(period: Week) -> tuple[store.AnswerCount, ...]:
-        return store.answer_counts(
-            session, app=app, model=model, attribute=BY, since=period.starts, until=period.ends, poll=ref
-        )
-
-    shown = store.impressions(session, app=app, model=model, attribute=BY, since=week.starts, until=week.ends, poll=ref)
-    return build_report(
-        model=model,
-        question=polls.primary_question(poll.poll),
-        attribute=BY,
-        since=week.starts,
-        until=week.ends,
-        answers=answers(week),
-        answers_before=answers(before),
-        impressions=shown,
-        minimum=ctx.settings.minimum_cohort,
-    )
+    app, minimum, now = ctx.settings.app, ctx.settings.minimum_cohort, ctx.clock()
+    asked = Asked(model=model, attribute=BY, since=week.ends - week.starts, where=EVERYONE)
+    return report_until(
+        ctx.databases, poll, asked, app=app, minimum=minimum, since=week.starts, until=week.ends, now=now
+    )  # fmt: skip
 
 
 def _counted(ctx: Context, now: Activity, before: Activity) -> tuple[Counted, ...]:

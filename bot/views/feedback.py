@@ -68,6 +68,8 @@ def cohort_report(report: CohortReport, *, since: timedelta, poll: str, version:
 def sentence(report: CohortReport, since: timedelta) -> str:
     """Who, how long, how many, how good, the worst, and how many are withheld."""
     about = who(report.model, since, report.where)
+    if report.overall is None and report.installs >= report.minimum:
+        return f"{about}: with what was told before, a score would tell about fewer than {report.minimum} people."
     if report.overall is None:
         return f"{about}: fewer than {report.minimum} people have answered, so no score is shown."
     parts = [f"{about}, {figures.count(report.overall.n)} answers."]
@@ -78,6 +80,8 @@ def sentence(report: CohortReport, since: timedelta) -> str:
     if report.hidden:
         cohorts = "1 cohort" if report.hidden == 1 else f"{report.hidden} cohorts"
         parts.append(f"{cohorts} hidden (too few people).")
+    if report.is_earlier:
+        parts.append(f"As of {figures.moment(report.until)}: too few people have answered since.")
     return " ".join(parts)
 
 

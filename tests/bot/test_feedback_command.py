@@ -14,7 +14,7 @@ from core.db import Databases
 from core.settings import Settings
 from tests.bot.answers import send
 from tests.bot.slack_rules import accepted
-from tests.bot.workspace import DANA, PAM, Workspace
+from tests.bot.workspace import PAM, TOM, Workspace
 from tests.builders import T0, ManualClock
 from tests.feedback.sending import Wire, a_running_poll
 
@@ -151,10 +151,10 @@ def test_a_report_is_shared_in_the_channel_with_one_click(workspace: Workspace, 
 
 
 def test_the_worst_cohort_fills_the_form_of_a_ticket(workspace: Workspace, answered: Wire) -> None:
-    report = workspace.ask(DANA, "feedback kws by=chipset since=7d")
+    report = workspace.ask(TOM, "feedback kws by=chipset since=7d")
 
-    workspace.click(DANA, report, "Open ticket")
-    window = workspace.opened_by(DANA)
+    workspace.click(TOM, report, "Open ticket")
+    window = workspace.opened_by(TOM)
 
     filled = {block["block_id"]: block["element"] for block in window.view["blocks"] if block["type"] == "input"}
     assert filled["where"]["initial_value"] == 'chipset="Helio G35"'

@@ -1,0 +1,122 @@
+"""The gate that every report passes: which of its groups may be told, given those that were told before.
+
+A report asks for a table: everybody of a segment in a period, and a group for each value of an attribute. The atoms of
+core/disclosure.py are the answers of one context between two of the moments at which any told period begins or ends.
+So periods, filters and attributes are one and the same to the attacker, as they are to us. Pure.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.device import DeviceContext
+from core.disclosure import Atoms, withhold
+from core.segments import Segment, matches
+
+Answered = tuple[str, datetime, str]
+"""Context, moment and install of one answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What a report asks for: the answers of `where` in [since, until), by an attribute (short name)."""
+
+    since: datetime
+    until: datetime
+    where: Segment
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One number of a table: of everybody (`attribute` is None), or of one `value` (None: phones did not tell it)."""
+
+    since: datetime
+    until: datetime
+    where: Segment
+    attribute: str | None = None
+    value: str | None = None
+
+
+def everybody(table: Table) -> Group:
+    return Group(since=table.since, until=table.until, where=table.where)
+
+
+def of_value(table: Table, value: str | None) -> Group:
+    return Group(
+        since=table.since, until=table.until, where=table.where, attribute=table.attribute, value=value
+    )  # fmt: skip
+
+
+def admit(
+    tables: Sequence[Table],
+    *,
+    told: Sequence[Group],
+    answers: Iterable[Answered],
+    devices: Mapping[str, DeviceContext],
+    minimum: int,
+) -> frozenset[Group]:
+    """Return the groups of the tables that may be told. `answers` cover the periods of the tables and of what was told.
+
+    A group that was told already is told again: nothing new comes out with it.
+    """
+    crowd = _Crowd(answers, devices, _moments(tables, told))
+    groups = [group for table in tables for group in (everybody(table), *crowd.values(table))]
+    asked = [group for group in dict.fromkeys(groups) if group not in told]
+    atoms = [crowd.atoms(group) for group in asked]
+    hidden = withhold(atoms, people=crowd.people, minimum=minimum, told=[crowd.atoms(group) for group in told])
+    return frozenset(asked[place] for place in range(len(asked)) if place not in hidden) | (set(groups) & set(told))
+
+
+def _moments(tables: Sequence[Table], told: Sequence[Group]) -> list[datetime]:
+    ends = [(table.since, table.until) for table in tables] + [(group.since, group.until) for group in told]
+    return [moment for pair in ends for moment in pair]
+
+
+class _Crowd:
+    """Who answered, by context and by the span between two moments."""
+
+    def __init__(
+        self, answers: Iterable[Answered], devices: Mapping[str, DeviceContext], moments: Sequence[datetime]
+    ) -> None:
+        self._devices = devices
+        self._moments = sorted(set(moments))
+        self._installs: dict[tuple[str, int], set[str]] = defaultdict(set)
+        for context, at, install in answers:
+            self._installs[context, bisect_right(self._moments, at)].add(install)
+        self._matching: dict[Segment, frozenset[str]] = {}
+
+    def values(self, table: Table) -> list[Group]:
+        """Return a group for each value of the attribute that some answer of the table has."""
+        atoms = self.atoms(everybody(table))
+        labels = {self._devices[context].label(table.attribute) for context, _ in _pairs(atoms)}
+        return [of_value(table, label) for label in sorted(labels, key=lambda label: (label is None, label or ""))]
+
+    def atoms(self, group: Group) -> Atoms:
+        first, last = bisect_left(self._moments, group.since) + 1, bisect_left(self._moments, group.until)
+        inside = self._contexts(group.where)
+        return frozenset(
+            (context, span)
+            for context, span in self._installs
+            if first <= span <= last and context in inside and self._has_value(context, group)
+        )
+
+    def people(self, atoms: Iterable[Hashable]) -> int:
+        return len(set().union(*(self._installs[pair] for pair in _pairs(atoms))))
+
+    def _has_value(self, context: str, group: Group) -> bool:
+        return group.attribute is None or self._devices[context].label(group.attribute) == group.value
+
+    def _contexts(self, where: Segment) -> frozenset[str]:
+        if where not in self._matching:
+            found = (context for context, device in self._devices.items() if matches(where, device))
+            self._matching[where] = frozenset(found)
+        return self._matching[where]
+
+
+def _pairs(atoms: Iterable[Hashable]) -> list[tuple[str, int]]:
+    return [atom for atom in atoms if isinstance(atom, tuple)]

@@ -1,0 +1,170 @@
+"""Reports remember what they told: nobody comes out by subtracting one from another, whichever way they are asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core import segments
+from core.db import Databases
+from core.settings import Settings
+from feedback import reporting, store
+from feedback.ingest import Collector
+from feedback.reporting import Asked
+from feedback.reports import CohortReport
+from feedback.store import StoredPoll
+from tests.builders import T0, at
+from tests.feedback.sending import a_batch, a_context, a_running_poll, an_answer
+
+MINIMUM = 20
+WEEK = timedelta(days=7)
+IPHONE: dict[str, Any] = {"os.name": "iOS", "soc": "A"}
+
+
+class Room:
+    """People who answer, and somebody who asks for reports."""
+
+    def __init__(self, databases: Databases, settings: Settings) -> None:
+        self.databases = databases
+        with databases.control.begin() as session:
+            self.poll: StoredPoll = a_running_poll(session)
+        self._collector = Collector(databases, settings)
+        self._people = 0
+
+    def answer(self, people: int, *, hours: float = -1, rating: int = 4, **context: Any) -> None:
+        when = at(hours)
+        for _ in range(people):
+            self._people += 1
+            event = an_answer(f"e{self._people}", rating, at=when)
+            facts = a_context(install=f"install-{self._people}", **context)
+            batch = a_batch(event, context=facts, sent_at=None)
+            reply = self._collector.accept_batch(json.dumps(batch).encode(), app="demo", now=max(when, T0))
+            assert reply.accepted == 1, reply
+
+    def ask(self, by: str = "chipset", *, where: str = "", now: datetime = T0, since: timedelta = WEEK) -> CohortReport:
+        asked = Asked(model="kws", attribute=by, since=since, where=segments.parse(where))
+        return reporting.report(self.databases, self.poll, asked, app="demo", minimum=MINIMUM, now=now)
+
+    def week(self, *, now: datetime, ends: datetime) -> CohortReport:
+        asked = Asked(model="kws", attribute="chipset", since=WEEK, where=segments.EVERYONE)
+        return reporting.report_until(
+            self.databases, self.poll, asked, app="demo", minimum=MINIMUM, since=ends - WEEK, until=ends, now=now
+        )
+
+
+@pytest.fixture
+def room(either: Databases, settings: Settings) -> Room:
+    return Room(either, settings)
+
+
+def told(report: CohortReport) -> dict[str, int]:
+    everybody = {"everybody": report.overall.n} if report.overall else {}
+    return everybody | {row.cohort: row.score.n for row in report.rows}
+
+
+def test_over_one_table_a_small_cohort_takes_another_with_it(room: Room) -> None:
+    room.answer(40, soc="A")
+    room.answer(30, soc="B")
+    room.answer(3, soc="C")
+
+    assert told(room.ask()) == {"everybody": 73, "A": 40}
+
+
+def test_over_filters_all_less_android_is_not_told(room: Room) -> None:
+    room.answer(40, soc="A")
+    room.answer(6, **IPHONE)
+    room.answer(50, soc="B")
+
+    first, second = room.ask(), room.ask(where="platform=android")
+
+    assert told(first) == {"everybody": 96, "A": 46, "B": 50}
+    assert told(second) == {"B": 50}  # A or everybody on Android, taken from all, would tell of six
+    assert second.overall is None
+
+
+def test_over_attributes_a_table_that_was_told_is_not_taken_apart(room: Room) -> None:
+    room.answer(40, soc="A", accelerator="gpu")
+    room.answer(40, soc="B", accelerator="cpu")
+    room.answer(5, soc="A", accelerator="cpu")
+
+    assert told(room.ask("chipset")) == {"everybody": 85, "A": 45, "B": 40}
+    assert told(room.ask("accelerator")) == {"everybody": 85}  # gpu is A less five
+
+
+def test_over_time_the_few_who_answered_since_are_not_told(room: Room) -> None:
+    room.answer(40, soc="A")
+    room.answer(40, soc="B")
+    room.ask()
+    room.answer(4, soc="A", hours=2, rating=1)
+
+    later = room.ask(now=at(3))
+
+    assert later.is_earlier
+    assert later.until == T0
+    assert told(later) == {"everybody": 80, "A": 40, "B": 40}
+
+
+def test_when_enough_have_answered_since_the_report_is_of_now(room: Room) -> None:
+    room.answer(40, soc="A")
+    room.answer(40, soc="B")
+    room.ask()
+    room.answer(25, soc="A", hours=2, rating=1)
+
+    later = room.ask(now=at(3))
+
+    assert not later.is_earlier
+    assert told(later) == {"everybody": 105, "A": 65, "B": 40}
+
+
+def test_this_week_and_the_last_are_told_but_not_a_day_between_them(room: Room) -> None:
+    room.answer(30, soc="A", hours=-24 * 7 - 1)
+    room.answer(30, soc="A", hours=-24 * 3)
+    room.answer(6, soc="A", hours=-1)
+
+    assert told(room.ask()) == {"everybody": 36, "A": 36}
+    six_days_before_today = room.ask(now=at(-24), since=timedelta(days=6))
+
+    assert told(six_days_before_today) == {}  # the week less these days would be six people
+
+
+def test_the_same_question_has_the_same_answer(room: Room) -> None:
+    room.answer(40, soc="A")
+    room.answer(3, soc="B")
+
+    assert room.ask() == room.ask()
+
+
+def test_a_week_that_is_previewed_and_then_composed_does_not_tell_of_its_last_few(room: Room) -> None:
+    room.answer(40, soc="A", hours=-24)
+    room.answer(40, soc="B", hours=-24)
+    preview = room.week(now=T0, ends=at(48))
+    room.answer(3, soc="B", hours=20)
+
+    composed = room.week(now=at(50), ends=at(48))
+
+    assert told(preview) == {"everybody": 80, "A": 40, "B": 40}
+    assert told(composed) == {"A": 40}
+    assert preview.until == T0
+
+
+def test_what_was_told_is_forgotten_with_its_answers(room: Room) -> None:
+    room.answer(40, soc="A")
+    room.ask()
+
+    with room.databases.ingest.begin() as session:
+        assert store.told_groups(session, app="demo", poll="heard", since=at(-24 * 14))
+        store.forget_shown(session, before=at(1))
+        assert store.told_groups(session, app="demo", poll="heard", since=at(-24 * 14)) == ()
+
+
+def test_another_polls_answers_are_another_matter(room: Room) -> None:
+    room.answer(40, soc="A")
+    room.ask()
+    other = replace(room.poll, poll=replace(room.poll.poll, id="other"))
+
+    with room.databases.ingest() as session:
+        assert store.told_groups(session, app="demo", poll=other.poll.id, since=at(-24 * 14)) == ()
