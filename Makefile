@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.set-up
 POSTGRES_TESTS := tests/test_migrations.py tests/core tests/feedback tests/releases tests/bot tests/sandbox/test_tour_postgres.py
 
-.PHONY: help setup demo serve test test-slow test-postgres browser check format lock revision bench clean
+.PHONY: help setup demo serve test test-slow test-postgres browser check format lock revision bench soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -61,6 +61,10 @@ revision: $(SETUP) ## write a migration for changed tables: make revision m="Kee
 
 bench: $(SETUP) ## every claim about speed, as tables
 	$(BIN)/python -m bench.ingest
+	$(BIN)/python -m bench.parse
+
+soak: $(SETUP) ## ten minutes under load, web killed every 20 s: nothing lost, nothing doubled
+	$(BIN)/python -m bench.soak
 
 clean: ## forget the set-up
 	rm -rf .venv

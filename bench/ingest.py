@@ -1,8 +1,10 @@
-"""Durable single responses per second, against Flask's hello-world and an ORM commit per request, in one run.
+"""Rows 1 to 3 of the numbers to reach: durable responses and batches per second, and what one event costs.
 
-`python -m bench.ingest` starts the three servers under granian with the same settings, sends to them in turn (so that
-a busy machine is unfair to none), prints their rates as ratios, and checks that every acknowledged response is stored
-once. `--postgres URL` does the same on PostgreSQL, in a schema of its own.
+`python -m bench.ingest` starts three servers under granian with the same settings (Muster, a Flask that stores nothing,
+a Flask with an ORM commit for each request), sends to them in turn, so that a busy machine is unfair to none, and
+prints rates, processor time and ratios. Beside Muster's a process folds, as the worker does. Then batches of 50 go to
+Muster, in turn with a loop that only writes rows to the same database (100 a transaction; COPY on PostgreSQL). In the
+end every acknowledged item must be stored once. `--postgres URL` does it on PostgreSQL, in a schema of its own.
 """
 
 from __future__ import annotations
@@ -10,197 +12,220 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import random
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from bench.load import Outcome, run
-from core.db import Control, Databases, Ingest, open_databases
-from core.keys import create_key
-from feedback import polls, store
-from feedback.tables import POLL_EVENTS
+from bench.raw_rows import RawRows
+from bench.serving import cpu_s, folding, prepare, server, urls_for
+from core.db import Databases
+from feedback.fold import fold_some
+from feedback.tables import INFERENCES, POLL_EVENTS
 
-ROOT = Path(__file__).parent.parent
 NAMES = ("ours", "hello", "orm")
-POLL = {"id": "p", "name": "P", "questions": [{"id": "q", "type": "csat", "question": "Right?"}]}
+ABOUT = {
+    "ours": "Muster, stored durably",
+    "hello": "Flask hello-world, stores nothing",
+    "orm": "Flask, ORM commit each",
+    "batch": "Muster, batches of 50",
+}
 CHIPS = ("Helio G35", "Tensor G2", "Exynos 850", "Snapdragon 8 Gen 2", "A15")
-SCHEMA = "muster_bench"
+BATCH = 50
+MOST_A_SECOND = 15_000
+
+
+@dataclass(slots=True)
+class Turns:
+    """What one server did; `cpu_s` is that of the server, `folding_s` that of the folding process meanwhile."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    cpu_s: float = 0.0
+    folding_s: float = 0.0
+
+    @property
+    def requests(self) -> int:
+        return sum(len(outcome.tags) for outcome in self.outcomes)
+
+    @property
+    def per_second(self) -> float:
+        return statistics.median(outcome.per_second for outcome in self.outcomes)
 
 
 def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        urls = _urls(Path(folder), options.postgres)
-        databases = open_databases(urls["MUSTER_DATABASE_URL"], urls["MUSTER_INGEST_URL"])
+        urls = urls_for(Path(folder), options.postgres)
+        databases, key = prepare(urls)
         stack.callback(databases.dispose)
-        new_request = requests(_prepare(databases))
-        ports = {name: stack.enter_context(server(name, urls, threads=options.threads)) for name in NAMES}
+        servers = {name: stack.enter_context(server(name, urls, threads=options.threads)) for name in NAMES}
+        folder_process = stack.enter_context(folding(urls))
+        requests = {**dict.fromkeys(NAMES, responses(key)), "batch": batches(key)}
+        turns = {name: Turns() for name in (*NAMES, "batch")}
+        raw = RawRows(urls["MUSTER_INGEST_URL"])
 
-        def slot(name: str, seconds: float) -> Outcome:
-            return run(("127.0.0.1", ports[name]), new_request, seconds=seconds, connections=options.connections)
+        def take(name: str, seconds: float, *, counts: bool = True) -> None:
+            port, process = servers["ours" if name == "batch" else name]
+            made = _made(requests[name], seconds, BATCH if name == "batch" else 1)
+            before, folded = cpu_s(process), cpu_s(folder_process)
+            outcome = run(("127.0.0.1", port), made, seconds=seconds, connections=options.connections)
+            acknowledged.extend(outcome.tags if name in ("ours", "batch") else ())
+            if counts:
+                turns[name].outcomes.append(outcome)
+                turns[name].cpu_s += cpu_s(process) - before
+                turns[name].folding_s += cpu_s(folder_process) - folded
 
-        warm = {name: [slot(name, 1.0)] for name in NAMES}
-        rounds: dict[str, list[Outcome]] = {name: [] for name in NAMES}
+        acknowledged: list[str] = []
+        for name in turns:
+            take(name, 1.0, counts=False)
+        raws = []
         for _ in range(options.rounds):
-            for name in random.sample(NAMES, k=len(NAMES)):
-                rounds[name].append(slot(name, options.seconds))
-        acknowledged = [tag for outcome in warm["ours"] + rounds["ours"] for tag in outcome.tags]
+            for name in random.sample(tuple(turns), k=len(turns)):
+                take(name, options.seconds)
+                _drain(databases)
+            raws.append(raw.per_second(options.seconds))
         lost, doubled = _compare(databases, acknowledged)
-    return _report(rounds, acknowledged, lost, doubled, floor=0.5 if options.postgres else 1.2)
+    return _report(turns, raws, len(acknowledged), lost, doubled, is_sqlite=options.postgres is None)
 
 
-def requests(key: str) -> Callable[[], tuple[str, bytes]]:
-    """Return a function that makes the next request and names its uuid: another install and another device each."""
+Request = Callable[[], tuple[str, bytes]]
+
+
+def responses(key: str) -> Request:
+    """Return a function that makes the next response and names its uuid: another install and another device each."""
     numbers = itertools.count()
-    head = (
-        "POST /v1/responses HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer {key}\r\nContent-Length: "
-    )
     now = datetime.now(UTC).isoformat()
 
     def make() -> tuple[str, bytes]:
-        number = next(numbers)
-        # Time-ordered (UUIDv7), as phones are told to choose them.
-        tag = f"{time.time_ns() // 1_000_000:012x}7{uuid.uuid4().hex[13:]}"
-        context = {
-            "install": f"install-{number % 50_000}",
-            "app.version": "5.4.1",
-            "os.name": "Android",
-            "os.version": str(10 + number % 5),
-            "device.class": ("low", "mid", "high")[number % 3],
-            "soc": CHIPS[number % len(CHIPS)],
-            "locale": "de-DE",
-            "accelerator": "nnapi",
-            "model": {
-                "name": "kws",
-                "version": "1.4.0",
-                "release": "rel_1",
-                "arm": ("baseline", "candidate")[number % 2],
-            },
-        }
+        number, tag = next(numbers), _uuid()
         answers = [{"question": "q", "value": 1 + number % 5}]
-        body = {"uuid": tag, "poll": "p", "submission": tag, "timestamp": now, "answers": answers, "context": context}
-        data = json.dumps(body)
-        return tag, f"{head}{len(data)}\r\n\r\n{data}".encode()
+        body = {"uuid": tag, "poll": "p", "submission": tag, "timestamp": now, "answers": answers}
+        return tag, _request("/v1/responses", key, body | {"context": _context(number)})
 
     return make
 
 
-@contextmanager
-def server(name: str, urls: dict[str, str], *, threads: int) -> Iterator[int]:
-    """Run one of bench/ingest_servers.py under granian; give its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--factory",
-        "--workers",
-        "1",
-        "--port",
-        str(port),
-    ]
-    command += ["--blocking-threads", str(threads), "--no-ws", "--log-level", "error", f"bench.ingest_servers:{name}"]
-    secrets = {"MUSTER_SECRET_KEY": "x" * 32, "MUSTER_HASH_KEY": "y" * 32, "MUSTER_RATE_LIMIT_PER_S": "1000000"}
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **secrets, **urls})
-    try:
-        _wait_for(port)
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+def batches(key: str) -> Request:
+    """Return a function that makes the next batch: a phone's ten answers and forty hours, and names its first uuid."""
+    numbers = itertools.count()
+    now = datetime.now(UTC).isoformat()
+    latency = {"scheme": "log2x4", "buckets": {"20": 31, "21": 180, "22": 150, "23": 51}, "sum": 18234.0, "max": 96.0}
+
+    def make() -> tuple[str, bytes]:
+        number, tag = next(numbers), _uuid()
+        named = [tag, *(_uuid() for _ in range(BATCH - 1))]
+        said = {"event": "poll answered", "timestamp": now, "poll": "p", "answers": [{"question": "q", "value": 4}]}
+        ran = {"window_start": now, "count": 412, "errors": {"timeout": 1}, "latency_ms": latency, "thermal": "nominal"}
+        events = [{"uuid": each, "submission": each, **said} for each in named[:10]]
+        inferences = [{"uuid": each, **ran} for each in named[10:]]
+        body = {"sent_at": now, "context": _context(number), "events": events, "inferences": inferences}
+        return tag, _request("/v1/batch", key, body)
+
+    return make
+
+
+def _uuid() -> str:
+    """Return a time-ordered uuid (version 7), as phones are told to choose them."""
+    return f"{time.time_ns() // 1_000_000:012x}7{uuid.uuid4().hex[13:]}"
+
+
+def _context(number: int) -> dict[str, Any]:
+    model = {"name": "kws", "version": "1.4.0", "release": "rel_1", "arm": ("baseline", "candidate")[number % 2]}
+    return {
+        "install": f"install-{number % 50_000}",
+        "app.version": "5.4.1",
+        "os.name": "Android",
+        "os.version": str(10 + number % 5),
+        "device.class": ("low", "mid", "high")[number % 3],
+        "soc": CHIPS[number % len(CHIPS)],
+        "locale": "de-DE",
+        "accelerator": "nnapi",
+        "model": model,
+    }
+
+
+def _request(path: str, key: str, body: Mapping[str, Any]) -> bytes:
+    data = json.dumps(body)
+    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: Bearer {key}\r\n"
+    return f"{head}Content-Length: {len(data)}\r\n\r\n{data}".encode()
+
+
+def _made(make: Request, seconds: float, items: int) -> Request:
+    """Make requests before the clock starts; past those, make them one by one."""
+    ready: Iterator[tuple[str, bytes]] = iter([make() for _ in range(int(seconds * MOST_A_SECOND / items))])
+    return lambda: next(ready, None) or make()
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.ingest", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each server")
-    parser.add_argument("--connections", type=int, default=32, help="requests under way at once")
-    parser.add_argument("--threads", type=int, default=16, help="blocking threads of each server")
+    parser.add_argument("--connections", type=int, default=64, help="requests under way at once")
+    parser.add_argument("--threads", type=int, default=256, help="blocking threads of each server, as `muster web` has")
     parser.add_argument("--postgres", metavar="URL", help="postgresql+psycopg://…; SQLite without it")
     return parser.parse_args()
 
 
-def _urls(folder: Path, postgres: str | None) -> dict[str, str]:
-    if postgres is None:
-        names = {"MUSTER_DATABASE_URL": "control", "MUSTER_INGEST_URL": "ingest", "BENCH_ORM_URL": "orm"}
-        return {name: f"sqlite:///{folder}/{file}.db" for name, file in names.items()}
-    engine = sa.create_engine(postgres)
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
-        connection.execute(sa.text(f"CREATE SCHEMA {SCHEMA}"))
-    engine.dispose()
-    url = f"{postgres}?options=-csearch_path%3D{SCHEMA}"
-    return {"MUSTER_DATABASE_URL": url, "MUSTER_INGEST_URL": url, "BENCH_ORM_URL": url}
-
-
-def _prepare(databases: Databases) -> str:
-    """Make tables, a running poll and a key; return the key."""
-    Control.metadata.create_all(databases.control_engine)
-    Ingest.metadata.create_all(databases.ingest_engine)
-    now = datetime.now(UTC)
-    with databases.control.begin() as session:
-        stored = store.save_poll(session, polls.from_json(POLL), app="bench", model="kws", by="bench", now=now)
-        store.set_poll_status(session, stored.ref, "running", now=now)
-        return create_key(session, app="bench", scope="public", name="bench", now=now)[1]
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError(f"nothing listens on port {port}")
+def _drain(databases: Databases) -> None:
+    """Fold what is left, so that nobody else's turn pays for it."""
+    while fold_some(databases.ingest):
+        pass
 
 
 def _compare(databases: Databases, acknowledged: list[str]) -> tuple[int, int]:
-    """Return how many acknowledged responses are not stored, and how many are stored more than once."""
+    """Return how many acknowledged items are not stored, and how many are stored more than once."""
+    _drain(databases)
     with databases.ingest() as session:
-        stored = list(session.scalars(sa.select(POLL_EVENTS.c.uuid)))
+        stored = [*session.scalars(sa.select(POLL_EVENTS.c.uuid)), *session.scalars(sa.select(INFERENCES.c.uuid))]
     return len(set(acknowledged) - set(stored)), len(stored) - len(set(stored))
 
 
-def _report(rounds: dict[str, list[Outcome]], acknowledged: list[str], lost: int, doubled: int, *, floor: float) -> int:
-    rate = {name: statistics.median(outcome.per_second for outcome in turns) for name, turns in rounds.items()}
-    print(f"{'server':<34}{'responses/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'not 200':>9}")
-    about = {
-        "ours": "Muster, stored durably",
-        "hello": "Flask hello-world, stores nothing",
-        "orm": "Flask, ORM commit each",
-    }
-    for name, turns in rounds.items():
-        p50, p99 = (statistics.median(turn.percentile_ms(percent) for turn in turns) for percent in (50, 99))
-        others = sum(turn.others for turn in turns)
-        print(f"{about[name]:<34}{rate[name]:>12.0f}{p50:>9.1f}{p99:>9.1f}{others:>9}")
-    verdicts = []
-    for other, least in (("hello", floor), ("orm", 30.0 if floor > 1 else 0.0)):
-        ratios = sorted(a.per_second / b.per_second for a, b in zip(rounds["ours"], rounds[other], strict=True))
-        ratio = statistics.median(ratios)
-        verdicts.append(ratio >= least)
-        spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-        print(f"ours / {other:<6} {ratio:>7.2f} x  ({spread}; floor {least:g}) {'ok' if verdicts[-1] else 'BELOW'}")
-    print(f"acknowledged {len(acknowledged)}, lost {lost}, stored twice {doubled}")
-    return 0 if all(verdicts) and not lost and not doubled else 1
+def _report(
+    turns: dict[str, Turns], raws: list[float], acknowledged: int, lost: int, doubled: int, *, is_sqlite: bool
+) -> int:
+    print(f"{'server':<36}{'requests/s':>11}{'p50 ms':>8}{'p99 ms':>8}{'CPU µs':>8}{'folding µs':>11}{'not 200':>8}")
+    for name, each in turns.items():
+        p50, p99 = (statistics.median(turn.percentile_ms(percent) for turn in each.outcomes) for percent in (50, 99))
+        cost, folded = (seconds / each.requests * 1e6 for seconds in (each.cpu_s, each.folding_s))
+        others = sum(turn.others for turn in each.outcomes)
+        told = f"{each.per_second:>11.0f}{p50:>8.1f}{p99:>8.1f}{cost:>8.0f}{folded:>11.0f}{others:>8}"
+        print(f"{ABOUT[name]:<36}{told}")
+    print(
+        f"{'rows/s of ' + ('executemany, 100 a commit' if is_sqlite else 'COPY'):<36}{statistics.median(raws):>11.0f}"
+    )
+    items = [outcome.per_second * BATCH for outcome in turns["batch"].outcomes]
+    per_event_ms = (turns["batch"].cpu_s + turns["batch"].folding_s) / turns["batch"].requests / BATCH * 1000
+    rates = {name: [outcome.per_second for outcome in each.outcomes] for name, each in turns.items()}
+    verdicts = [
+        _verdict("responses / hello-world", rates["ours"], rates["hello"], 1.2 if is_sqlite else 0.5),
+        _verdict("responses / ORM commit each", rates["ours"], rates["orm"], 30.0 if is_sqlite else 0.0),
+        _verdict("items in batches / raw rows", items, raws, 0.8 if is_sqlite else 0.25),
+    ]
+    is_cheap = per_event_ms <= 0.2
+    word = "ok" if is_cheap else "ABOVE"
+    print(f"{'CPU per event at batch 50, folded':<34}{per_event_ms:>7.3f} ms (at most 0.2) {word}")
+    print(f"acknowledged {acknowledged}, lost {lost}, stored twice {doubled}")
+    return 0 if all(verdicts) and is_cheap and not lost and not doubled else 1
+
+
+def _verdict(what: str, ours: list[float], others: list[float], floor: float) -> bool:
+    ratios = sorted(a / b for a, b in zip(ours, others, strict=True))
+    ratio = statistics.median(ratios)
+    word = "ok" if ratio >= floor else "BELOW"
+    print(f"{what:<30}{ratio:>7.2f} x  ({ratios[0]:.2f} to {ratios[-1]:.2f}; floor {floor:g}) {word}")
+    return ratio >= floor
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -38,7 +38,6 @@ from feedback.store_installs import (
     activity,
     erase_install,
     export_install,
-    forget,
     installs_seen,
 )
 from feedback.store_leaves import Arrival, arm_leaves, arrivals
@@ -53,6 +52,7 @@ from feedback.store_polls import (
     save_poll,
     set_poll_status,
 )
+from feedback.store_retention import forget
 from feedback.store_shown import forget_shown, lock_shown, remember, told_groups, who_answered
 from feedback.store_texts import Said, texts
 

@@ -1,10 +1,10 @@
-"""One install's own data (export, erase), retention, and counts of who was there."""
+"""One install's own data (export, erase), and counts of who was there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core.device import DeviceContext
 from core.privacy import InstallHash, unseal
 from feedback.responses import CONTEXT_FIELDS
-from feedback.tables import ANSWERS, CONTEXTS, INBOX, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
 
 RAN = ("reporting", "inferences", "crashes", "timeouts", "crashed", "timed_out")
 KEPT_WHEN_ERASED = frozenset({"app", "uuid", "kind", "at", "window_start", "received_at", "skew_s"})
@@ -112,27 +112,6 @@ def erase_install(session: Session, *, app: str, install: InstallHash) -> int:
         touched += _touched(session.execute(sa.delete(table).where(table.c.app == app, table.c.install == install)))
     _touched(session.execute(sa.delete(MARKS).where(MARKS.c.install == install)))
     return touched
-
-
-def forget(
-    session: Session, *, now: datetime, retention_days: int, retention_by_poll: Mapping[str, int] | None = None
-) -> int:
-    """Delete what is older than the retention (a poll's own, if shorter); return the number of rows."""
-    limit = now - timedelta(days=retention_days)
-    answers, events, runs = ANSWERS, POLL_EVENTS, INFERENCES
-    gone = [
-        sa.delete(answers).where(answers.c.at < limit),
-        sa.delete(events).where(events.c.at < limit),
-        sa.delete(runs).where(runs.c.window_start < limit),
-        sa.delete(MARKS).where(MARKS.c.hour < limit),
-        sa.delete(INSTALLS).where(INSTALLS.c.last_seen < limit),
-        sa.delete(INBOX).where(INBOX.c.refused_at < limit),
-    ]
-    for poll, days in sorted((retention_by_poll or {}).items()):
-        earlier = now - timedelta(days=min(days, retention_days))
-        gone.append(sa.delete(answers).where(answers.c.poll == poll, answers.c.at < earlier))
-        gone.append(sa.delete(events).where(events.c.poll == poll, events.c.at < earlier))
-    return sum(_touched(session.execute(statement)) for statement in gone)
 
 
 def _rows(session: Session, table: sa.Table, app: str, install: InstallHash) -> list[dict[str, Any]]:

@@ -30,7 +30,9 @@ def run(ctx: Context) -> None:
         retention = {each.poll.id: each.poll.retention_days for each in feedback.list_polls(session, settings.app)}
     with ctx.databases.ingest.begin() as session:
         feedback.forget_shown(session, before=now - timedelta(days=settings.retention_days))
-        rows = feedback.forget(session, now=now, retention_days=settings.retention_days, retention_by_poll=retention)
+    rows = feedback.forget(
+        ctx.databases.ingest, now=now, retention_days=settings.retention_days, retention_by_poll=retention
+    )
     with ctx.databases.control.begin() as session:
         deliveries = store.forget_deliveries(session, now - DELIVERIES_KEPT)
         told = webhooks.forget_delivered(session, now - DELIVERIES_KEPT)

@@ -141,8 +141,7 @@ def test_a_letter_that_never_fits_is_set_aside_and_holds_up_no_other(collector: 
     assert stored(either) == ["a", "b"]
     with either.ingest() as session:
         assert session.execute(sa.select(INBOX.c.uuid, INBOX.c.refused)).all() == [("bad", "IntegrityError")]
-    with either.ingest.begin() as session:
-        store.forget(session, now=system_clock() + timedelta(days=20), retention_days=19)
+    store.forget(either.ingest, now=system_clock() + timedelta(days=20), retention_days=19)
     assert waiting(either) == []
 
 

@@ -78,9 +78,8 @@ def test_what_is_older_than_the_retention_is_forgotten(collector: Collector, eit
     send(collector, a_batch(an_answer("old", at=month_ago), inferences=(a_summary("i", at=month_ago),)))
     send(collector, a_batch(an_answer("new"), context=a_context(install="other")))
 
-    with either.ingest.begin() as session:
-        assert store.forget(session, now=T0, retention_days=40) == 0
-        assert store.forget(session, now=T0, retention_days=20) > 0
+    assert store.forget(either.ingest, now=T0, retention_days=40) == 0
+    assert store.forget(either.ingest, now=T0, retention_days=20) > 0
     with either.ingest() as session:
         assert session.scalars(sa.select(POLL_EVENTS.c.uuid)).all() == ["new"]
         assert session.scalars(sa.select(ANSWERS.c.uuid)).all() == ["new"]
@@ -95,9 +94,23 @@ def test_a_poll_may_be_forgotten_sooner(collector: Collector, either: Databases)
         a_running_poll(session, id="short")
     send(collector, a_batch(an_answer("a", at=at(-72)), an_answer("b", at=at(-72), poll="short")))
 
-    with either.ingest.begin() as session:
-        store.forget(session, now=T0, retention_days=180, retention_by_poll={"short": 2})
+    store.forget(either.ingest, now=T0, retention_days=180, retention_by_poll={"short": 2})
+    with either.ingest() as session:
         assert session.scalars(sa.select(POLL_EVENTS.c.uuid)).all() == ["a"]
+
+
+def test_much_is_forgotten_in_short_transactions_that_phones_can_get_between(
+    collector: Collector, either: Databases
+) -> None:
+    old = T0 - timedelta(days=30)
+    send(collector, a_batch(*(an_answer(f"e{number}", at=old) for number in range(10))))
+    deleted: list[int] = []
+    still_there = sa.select(sa.func.count()).select_from(POLL_EVENTS)
+    sa.event.listen(either.ingest_engine, "commit", lambda connection: deleted.append(connection.scalar(still_there)))
+
+    store.forget(either.ingest, now=T0, retention_days=20, rows=3)
+
+    assert {10, 7, 4, 1, 0} <= set(deleted)
 
 
 def test_history_tells_what_an_install_has_seen_of_a_poll(collector: Collector, either: Databases) -> None:

@@ -1,0 +1,60 @@
+"""Retention: what is due is found while reading, and deleted in short transactions, so that no phone waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
+
+from core.db import reading
+from feedback.tables import ANSWERS, INBOX, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+
+ROWS: Final = 1_000
+
+Due = tuple[sa.Table, Any]
+
+
+def forget(
+    sessions: sessionmaker[Session],
+    *,
+    now: datetime,
+    retention_days: int,
+    retention_by_poll: Mapping[str, int] | None = None,
+    rows: int = ROWS,
+) -> int:
+    """Delete what is older than the retention (a poll's own, if shorter), `rows` a transaction; return how many.
+
+    Cut off half-way, the rest is forgotten the next time.
+    """
+    return sum(
+        _forget(sessions, table, is_due, rows) for table, is_due in _due(now, retention_days, retention_by_poll or {})
+    )
+
+
+def _due(now: datetime, retention_days: int, retention_by_poll: Mapping[str, int]) -> Iterator[Due]:
+    limit = now - timedelta(days=retention_days)
+    yield ANSWERS, ANSWERS.c.at < limit
+    yield POLL_EVENTS, POLL_EVENTS.c.at < limit
+    yield INFERENCES, INFERENCES.c.window_start < limit
+    yield MARKS, MARKS.c.hour < limit
+    yield INSTALLS, INSTALLS.c.last_seen < limit
+    yield INBOX, INBOX.c.refused_at < limit
+    for poll, days in sorted(retention_by_poll.items()):
+        earlier = now - timedelta(days=min(days, retention_days))
+        for table in (ANSWERS, POLL_EVENTS):
+            yield table, sa.and_(table.c.poll == poll, table.c.at < earlier)
+
+
+def _forget(sessions: sessionmaker[Session], table: sa.Table, is_due: Any, rows: int) -> int:
+    gone, key = 0, list(table.primary_key.columns)
+    with reading(sessions) as session:
+        found = session.execute(sa.select(*key).where(is_due), execution_options={"yield_per": rows})
+        for part in found.partitions():
+            chosen = sa.tuple_(*key).in_([tuple(row) for row in part])
+            with sessions.begin() as deleting:
+                result: Any = deleting.execute(sa.delete(table).where(chosen, is_due))
+                gone += int(result.rowcount)
+    return gone
