@@ -6,11 +6,13 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
+from urllib.parse import quote
 
 import click
 
 from bot.cli_remote import ask, key_option, server_option
+from core.errors import NotFoundError
 from releases.wording import size
 
 # What a pipeline branches on.
@@ -27,6 +29,7 @@ OPTIONS: Final = {
     "start": "A moment with its zone: 2026-11-23T09:00+01:00.",
     "holdback": "Percent of installs that keep the baseline for good.",
     "mode": "aa: the baseline against itself, to check the measuring.",
+    "versus": "A second version to compare with the same baseline (A/B).",
     "reason": "Why; people read it before they approve.",
 }
 
@@ -69,19 +72,19 @@ def start(target: str, dry_run: bool, as_json: bool, server: str, key: str, **pl
 
 
 @release.command()
-@click.argument("name")
+@click.argument("name", metavar="RELEASE")
 @json_option
 @server_option
 @key_option
 def status(name: str, as_json: bool, server: str, key: str) -> None:
-    """Show a release. Exit status: 0 done, 1 failed, 2 stopped, 3 still on its way."""
-    found = ask("GET", server, f"/v1/releases/{name}", key)
+    """Show a release: R12, or the newest of kws@1.4.0. Exit status: 0 done, 1 failed, 2 stopped, 3 on its way."""
+    found = _find(name, server, key)
     _show(found, as_json=as_json)
     sys.exit(EXIT[found["outcome"]])
 
 
 @release.command()
-@click.argument("name")
+@click.argument("name", metavar="RELEASE")
 @click.option("--timeout-s", type=float, default=86_400, show_default=True, help="Most seconds to wait.")
 @json_option
 @server_option
@@ -90,7 +93,7 @@ def wait(name: str, timeout_s: float, as_json: bool, server: str, key: str) -> N
     """Wait for the end of a release. Exit status: 0 done, 1 failed, 2 stopped (a person is needed), 3 time is up."""
     deadline, told = time.monotonic() + timeout_s, ""
     while True:
-        found = ask("GET", server, f"/v1/releases/{name}", key)
+        found = _find(name, server, key)
         if not as_json and (line := _line(found)) != told:
             told = line
             click.echo(line)
@@ -100,6 +103,21 @@ def wait(name: str, timeout_s: float, as_json: bool, server: str, key: str) -> N
     if as_json:
         _show(found, as_json=True)
     sys.exit(EXIT[found["outcome"]])
+
+
+def _find(name: str, server: str, key: str) -> dict[str, Any]:
+    """Return a release by its name, or the newest of a model's version.
+
+    Raises: AppError: there is none, or the server could not be asked.
+    """
+    model, at, version = name.partition("@")
+    if not at:
+        return ask("GET", server, f"/v1/releases/{quote(name, safe='')}", key)
+    listed = ask("GET", server, "/v1/releases", key, params={"model": model})["releases"]
+    for found in listed:
+        if version in (found["candidate"], found["rival"]):
+            return cast(dict[str, Any], found)
+    raise NotFoundError(f"There is no release of {name}; `muster release start {name}` proposes one.")
 
 
 def _show(found: dict[str, Any], *, as_json: bool) -> None:

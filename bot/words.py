@@ -29,7 +29,7 @@ RELEASE_SYNONYMS = {
 }  # fmt: skip
 RELEASE_VERBS = (
     "list", "show", "start", "approve", "reject", "advance", "pause", "resume", "halt", "keep", "rollback", "kill",
-    "cancel", "freeze", "throttle", "unthrottle",
+    "cancel", "compare", "decide", "freeze", "throttle", "unthrottle",
 )  # fmt: skip
 LISTING = {"ls": "list", "all": "list", "get": "show", "view": "show", "describe": "show"}
 

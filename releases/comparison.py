@@ -101,7 +101,7 @@ def compare(
 
     `cohorts`: name → the measurements of both inside it.
     """
-    rival = [_with_baseline(each, candidate) for each in rival]
+    rival = [with_baseline(each, candidate) for each in rival]
     found = [_contrast("everybody", one, two) for one, two in _pairs(candidate, rival)]
     for name, (of_candidate, of_rival) in (cohorts or {}).items():
         found += [_contrast(name, one, two) for one, two in _pairs(of_candidate, of_rival)]
@@ -110,6 +110,16 @@ def compare(
         rival=judge_all(guardrails, rival, alpha=ALPHA / 2),
         contrasts=tuple(each for each in found if each is not None),
     )
+
+
+def with_baseline(rival: Measurement, candidate: Sequence[Measurement]) -> Measurement:
+    """Give the rival's measurement the baseline arm that both candidates are compared with."""
+    known = {
+        (stratum.hour, stratum.name): stratum.baseline
+        for each in candidate if each.metric == rival.metric for stratum in each.strata
+    }  # fmt: skip
+    strata = (replace(each, baseline=known.get((each.hour, each.name), NOBODY)) for each in rival.strata)
+    return replace(rival, strata=tuple(strata))
 
 
 def record(
@@ -140,15 +150,6 @@ def record(
 def _pairs(candidate: Sequence[Measurement], rival: Sequence[Measurement]) -> list[tuple[Measurement, Measurement]]:
     other = {each.metric: each for each in rival}
     return [(each, other[each.metric]) for each in candidate if each.metric in other]
-
-
-def _with_baseline(rival: Measurement, candidate: Sequence[Measurement]) -> Measurement:
-    known = {
-        (stratum.hour, stratum.name): stratum.baseline
-        for each in candidate if each.metric == rival.metric for stratum in each.strata
-    }  # fmt: skip
-    strata = (replace(each, baseline=known.get((each.hour, each.name), NOBODY)) for each in rival.strata)
-    return replace(rival, strata=tuple(strata))
 
 
 def _contrast(cohort: str, candidate: Measurement, rival: Measurement) -> Contrast | None:

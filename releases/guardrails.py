@@ -137,7 +137,7 @@ class Guardrail:
 class Finding:
     """A guardrail, its verdict and why. `baseline` and `candidate` are the arms' values; `effect` with its 95 %
     interval is a fraction: of the baseline when `relative`, else of one. `e_value` is the evidence of harm. `unseen`:
-    what so little cannot show yet (releases.outlook)."""
+    what so little cannot show yet (releases.outlook). `version`: whose it is, where two candidates are compared."""
 
     guardrail: Guardrail
     verdict: Verdict
@@ -152,6 +152,7 @@ class Finding:
     relative: bool = False
     e_value: float = 1.0
     unseen: str | None = None
+    version: str | None = None
 
 
 def judge(guardrail: Guardrail, measurement: Measurement, *, alpha: float = ALPHA) -> Finding:

@@ -83,7 +83,7 @@ def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: Key
 def _facts(session: Session, release: Release, rollout: Rollout) -> dict[str, Any]:
     return {
         "id": release.id, "name": release.name, "model": release.model,
-        "baseline": release.baseline_version, "candidate": release.candidate_version,
+        "baseline": release.baseline_version, "candidate": release.candidate_version, "rival": release.rival_version,
         "plan": plans.text(release.plan), "plan_hash": release.plan_hash,
         "state": str(rollout.state), "percent": release.plan.stages[rollout.stage].percent,
         "outcome": outcome(rollout), "stopped": [segments.text(stop.segment) for stop in rollout.stopped],

@@ -110,6 +110,7 @@ class ReleaseReport(Struct, kw_only=True):
     model: str
     baseline: str
     candidate: str
+    rival: str | None
     plan: str
     plan_hash: str
     state: str

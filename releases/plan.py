@@ -29,6 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 DEFAULT_TO: Final = "1,5,25,100"
+DEFAULT_TO_COMPARED: Final = "5,33"
 DEFAULT_BAKE: Final = "24h"
 DEFAULT_GUARD: Final = "crash_rate<+0.2pt latency_p95<+10%"
 MOST_APPROVALS: Final = 10
@@ -108,10 +109,11 @@ def read(words: Mapping[str, str]) -> Plan:
 
     Raises: InvalidInputError: with every mistake.
     """
+    to = words.get("to") or (DEFAULT_TO_COMPARED if words.get("versus") else DEFAULT_TO)
     return parse_plan(
-        to=words.get("to") or DEFAULT_TO, bake=words.get("bake"), where=words.get("where"), guard=words.get("guard"),
+        to=to, bake=words.get("bake"), where=words.get("where"), guard=words.get("guard"),
         min_installs=words.get("min"), approve=words.get("approve"), approvals=words.get("approvals"),
-        start=words.get("start"), holdback=words.get("holdback"), mode=words.get("mode"),
+        start=words.get("start"), holdback=words.get("holdback"), mode=words.get("mode"), versus=words.get("versus"),
     )  # fmt: skip
 
 

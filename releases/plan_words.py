@@ -12,7 +12,19 @@ LEAST_PERCENT: Final = 0.0001
 LONGEST_BAKE: Final = timedelta(days=90)
 MOST_WITH_RIVAL: Final = 33.3
 LONGEST_WORD: Final = 2000
-PLAN_WORDS: Final = ("to", "bake", "where", "guard", "min", "approve", "approvals", "start", "holdback", "mode")
+PLAN_WORDS: Final = (
+    "to",
+    "bake",
+    "where",
+    "guard",
+    "min",
+    "approve",
+    "approvals",
+    "start",
+    "holdback",
+    "mode",
+    "versus",
+)
 """What is said of a plan, by people and pipelines alike; `plan.read` reads it."""
 _UNITS: Final = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d|w)")

@@ -33,11 +33,13 @@ def propose(session: Session, body: object, *, app: str, by: str, now: datetime)
     asked = _read(body)
     plan = plans.read(asked)
     for release, rollout in store.open_releases(session, app=app, model=asked["model"]):
-        if (release.candidate_version, release.plan, release.proposed_by) == (asked["version"], plan, by):
+        same = (release.candidate_version, release.rival_version, release.plan, release.proposed_by)
+        if same == (asked["version"], asked.get("versus"), plan, by):
             return release, rollout, False
     reason = asked.get("reason")
     release, draft = store.create_release(
-        session, app=app, model=asked["model"], version=asked["version"], plan=plan, by=by, reason=reason, now=now
+        session, app=app, model=asked["model"], version=asked["version"], plan=plan, by=by, reason=reason, now=now,
+        rival=asked.get("versus"),
     )  # fmt: skip
     rollout = apply(draft, Submit(reason=reason) if reason else Submit(), now)
     store.save_rollout(session, draft, rollout)

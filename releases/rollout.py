@@ -217,7 +217,9 @@ def _missing(
 ) -> tuple[PausedFor, str] | None:
     """Return what keeps the stage from being judged good."""
     stage = plan.stages[rollout.stage]
-    judged = {finding.guardrail for finding in findings if finding.verdict is not Verdict.NO_DATA}
+    # Of two candidates each has a finding of its own, and both must be judged.
+    open_ones = {finding.guardrail for finding in findings if finding.verdict is Verdict.NO_DATA}
+    judged = {finding.guardrail for finding in findings} - open_ones
     unjudged = [guardrail.metric for guardrail in plan.guardrails if guardrail not in judged]
     if unjudged:
         return PausedFor.NO_DATA, f"too little data to judge {' and '.join(unjudged)}"

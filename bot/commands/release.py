@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from bot import permissions
-from bot.commands import freezes, throttles
+from bot.commands import comparisons, freezes, throttles
 from bot.context import Context
 from bot.flows import acts, proposal
 from bot.flows.acts import Wish
@@ -51,6 +51,10 @@ def run(ctx: Context, request: Request) -> Message:
             return _show(ctx, request)
         case "start":
             return _start(ctx, request)
+        case "compare":
+            return comparisons.compare(ctx, request)
+        case "decide":
+            return comparisons.decide(ctx, request)
         case "freeze":
             return freezes.run(ctx, request)
         case "throttle":

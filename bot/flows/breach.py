@@ -13,6 +13,7 @@ from bot import tickets
 from bot.context import Context
 from bot.flows.look import Look
 from bot.flows.regressions import known_cohorts
+from bot.flows.rival import rows_of
 from bot.ticket_rules import Evidence, RegressionFacts
 from bot.views import figures
 from bot.views.release import WorseCohort
@@ -53,7 +54,7 @@ def investigate(ctx: Context, release: Release, rollout: Rollout, act: Act, seen
     found = worst(seen.findings)
     if found is None or found.verdict is not Verdict.FAIL or not isinstance(act, RollBack | Halt | Pause):
         return None
-    regressions, quotes = _where(ctx, release, found.guardrail.metric, now)
+    regressions, quotes = _where(ctx, release, found, now)
     with reading(ctx.databases.control) as session:
         cohort = _known_cohort(session, release, rollout, found.guardrail.metric)
     if cohort is None:
@@ -93,8 +94,8 @@ def _facts(
     with reading(ctx.databases.control) as session:
         files = artifact_store.find_artifacts(session, app=release.app, model=release.model)
     stage, stages = release.plan.stages[rollout.stage], len(release.plan.stages)
-    metric, version = found.guardrail.metric, release.candidate_version
-    offered = (*release.baselines, *release.candidates)
+    metric, version = found.guardrail.metric, found.version or release.candidate_version
+    offered = (*release.baselines, *release.candidates, *release.rivals)
     return RegressionFacts(
         fingerprint=fingerprint(release.app, release.model, metric, cohort, version),
         app=release.app,
@@ -113,16 +114,16 @@ def _facts(
 
 
 def _where(
-    ctx: Context, release: Release, metric: str, now: datetime
+    ctx: Context, release: Release, breached: Finding, now: datetime
 ) -> tuple[tuple[Regression, ...], tuple[str, ...]]:
     """Return the worst cohorts, and what people in the worst one wrote if they are enough to be shown."""
+    metric = breached.guardrail.metric
     if metric not in METRICS:
         return (), ()
     with reading(ctx.databases.control) as session:
         known = known_cohorts(session, release, metric)
-    with feedback.fresh(ctx.databases.ingest) as session:
-        rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
-    leaves, minimum = tally(rows), ctx.settings.minimum_cohort
+    leaves = tally(rows_of(ctx, release, metric, breached.version))
+    minimum = ctx.settings.minimum_cohort
     found = _tellable(find_regressions(leaves, metric=metric, minimum=minimum, known=known), leaves, minimum)
     return found, _quotes(ctx, release, found[0].segment if found else EVERYONE, now)
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot import tickets
 from bot.context import Context
+from bot.flows import rival
 from bot.flows.measure import FROM_REPORTS, Way, leaves, measurements, ways
 from bot.ticket_rules import is_muted
 from core import segments
@@ -96,7 +97,12 @@ def _judged(
     arrived = arrivals.without(heard.arrived, stopped)
     losses = arrivals.losses(arrived, now)
     measured = (*_measured(heard, made, stopped), losses)
-    findings = with_outlook(judge_all(guardrails, measured), measured)
+    other: tuple[Measurement, ...] = ()
+    if release.rivals:
+        rivals = rival.hear_rival(ctx, release, made)
+        other = (*rivals.measured(stopped), rivals.losses(now))
+    judged = rival.judge_both(release, measured, other) if release.rivals else judge_all(guardrails, measured)
+    findings = judged if release.rivals else with_outlook(judged, measured)
     has_baked = now >= rollout.stage_since + release.plan.stages[rollout.stage].bake
     told = evidence(
         measured[:-1],
@@ -106,6 +112,9 @@ def _judged(
         unequal=arrivals.unequal(arrived, periods) if has_baked else None,
         lost=None if any(each.metric == LOST.metric for each in guardrails) else arrivals.lost(losses),
     )
+    if release.rivals:
+        # A cohort is not stopped alone in a comparison: it would lose its candidates but not its baseline.
+        return Look(findings=_with_mutes(findings, muted), evidence=rival.least_of_both(told, other[:-1], rollout))
     if rollout.state not in COHORT_STATES or release.plan.is_aa:
         return Look(findings=_with_mutes(findings, muted), evidence=told)
     least = ctx.settings.minimum_cohort
@@ -137,7 +146,8 @@ def _listen(ctx: Context, release: Release, rollout: Rollout, made: dict[str, Wa
 def _holders(session: Session, release: Release, rollout: Rollout) -> int:
     seen = feedback.installs_seen(session, app=release.app, since=rollout.since - HEARD_WITHIN)
     mine = [device for _, device in seen if device.model == release.model]
-    return sum(device.model_version == release.candidate_version for device in mine)
+    versions = (release.candidate_version, release.rival_version)
+    return sum(device.model_version in versions for device in mine)
 
 
 def _measured(heard: _Heard, made: dict[str, Way], stopped: Sequence[Segment]) -> tuple[Measurement, ...]:

@@ -54,7 +54,7 @@ def propose(ctx: Context, asked: Asked, *, now: datetime, dry_run: bool) -> Prop
     plan, problems = _plan(asked.options)
     if plan is not None:
         with reading(ctx.databases.control) as session:
-            known = _known(ctx, session, model, version, plan, asked.by, now)
+            known = _known(ctx, session, model, version, plan, asked, now)
         if known is not None:
             return known
     try:
@@ -70,7 +70,7 @@ def propose(ctx: Context, asked: Asked, *, now: datetime, dry_run: bool) -> Prop
     if dry_run:
         return rehearsed
     with ctx.databases.control.begin() as session:
-        known = _known(ctx, session, model, version, plan, asked.by, now)
+        known = _known(ctx, session, model, version, plan, asked, now)
         if known is not None:
             return known
         release, draft = _create(session, ctx.settings.app, model, version, plan, asked, now)
@@ -112,16 +112,18 @@ def _create(
 ) -> tuple[Release, Rollout]:
     reason = asked.options.get("reason")
     return store.create_release(
-        session, app=app, model=model, version=version, plan=plan, by=asked.by, reason=reason, now=now
-    )
+        session, app=app, model=model, version=version, plan=plan, by=asked.by, reason=reason, now=now,
+        rival=asked.options.get("versus"),
+    )  # fmt: skip
 
 
 def _known(
-    ctx: Context, session: Session, model: str, version: str, plan: Plan, by: str, now: datetime
+    ctx: Context, session: Session, model: str, version: str, plan: Plan, asked: Asked, now: datetime
 ) -> Proposal | None:
     """Return the open release that is this very proposal: a command that was heard twice."""
     for release, rollout in store.open_releases(session, app=ctx.settings.app, model=model):
-        if (release.candidate_version, release.plan, release.proposed_by) == (version, plan, by):
+        same = (release.candidate_version, release.rival_version, release.plan, release.proposed_by)
+        if same == (version, asked.options.get("versus"), plan, asked.by):
             ahead = foresee(ctx.databases, session, release, now)
             return Proposal(release=release, rollout=rollout, is_new=False, forecast=ahead)
     return None

@@ -106,7 +106,8 @@ def card(facts: Card) -> Message:
 def title(release: Release) -> str:
     if release.plan.is_aa:
         return f"{release.name} · {release.model} {release.baseline_version} against itself (A/A)"
-    return f"{release.name} · {release.model} {release.baseline_version} → {release.candidate_version}"
+    rival = f" or {release.rival_version}" if release.rival_version else ""
+    return f"{release.name} · {release.model} {release.baseline_version} → {release.candidate_version}{rival}"
 
 
 def state_line(facts: Card) -> str:

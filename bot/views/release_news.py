@@ -180,6 +180,11 @@ def _happened(event: News) -> str:
             )
         case "cohort_resumed":
             return f"▶ goes on for {escape(event.cohort or '')}{by}{why}"
+        case "completed" if release.rival_version:
+            return (
+                f"🟢 *the comparison is over*{by}{why}\n{old} stays. `release compare {release.name}` shows the "
+                f"figures, `release decide {release.name} {new} reason=…` writes down what is chosen."
+            )
         case "completed" if release.plan.is_aa:
             return f"🟢 *complete*{by}: {old} against itself raised no alarm{why}"
         case "completed":

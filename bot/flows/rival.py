@@ -1,0 +1,89 @@
+"""The second candidate of a comparison: what its installs told, and both candidates judged against the one baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.context import Context
+from bot.flows.measure import FROM_REPORTS, Way, leaves
+from core.device import DeviceContext
+from core.segments import Segment, matches
+from feedback import store as feedback
+from feedback.responses import Arm
+from releases import arrivals
+from releases.arrivals import Arrived
+from releases.comparison import compare, with_baseline
+from releases.guardrails import ALPHA, Finding
+from releases.leaves import Table, tabulate
+from releases.measurements import Evidence, Measurement, evidence
+from releases.offers import rival_id
+from releases.outlook import with_outlook
+from releases.plan import Release
+from releases.rollout import Rollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What was heard of one candidate, and its installs."""
+
+    table: Table
+    came: tuple[feedback.Arrival, ...]
+
+    def measured(self, without: Sequence[Segment] = ()) -> tuple[Measurement, ...]:
+        return self.table.measure(self.table.rows(without=without))
+
+    def losses(self, now: datetime) -> Measurement:
+        return arrivals.losses(
+            (Arrived(hour=each.hour, arm=each.arm, device=each.device, installs=each.installs, lost=each.lost)
+             for each in self.came), now,
+        )  # fmt: skip
+
+    def installs(self, segment: Segment) -> int:
+        return sum(each.installs for each in self.came if matches(segment, each.device))
+
+
+def hear(ctx: Context, app: str, release_id: str, version: str, made: Mapping[str, Way]) -> Heard:
+    """Read what phones with this candidate told; a rival reports under an id of its own."""
+    wanted = frozenset(way.source for way in made.values()) & FROM_REPORTS
+    with feedback.fresh(ctx.databases.ingest) as session:
+        by_device = feedback.arm_leaves(session, app=app, release=release_id, extra=wanted)
+        came = feedback.arrivals(session, app=app, release=release_id, version=version)
+    return Heard(table=tabulate(leaves(by_device, made)), came=tuple(each for each in came if each.arm == "candidate"))
+
+
+def hear_rival(ctx: Context, release: Release, made: Mapping[str, Way]) -> Heard:
+    return hear(ctx, release.app, rival_id(release), str(release.rival_version), made)
+
+
+def judge_both(release: Release, candidate: Sequence[Measurement], rival: Sequence[Measurement]) -> tuple[Finding, ...]:
+    """Judge every guardrail for each of both, each at half the share of false alarms, and name its version. Pure."""
+    found = compare(release.plan.guardrails, candidate, rival)
+    other = [with_baseline(each, candidate) for each in rival]
+    both = ((release.candidate_version, found.candidate, candidate), (str(release.rival_version), found.rival, other))
+    return tuple(
+        replace(each, version=version, sentence=f"{version}: {each.sentence}")
+        for version, findings, measured in both
+        for each in with_outlook(findings, measured, alpha=ALPHA / 2)
+    )
+
+
+def least_of_both(told: Evidence, rival: Sequence[Measurement], rollout: Rollout) -> Evidence:
+    """Return the evidence of the candidate of which less was seen: neither may go on unseen. Pure."""
+    other = evidence(rival, since=rollout.stage_since)
+    newest = None if told.newest is None or other.newest is None else min(told.newest, other.newest)
+    least = min(told.candidate_installs, other.candidate_installs)
+    return replace(told, candidate_installs=least, newest=newest)
+
+
+def rows_of(
+    ctx: Context, release: Release, metric: str, version: str | None
+) -> tuple[tuple[DeviceContext, Arm, float, float], ...]:
+    """Return (device, arm, n, total) of each install, of the baseline and of the candidate of this version."""
+    with feedback.fresh(ctx.databases.ingest) as session:
+        rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
+        if version is None or version != release.rival_version:
+            return rows
+        own = feedback.arm_rows(session, app=release.app, release=rival_id(release), metric=metric)
+    return (*(row for row in rows if row[1] == "baseline"), *own)
