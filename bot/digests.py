@@ -1,4 +1,4 @@
-"""Digests as they were composed, one a week, for good: table and store."""
+"""Digests as they were composed, one a week, for good, and when the next one comes: tables and store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Control, UtcMoment, insert
 from core.ids import new_id
+from core.settings import Settings
 
 
 class DigestRow(Control):
@@ -23,6 +24,17 @@ class DigestRow(Control):
     week: Mapped[str] = mapped_column(String(8))
     composed_at: Mapped[datetime] = mapped_column(UtcMoment)
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class DigestScheduleRow(Control):
+    """When digests come, as people set it; without a row the setting decides."""
+
+    __tablename__ = "digest_schedules"
+
+    app: Mapped[str] = mapped_column(String(100), primary_key=True)
+    schedule: Mapped[str] = mapped_column(String(64))
+    set_by: Mapped[str] = mapped_column(String(64))
+    set_at: Mapped[datetime] = mapped_column(UtcMoment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,17 @@ def latest(session: Session, *, app: str) -> KeptDigest | None:
         select(DigestRow).where(DigestRow.app == app).order_by(DigestRow.week.desc()).limit(1)
     ).first()
     return None if row is None else _facts(row)
+
+
+def schedule_of(session: Session, settings: Settings) -> str:
+    row = session.get(DigestScheduleRow, settings.app, populate_existing=True)
+    return settings.digest_schedule if row is None else row.schedule
+
+
+def put_schedule(session: Session, app: str, schedule: str, *, by: str, now: datetime) -> None:
+    values = {"schedule": schedule, "set_by": by, "set_at": now}
+    new = insert(session, DigestScheduleRow).values(app=app, **values)
+    session.execute(new.on_conflict_do_update(index_elements=["app"], set_=values))
 
 
 def _facts(row: DigestRow) -> KeptDigest:

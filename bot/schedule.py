@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot import digests, posts
 from bot.context import Context
-from bot.flows import nightly, regressions, webhooks
+from bot.flows import nightly, regressions, subscribers, webhooks
 from bot.flows import release as releases
 from bot.posts import EVERYWHERE
 from bot.weeks import last_due, parse_schedule, week_before
@@ -36,6 +36,7 @@ def tick(ctx: Context) -> None:
             log.warning("release.not_looked_at", extra={"release": release.id, "reason": repr(error)})
             troubles.append(error)
     webhooks.spread(ctx)
+    subscribers.spread(ctx)
     ask_for_digest(ctx, now)
     _ask_for_housekeeping(ctx, now)
     nightly.ask(ctx, now)
@@ -48,11 +49,10 @@ def ask_for_digest(ctx: Context, now: datetime) -> None:
 
     A house that did not stand yet in that week has none.
     """
-    schedule = parse_schedule(ctx.settings.digest_schedule)
-    due = last_due(schedule, now)
-    week = week_before(due, schedule.zone)
     app = ctx.settings.app
     with reading(ctx.databases.control) as session:
+        schedule = parse_schedule(digests.schedule_of(session, ctx.settings))
+        week = week_before(last_due(schedule, now), schedule.zone)
         since = first_key_at(session, app)
         kept = digests.find_week(session, app=app, week=week.name)
         done = kept is not None and posts.find(session, kept.id, EVERYWHERE) is not None

@@ -23,6 +23,7 @@ from bot.flows import (
     regression,
     regressions,
     release,
+    subscribers,
     webhooks,
     wiki,
 )
@@ -39,6 +40,7 @@ JOBS: dict[str, Job] = {
     "announce_ticket": issue_news.announce_ticket,
     "look_at_issue": issue_news.look_at_issue,
     "tell_issue": issue_news.tell_issue,
+    "tell_channel": subscribers.tell_channel,
     "put_page": wiki.put_page,
     "post_digest": digest.post_digest,
     "deliver_digest": delivery.deliver_digest,

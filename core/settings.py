@@ -77,7 +77,8 @@ def _level(value: str) -> str:
     return value.upper()
 
 
-def _schedule(value: str) -> str:
+def read_schedule(value: str) -> str:
+    """Return a weekly schedule in its one spelling. Raises: ValueError: with what is wrong."""
     match = re.fullmatch(r"(\w{3}) ([01]\d|2[0-3]):([0-5]\d) (\S+)", value.strip())
     if not match or match[1].lower() not in WEEKDAYS:
         raise ValueError('must read like "mon 09:00 Europe/Berlin"')
@@ -169,7 +170,7 @@ class Settings:
         _number(0.0001, float), "share of drifts told a night that may be false", default=0.05
     )
     drift_alarms_a_week: int = setting(_number(0, int), "alarms about drift in seven days at most", default=5)
-    digest_schedule: str = setting(_schedule, "when the weekly digest is posted", default="mon 09:00 UTC")
+    digest_schedule: str = setting(read_schedule, "when the weekly digest is posted", default="mon 09:00 UTC")
     retention_days: int = setting(_number(1, int), "days that answers and telemetry are kept", default=180)
     rate_limit_per_s: float = setting(_number(0.1, float), "requests per second for each API key", default=1000.0)
     max_body_bytes: int = setting(_number(1024, int), "largest request body of a phone", default=2 * 1024 * 1024)

@@ -5,9 +5,10 @@ The facts and the page are described in feedback/digest_parts.py; other rooms im
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from feedback.digest_parts import (
     CohortLine,
@@ -44,6 +45,7 @@ __all__ = [
     "TicketWeek",
     "Verdict",
     "compose_digest",
+    "only",
 ]
 
 COHORTS_SHOWN: Final = 3
@@ -97,6 +99,20 @@ def compose_digest(
         health=health,
         kpis=tuple(kpi for model in models for kpi in model.kpis),
     )
+
+
+def only(digest: Digest, models: Collection[str]) -> Digest:
+    """Return what the digest says of some models; quotes belong to none, so they are left out."""
+
+    def mine(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(part for part in parts if part.model in models)
+
+    lines = mine(digest.models)
+    return replace(
+        digest, headline=_headline(digest.week, lines), models=lines, wanted=mine(digest.wanted),
+        moved=mine(digest.moved), numbers=mine(digest.numbers), worst=mine(digest.worst), best=mine(digest.best),
+        themes=mine(digest.themes), quotes=(), tickets=mine(digest.tickets), kpis=mine(digest.kpis),
+    )  # fmt: skip
 
 
 def _themes(models: Sequence[ModelWeek]) -> tuple[ThemeLine, ...]:

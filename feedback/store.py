@@ -39,6 +39,7 @@ from feedback.store_installs import (
     erase_install,
     export_install,
     installs_seen,
+    usual_latency_p95,
 )
 from feedback.store_leaves import Arrival, arm_leaves, arrivals
 from feedback.store_periods import InstallRow, period_rows, reported
@@ -119,5 +120,6 @@ __all__ = [
     "set_poll_status",
     "texts",
     "told_groups",
+    "usual_latency_p95",
     "who_answered",
 ]

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.device import DeviceContext
 from core.privacy import InstallHash, unseal
 from feedback.responses import CONTEXT_FIELDS
+from feedback.sketches import quantile_bucket
 from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
 
 RAN = ("reporting", "inferences", "crashes", "timeouts", "crashed", "timed_out")
@@ -83,6 +84,17 @@ def activity(session: Session, *, app: str, since: datetime, until: datetime) ->
         )
         for model in sorted(said.keys() | did.keys())
     )
+
+
+def usual_latency_p95(session: Session, *, app: str, model: str, since: datetime, until: datetime) -> int | None:
+    """Return the log2x4 bucket of the p95 that half of the install-hours kept within; None without any."""
+    run = INFERENCES.c
+    wanted = (
+        run.app == app, run.model == model, run.window_start >= since, run.window_start < until,
+        run.latency_p95.is_not(None),
+    )  # fmt: skip
+    found = session.execute(sa.select(run.latency_p95, sa.func.count()).where(*wanted).group_by(run.latency_p95))
+    return quantile_bucket({bucket: n for bucket, n in found}, 0.5)  # noqa: C416 (rows are no pairs for dict)
 
 
 def export_install(session: Session, *, app: str, install: InstallHash, key: bytes) -> dict[str, Any]:

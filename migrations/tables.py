@@ -2,10 +2,12 @@
 
 import bot.digests
 import bot.drifts
+import bot.goals
 import bot.mail_stops
 import bot.model_owners
 import bot.posts
 import bot.regressions
+import bot.subscriptions
 import bot.tables
 import bot.themes
 import bot.tickets

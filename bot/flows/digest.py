@@ -16,12 +16,12 @@ from bot.flows.week import gather
 from bot.pages_web import digest_url
 from bot.posts import EVERYWHERE
 from bot.views import digest_mail, digest_wiki
-from bot.weeks import Week, find_week, parse_schedule
+from bot.weeks import Schedule, Week, find_week, parse_schedule
 from core.db import reading
 from core.engine import enqueue
 from core.errors import InvalidInputError, Problem
 
-__all__ = ["compose_once", "content", "find", "is_posted", "post_digest", "week_named", "wiki_subject"]
+__all__ = ["compose_once", "content", "find", "is_posted", "post_digest", "schedule", "week_named", "wiki_subject"]
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +82,14 @@ def is_posted(ctx: Context, kept: KeptDigest) -> bool:
         return posts.find(session, kept.id, ctx.settings.slack_channel or EVERYWHERE) is not None
 
 
+def schedule(ctx: Context) -> Schedule:
+    with reading(ctx.databases.control) as session:
+        return parse_schedule(digests.schedule_of(session, ctx.settings))
+
+
 def week_named(ctx: Context, name: str) -> Week:
     """Raises: InvalidInputError: there is no such week."""
-    week = find_week(name, parse_schedule(ctx.settings.digest_schedule).zone)
+    week = find_week(name, schedule(ctx).zone)
     if week is None:
         raise InvalidInputError(Problem("week", f"must be an ISO week such as 2026-W47, not {name}"))
     return week

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from bot import tickets
 from bot.context import Context
-from bot.flows import drift, themes
+from bot.flows import drift, kpis, themes
 from bot.ticket_rules import Ticket
 from bot.views import figures
 from bot.views import ticket as ticket_views
@@ -51,14 +51,16 @@ def gather(ctx: Context, week: Week) -> Digest:
         releases = _releases(session, app, week)
         told = tuple(_ticket(ctx, ticket) for ticket in tickets.recent(session, app=app, limit=TICKETS))
         names = {poll.model for poll in known} | {model for _, model in artifact_store.models(session, app=app)}
-        sizes = {name: _sizes(session, app, name) for name in names}
+        goals = {name: kpis.of_model(session, app, name) for name in names}
     with store.fresh(ctx.databases.ingest) as session:
         now, before = _activity(session, app, week), _activity(session, app, _week_before(week))
         models = []
         for name in sorted(names | now.keys()):
             report = _report(ctx, name, _poll_of(name, known), week)
             counted = _counted(ctx, now.get(name, NOTHING), before.get(name, NOTHING))
-            kpis = (*sizes.get(name, ()), *_kpis(name, now.get(name, NOTHING)), *_ages(ctx, name))
+            p95 = store.usual_latency_p95(session, app=app, model=name, since=week.starts, until=week.ends)
+            seen = kpis.Seen(report=report, activity=now.get(name, NOTHING), latency_bucket=p95)
+            told_kpis = kpis.told(name, goals.get(name, kpis.NO_GOALS), seen, minimum=ctx.settings.minimum_cohort)
             quotes = _quotes(ctx, session, name, report, week)
             models.append(
                 ModelWeek(
@@ -66,7 +68,7 @@ def gather(ctx: Context, week: Week) -> Digest:
                     report=report,
                     counted=counted,
                     quotes=quotes,
-                    kpis=kpis,
+                    kpis=(*told_kpis, *_ages(ctx, name)),
                     themes=themes.week_lines(ctx, name, starts=week.starts, ends=week.ends),
                 )
             )
@@ -114,21 +116,6 @@ def _counted(ctx: Context, now: Activity, before: Activity) -> tuple[Counted, ..
             ("installs with a time-out", now.timed_out, before.timed_out),
         )
     )
-
-
-def _sizes(session: Session, app: str, model: str) -> tuple[Kpi, ...]:
-    """Return the size of what phones run now."""
-    files = artifact_store.current_baselines(session, app=app, model=model)
-    return tuple(
-        Kpi(model=model, name=f"Size of {file.version} ({file.variant})", value=figures.size(file.size_bytes))
-        for file in files
-    )
-
-
-def _kpis(model: str, now: Activity) -> tuple[Kpi, ...]:
-    if not now.inferences:
-        return ()
-    return (Kpi(model=model, name="Inferences reported", value=figures.count(now.inferences)),)
 
 
 def _ages(ctx: Context, model: str) -> tuple[Kpi, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from bot.goals import KpiGoal
 from bot.views import buttons, digest_words
 from bot.views.blocks import (
     Block,
@@ -62,6 +63,27 @@ def digest(facts: Digest, *, url: str | None) -> Message:
 
 def _without_week(facts: Digest) -> str:
     return facts.headline.removeprefix(f"{facts.week}: ")
+
+
+def scheduled(schedule: str, due: str, channel: str | None, *, by: str | None, is_dry_run: bool) -> Message:
+    """Say when digests come, and who just decided it."""
+    where = f"<#{channel}>" if channel else "no channel: MUSTER_SLACK_CHANNEL is not set"
+    said = f"Digests are posted every {escape(schedule)} to {where}; the next one {due}."
+    if by is None:
+        return Message(said)
+    if is_dry_run:
+        return Message(f"*Dry run.* {said} Nothing was changed.")
+    return Message(f"<@{by}>: {said}", in_channel=True)
+
+
+def goals(model: str, found: Mapping[str, KpiGoal], *, by: str | None, is_dry_run: bool) -> Message:
+    told = ", ".join(f"{name} {escape(goal.text)}" for name, goal in found.items()) or "none yet"
+    said = f"Goals of *{escape(model)}*: {told}. The digest shows whether they are met."
+    if by is None:
+        return Message(said)
+    if is_dry_run:
+        return Message(f"*Dry run.* {said} Nothing was changed.")
+    return Message(f"<@{by}>: {said}", in_channel=True)
 
 
 def there(week: str, url: str, *, posted: bool) -> Message:
