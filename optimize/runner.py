@@ -84,7 +84,7 @@ def run(
     with _folder() as folder:
         for name, content in files.items():
             (folder / "in" / name).write_bytes(content)
-        request = {"task": task, "params": dict(params or {}), "limits": asdict(limits)}
+        request = {"task": task, "params": dict(params or {}), "limits": asdict(limits), "worker": os.getpid()}
         (folder / "request.json").write_text(json.dumps(request))
         heard = _Heard()
         status = _supervise(folder, limits, heard, on_progress, is_cancelled)
