@@ -128,6 +128,21 @@ def list_keys() -> None:
 
 
 @keys.command()
+def rotate() -> None:
+    """Renew what is stored after a key was put before the others in MUSTER_HASH_KEY or MUSTER_SEAL_KEY.
+
+    Everything may run meanwhile; a second time is harmless.
+    """
+    from feedback import store
+
+    settings = _settings()
+    sessions = _databases(settings).ingest
+    installs = store.renew_pseudonyms(sessions, settings.hash_key, tell=lambda n: click.echo(f"{n} installs …"))
+    texts = store.reseal_answers(sessions, settings.sealing)
+    click.echo(f"{installs} pseudonyms are renewed, {texts} texts are sealed anew.")
+
+
+@keys.command()
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
     """Revoke a key for good; all processes follow within five seconds."""

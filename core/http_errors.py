@@ -8,7 +8,7 @@ import secrets
 from dataclasses import asdict
 
 from flask import Flask, Response, jsonify
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from core.errors import AppError
 
@@ -26,10 +26,14 @@ def register_errors(app: Flask) -> None:
         return jsonify(error=error.message, problems=problems), error.status, headers
 
     @app.errorhandler(HTTPException)
-    def _http(error: HTTPException) -> Response | tuple[Response, int]:
+    def _http(error: HTTPException) -> Response:
         if error.code is None or error.code < 400:
             return Response(error.get_body(), status=error.code, headers=list(error.get_headers()))
-        return jsonify(error=error.description or error.name, problems=[]), error.code
+        reply = jsonify(error=error.description or error.name, problems=[])
+        reply.status_code = error.code
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            reply.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # RFC 9110 wants it with a 405
+        return reply
 
     @app.errorhandler(Exception)
     def _unforeseen(_error: Exception) -> tuple[Response, int]:

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import NewType
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 InstallHash = NewType("InstallHash", str)
 
@@ -18,9 +18,49 @@ _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 _PHONE = re.compile(r"(?<![\w.])(?:\+|00)?\d(?:[ ()/.-]{0,2}\d){6,14}(?!\d)")
 
 
-def pseudonymize(install: str, key: bytes) -> InstallHash:
-    """Return the keyed hash an install is known by: 32 hex digits of HMAC-SHA256."""
-    return InstallHash(hmac.digest(key, install.encode(), "sha256").hex()[:32])
+@lru_cache(maxsize=32)
+def ring(keys: bytes) -> tuple[bytes, ...]:
+    """Return the keys of a setting, the newest first; they are separated by commas or line ends."""
+    return tuple(key.strip() for key in re.split(rb"[,\r\n]+", keys) if key.strip())
+
+
+def pseudonymize(install: str, keys: bytes) -> InstallHash:
+    """Return the keyed hash an install is known by: 32 hex digits of HMAC-SHA256.
+
+    Each key after the first hashes the pseudonym again, so that what is stored can be renewed without the install's id,
+    and nobody can who has only the older keys. A renewed one says by how many keys: `2-…`.
+    """
+    known = ring(keys)
+    first = InstallHash(hmac.digest(known[-1], install.encode(), "sha256").hex()[:32])
+    return first if len(known) == 1 else renew(first, keys)
+
+
+def pseudonyms(install: str, keys: bytes) -> tuple[InstallHash, ...]:
+    """Return what an install is and was known by, the newest first."""
+    found = [pseudonymize(install, ring(keys)[-1])]
+    while len(found) < len(ring(keys)):
+        found.insert(0, _renewed(found[0], len(found), keys))
+    return tuple(found)
+
+
+def renew(pseudonym: str, keys: bytes) -> InstallHash:
+    """Return the newest pseudonym of the install that is known by this one, which may be the newest already."""
+    number, _, rest = pseudonym.partition("-")
+    known_by = int(number) if rest and number.isdigit() else 1
+    for count in range(known_by, len(ring(keys))):
+        pseudonym = _renewed(pseudonym, count, keys)
+    return InstallHash(pseudonym)
+
+
+def generation(keys: bytes) -> str:
+    """Return how the newest pseudonyms begin; nothing under a first key."""
+    return f"{len(ring(keys))}-" if len(ring(keys)) > 1 else ""
+
+
+def _renewed(pseudonym: str, count: int, keys: bytes) -> InstallHash:
+    """Hash once more what `count` keys have hashed."""
+    digest = hmac.digest(ring(keys)[-1 - count], b"muster renew:" + pseudonym.encode(), "sha256")
+    return InstallHash(f"{count + 1}-{digest.hex()[:32]}")
 
 
 def scrub(text: str) -> str:
@@ -40,18 +80,27 @@ def _luhn(number: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _fernet(key: bytes) -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"muster seal:" + key).digest()))
+def _fernet(keys: bytes) -> MultiFernet:
+    derived = [hashlib.sha256(b"muster seal:" + key).digest() for key in ring(keys)]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in derived])
 
 
-def seal(text: str, key: bytes) -> str:
-    """Encrypt text for storage (Fernet: AES-128-CBC with HMAC-SHA256)."""
-    return _fernet(key).encrypt(text.encode()).decode()
+def seal(text: str, keys: bytes) -> str:
+    """Encrypt text for storage (Fernet: AES-128-CBC with HMAC-SHA256) under the newest of the keys."""
+    return _fernet(keys).encrypt(text.encode()).decode()
 
 
-def unseal(token: str, key: bytes) -> str | None:
-    """Decrypt what `seal` made; None when the key is another or the token was changed."""
+def unseal(token: str, keys: bytes) -> str | None:
+    """Decrypt what `seal` made under any of the keys; None when it was another or the token was changed."""
     try:
-        return _fernet(key).decrypt(token.encode()).decode()
+        return _fernet(keys).decrypt(token.encode()).decode()
     except (InvalidToken, UnicodeDecodeError):
         return None
+
+
+def reseal(token: str, keys: bytes) -> str | None:
+    """Return the text sealed anew under the newest key; None when it is so already, or no key opens it."""
+    if unseal(token, ring(keys)[0]) is not None:
+        return None
+    text = unseal(token, keys)
+    return None if text is None else seal(text, keys)

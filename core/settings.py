@@ -36,6 +36,16 @@ def _key(value: str) -> bytes:
     return value.encode()
 
 
+def _keys(value: str) -> bytes:
+    """Read several keys, the newest first, one a line or separated by commas."""
+    parts = [part.strip() for part in re.split(r"[,\r\n]+", value) if part.strip()]
+    if not parts or len(set(parts)) != len(parts):
+        raise ValueError("must be keys that differ, the newest first, one a line or separated by commas")
+    for part in parts:
+        _key(part)
+    return "\n".join(parts).encode()
+
+
 def _url(value: str) -> str:
     if not re.match(r"https?://\S+$", value):
         raise ValueError("must be an http:// or https:// address")
@@ -117,7 +127,13 @@ class Settings:
     """All of Muster's settings. `repr` leaves secrets out."""
 
     secret_key: bytes = setting(_key, "signs links and poll bundles, seals verbatims", secret=True)
-    hash_key: bytes = setting(_key, "turns install ids into pseudonyms", secret=True)
+    hash_key: bytes = setting(
+        _keys, "turns install ids into pseudonyms; several when rotated, the newest first", secret=True
+    )
+    seal_key: bytes | None = setting(
+        _keys, "seals what people write; several when rotated, the newest first; unset: the secret key", default=None,
+        secret=True,
+    )  # fmt: skip
     database_url: str = setting(
         _database, "releases, polls, tickets and jobs", default="sqlite:///var/control.db", secret=True
     )
@@ -208,6 +224,11 @@ class Settings:
         if problems:
             raise InvalidInputError(*problems)
         return cls(**values)
+
+    @property
+    def sealing(self) -> bytes:
+        """The keys for what people wrote, the newest first; what the secret key has sealed before opens too."""
+        return self.secret_key if self.seal_key is None else self.seal_key + b"\n" + self.secret_key
 
     @property
     def ingest_database_url(self) -> str:

@@ -29,7 +29,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
         since = now - period(request.args.get("since"), default=MONTH)
         with store.fresh(databases.ingest) as session:
             found = store.corrections(
-                session, app=app, model=model, since=since, until=now, key=settings.secret_key,
+                session, app=app, model=model, since=since, until=now, key=settings.sealing,
                 minimum=settings.minimum_cohort, limit=AT_MOST,
             )  # fmt: skip
         return jsonify(tasks=tasks(found))

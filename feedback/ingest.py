@@ -36,7 +36,7 @@ class Collector:
         book = PollBook(databases)
         self._house = House(
             hash_key=settings.hash_key,
-            secret_key=settings.secret_key,
+            secret_key=settings.sealing,
             retention_days=settings.retention_days,
             find_poll=book.find,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from feedback.fold import Folding, catch_up, fold_install, fresh
+from feedback.renewal import gather_install, renew_pseudonyms, reseal_answers
 from feedback.store_arms import ArmCell, CohortArm, arm_cells, arm_cohort_cells, arm_rows
 from feedback.store_cohorts import (
     AnswerCount,
@@ -96,6 +97,7 @@ __all__ = [
     "forget_shown",
     "fresh",
     "full_groups",
+    "gather_install",
     "habits",
     "impressions",
     "install_history",
@@ -110,7 +112,9 @@ __all__ = [
     "poll_versions",
     "quotes",
     "remember",
+    "renew_pseudonyms",
     "reported",
+    "reseal_answers",
     "response_counts",
     "roll_up_day",
     "rolled_up",

@@ -55,17 +55,17 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
 
     @part.get("/v1/installs/me")
     def _export() -> Response:
-        key, (_, install) = keys.check_headers(request.headers, "public", "secret"), _install(settings)
+        key, (raw, install) = keys.check_headers(request.headers, "public", "secret"), _install(settings)
         with databases.ingest.begin() as session:
-            store.fold_install(session, app=key.app, install=install)
-            rows = store.export_install(session, app=key.app, install=install, key=settings.secret_key)
+            store.gather_install(session, raw, app=key.app, keys=settings.hash_key)
+            rows = store.export_install(session, app=key.app, install=install, key=settings.sealing)
         return Response(msgspec.json.encode(rows), mimetype="application/json")
 
     @part.delete("/v1/installs/me")
     def _erase() -> Response:
-        key, (_, install) = keys.check_headers(request.headers, "public", "secret"), _install(settings)
+        key, (raw, install) = keys.check_headers(request.headers, "public", "secret"), _install(settings)
         with databases.ingest.begin() as session:
-            store.fold_install(session, app=key.app, install=install)
+            store.gather_install(session, raw, app=key.app, keys=settings.hash_key)
             store.erase_install(session, app=key.app, install=install)
         return Response(status=204)
 

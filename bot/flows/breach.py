@@ -152,7 +152,7 @@ def _quotes(ctx: Context, release: Release, where: Segment, now: datetime) -> tu
         if sum(group.installs for group in groups) < ctx.settings.minimum_cohort:
             return ()
         quotes = feedback.quotes(
-            session, app=app, model=model, key=ctx.settings.secret_key, where=where, limit=VERBATIMS, since=since,
+            session, app=app, model=model, key=ctx.settings.sealing, where=where, limit=VERBATIMS, since=since,
             until=now,
         )  # fmt: skip
     return tuple(quote.text for quote in quotes)

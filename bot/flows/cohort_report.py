@@ -43,7 +43,7 @@ def verbatims(ctx: Context, asked: Asked, *, limit: int) -> tuple[Words, ...] | 
     with store.fresh(ctx.databases.ingest) as session:
         found = store.quotes(
             session, app=ctx.settings.app, model=asked.model, since=seen.since, until=seen.until,
-            key=ctx.settings.secret_key, where=asked.where, limit=limit,
+            key=ctx.settings.sealing, where=asked.where, limit=limit,
         )  # fmt: skip
     told = [(quote, quote.device.label(seen.attribute)) for quote in found]
     return tuple(

@@ -136,7 +136,8 @@ def explained(ctx: Context, ref: str, install: str) -> Explained:
     pseudonym = pseudonymize(install, ctx.settings.hash_key)
     with reading(ctx.databases.control) as session:
         poll = store.find_poll(session, ref, app=app)
-    with store.fresh(ctx.databases.ingest) as session:
+    with ctx.databases.ingest.begin() as session:
+        store.gather_install(session, install, app=app, keys=ctx.settings.hash_key)
         device = _last_device(session, app, pseudonym)
         history = store.install_history(
             session, app=app, install=pseudonym, device=device or DeviceContext(), poll=poll.poll

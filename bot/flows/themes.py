@@ -158,7 +158,7 @@ def _facts(app: str, asked: Asked, theme: Theme, version: str, by: str) -> Regre
 def _said(ctx: Context, asked: Asked, since: datetime, until: datetime) -> tuple[Said, ...]:
     with feedback.fresh(ctx.databases.ingest) as session:
         return feedback.texts(
-            session, app=ctx.settings.app, model=asked.model, since=since, until=until, key=ctx.settings.secret_key,
+            session, app=ctx.settings.app, model=asked.model, since=since, until=until, key=ctx.settings.sealing,
             where=asked.where,
         )  # fmt: skip
 

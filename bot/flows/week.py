@@ -141,7 +141,7 @@ def _quotes(ctx: Context, session: Session, model: str, report: CohortReport | N
     if report is None or report.overall is None:
         return ()
     found = store.quotes(
-        session, app=ctx.settings.app, model=model, since=week.starts, until=week.ends, key=ctx.settings.secret_key,
+        session, app=ctx.settings.app, model=model, since=week.starts, until=week.ends, key=ctx.settings.sealing,
         limit=4 * QUOTES,
     )  # fmt: skip
     return tuple(dict.fromkeys(quote.text for quote in found))[:QUOTES]
