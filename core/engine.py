@@ -31,8 +31,7 @@ APPLICATION = "muster"
 # Pinned: otherwise any change of code would strand the jobs of the version before.
 VERSION = "1"
 WORKFLOW = "job"
-QUEUES: dict[str, int] = {"jobs": 8, "hear": 4, "tick": 1, "news": 1, "optimize": 1}  # name: at once on one worker
-IN_ORDER = frozenset({"news"})  # one at once on all workers together: what is told of a release reads as it happened
+QUEUES: dict[str, int] = {"jobs": 8, "hear": 4, "tick": 1, "news": 4, "optimize": 1}  # name: at once on one worker
 # What people wait for never stands behind other work, and what takes a processor for minutes waits for its like alone.
 OWN_QUEUE = {"hear": "hear", "tick": "tick", "show_card": "news", "announce": "news", "announce_ticket": "news",
              "tell_issue": "news", "optimize": "optimize"}  # fmt: skip
@@ -160,7 +159,6 @@ class Worker:
             DBOS.register_queue(
                 name,
                 worker_concurrency=at_once,
-                global_concurrency=at_once if name in IN_ORDER else None,
                 polling_interval_sec=self._settings.job_poll_s,
                 on_conflict="always_update",
             )

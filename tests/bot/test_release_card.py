@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from bot.context import Context
@@ -134,6 +136,49 @@ def test_news_wait_for_the_news_before_them(floor: Floor) -> None:
 
     floor.run()
     assert ["proposed" in words(each) for each in floor.news()] == [True, False]
+
+
+def test_news_come_in_the_order_in_which_they_happened_however_their_jobs_run(floor: Floor) -> None:
+    floor.started()
+    floor.type(DANA, "release pause R1")
+    floor.type(DANA, "release resume R1")
+    floor.jobs.waiting.reverse()
+    floor.world.faults.set(slack_down=True)
+    floor.run()
+    floor.world.faults.set(slack_down=False)
+
+    while floor.jobs.waiting:
+        floor.run()
+
+    told = [words(each).split("*R1* ")[1] for each in floor.news()]
+    assert [one.split()[0] for one in told] == ["kws", "approved", "started:", "paused", "resumed"]
+
+
+def test_two_workers_that_tell_the_same_news_at_once_keep_the_order(floor: Floor) -> None:
+    floor.started()
+    floor.run()
+    floor.type(DANA, "release pause R1")
+    floor.type(DANA, "release resume R1")
+    release = floor.release().id
+    start = threading.Barrier(2)
+
+    def work(revision: str) -> None:
+        start.wait()
+        for _ in range(200):
+            try:
+                flow.announce(floor.ctx, release, revision, wall=floor.wall)
+            except UpstreamError:
+                continue
+            return
+
+    threads = [threading.Thread(target=work, args=(revision,)) for revision in ("6", "5")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert ["paused" in words(each) for each in floor.news()[-2:]] == [True, False]
+    assert len(floor.news()) == 5
 
 
 def test_a_breach_waits_for_no_news_and_old_news_for_none(floor: Floor) -> None:
