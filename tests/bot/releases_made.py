@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -100,14 +100,29 @@ class Floor:
         return [each for each in messages if each.channel == RELEASES and each.is_from_app]
 
     def phones_report(
-        self, *, crashing: float, on: str = "Snapdragon 680", installs: int = 200, at: datetime | None = None
+        self,
+        *,
+        crashing: float,
+        on: str = "Snapdragon 680",
+        installs: int = 200,
+        at: datetime | None = None,
+        candidates: int | None = None,
+        both: Mapping[str, Any] | None = None,
+        **told: Any,
     ) -> None:
-        """Both arms report an hour; of the candidate's installs on this chipset that share crashed."""
+        """Both arms report an hour; of the candidate's installs on this chipset that share crashed.
+
+        `candidates`: how many the candidate's arm has, if not as many. `both`: what all phones say besides, `told`
+        what the candidate's do.
+        """
         hour = at or self.clock() - timedelta(minutes=5)
+        sizes = {"baseline": installs, "candidate": installs if candidates is None else candidates}
         inferences = [
-            self._summary(arm, number, hour, on, crashed=arm == "candidate" and number < crashing * installs)
-            for arm in ("baseline", "candidate")
-            for number in range(installs)
+            self._summary(arm, number, hour, on, crashed=arm == "candidate" and number < crashing * size)
+            | dict(both or {})
+            | (told if arm == "candidate" else {})
+            for arm, size in sizes.items()
+            for number in range(size)
         ]
         for start in range(0, len(inferences), 200):
             body = {"sent_at": self.clock().isoformat(), "context": {}, "inferences": inferences[start : start + 200]}
@@ -117,12 +132,13 @@ class Floor:
 
     def _summary(self, arm: str, number: int, hour: datetime, chipset: str, *, crashed: bool) -> dict[str, Any]:
         self.sent += 1
-        version = "1.4.0" if arm == "candidate" else "1.3.2"
+        release = self.release()
+        version = release.candidate_version if arm == "candidate" else release.baseline_version
         return {
             "uuid": f"uuid-{self.sent}", "install": f"{arm}-{chipset}-{number}", "window_start": hour.isoformat(),
             "count": 100, "errors": {"crash": int(crashed)}, "os.name": "Android", "soc": chipset,
             "latency_ms": {"scheme": "log2x4", "buckets": {"20": 90, "24": 10}, "sum": 3000.0, "max": 70.0},
-            "model": {"name": "kws", "version": version, "release": self.release().id, "arm": arm},
+            "model": {"name": "kws", "version": version, "release": release.id, "arm": arm},
         }  # fmt: skip
 
 
