@@ -6,13 +6,12 @@ dependence between overlapping cohorts (Wang and Ramdas 2022, doi:10.1111/rssb.1
 an alarm ever is as rare as `alpha`. The strongest alarm is stopped alone only if everybody outside it is sound.
 
 Harm in a cohort is harm in the release, and the release as a whole is often the first to fail: it is one test, not
-hundreds. Then something is wrong, and only where is asked (`whole_fails`): a cohort that fails by itself is stopped
-alone if nothing at all speaks against everybody else. Pure.
+hundreds. Then something is wrong for certain, and only where is asked (`whole_fails`): of the cohorts that anything
+speaks against, the strongest without which hardly anything speaks against everybody else. Pure.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +22,6 @@ from core.device import DeviceContext
 from core.segments import Is, Segment, all_of, comparison
 from releases.breach import CohortBreach
 from releases.cohort_evidence import evidence_of
-from releases.guardrails import ALPHA as WHOLE_ALPHA
 from releases.guardrails import LEAST_PER_ARM, Finding, Guardrail, Verdict, judge, judge_all
 from releases.leaves import Flags, Leaf, N, Table, tabulate
 from releases.measurements import Measurement
@@ -33,6 +31,9 @@ ALPHA: Final = 0.01
 BY: Final = (("chipset",), ("accelerator",), ("tier",), ("device",), ("platform", "os"), ("app_version",),
              ("chipset", "accelerator"), ("chipset", "os"))  # fmt: skip
 COHORTS_AT_MOST: Final = 200
+LEAST_WHEN_WHOLE_FAILS: Final = 5
+CALM: Final = 1.5
+"""So much evidence, hardly any, may speak against everybody else when the whole has failed."""
 AT_ONCE: Final = 3
 """So many cohorts may be bad at the same time before the release itself is the matter."""
 
@@ -66,14 +67,15 @@ def find_breach(
     sound = table.rows(without=[*(stop.segment for stop in stopped), *left_out])
     halted = [(stop.segment, table.rows(where=stop.segment)) for stop in stopped
               if not stop.returns and stop.segment not in left_out]  # fmt: skip
-    cohorts = [each for each in (*cohorts_of(table, sound, by=by), *halted) if may_name(each[0])]
+    least = LEAST_WHEN_WHOLE_FAILS if whole_fails else LEAST_PER_ARM
+    cohorts = [each for each in (*cohorts_of(table, sound, by=by, least=least), *halted) if may_name(each[0])]
     alarms, hypotheses, threshold = _alarms(guardrails, table, cohorts, alpha, whole_fails=whole_fails)
     already = {stop.segment for stop in stopped}
     for alarm in alarms:
         if alarm.cohort in already and alarm.guardrail.on_fail != "rollback":
             continue
         rest = _rest(guardrails, table, sound, alarm, alarms)
-        if rest is None or (whole_fails and any(finding.verdict is not Verdict.PASS for finding in rest)):
+        if rest is None or (whole_fails and not all(map(_is_calm, rest))):
             continue
         measurement = _of(table.measure(alarm.rows), alarm.guardrail.metric)
         found = judge(alarm.guardrail, measurement, alpha=min(1.0, 1 / threshold))
@@ -90,7 +92,9 @@ def findings_without(
     return judge_all(guardrails, measured), measured
 
 
-def cohorts_of(table: Table, rows: Flags, *, by: Sequence[tuple[str, ...]] = BY) -> list[tuple[Segment, Flags]]:
+def cohorts_of(
+    table: Table, rows: Flags, *, by: Sequence[tuple[str, ...]] = BY, least: int = LEAST_PER_ARM
+) -> list[tuple[Segment, Flags]]:
     """Return the cohorts that the attributes pick out among the devices, the most installs first, with their rows.
 
     Those too small to be judged are left out, and so is what makes up more than half: that is no cohort of its own.
@@ -106,7 +110,7 @@ def cohorts_of(table: Table, rows: Flags, *, by: Sequence[tuple[str, ...]] = BY)
     found: list[tuple[float, Segment, Flags]] = []
     for segment, indices in members.items():
         sizes = heard[:, indices].sum(axis=1)
-        if sizes.min() >= LEAST_PER_ARM and sizes.sum() <= whole / 2:
+        if sizes.min() >= least and sizes.sum() <= whole / 2:
             flags = np.zeros(len(rows), dtype=bool)
             flags[indices] = True
             found.append((float(sizes.sum()), segment, flags))
@@ -124,7 +128,7 @@ def _alarms(
 ) -> tuple[list[_Alarm], int, float]:
     """Return the alarms of e-BH, the strongest first, how many pairs were looked at, and the e-value it took.
 
-    When the whole has failed, what fails at the whole's own e-value is an alarm.
+    When the whole has failed, all that speaks against a cohort is an alarm.
     """
     judged = [guardrail for guardrail in guardrails if guardrail.metric in table.sums]
     if not cohorts or not judged:
@@ -138,8 +142,7 @@ def _alarms(
     found.sort(key=lambda alarm: (-alarm.log_e, _conditions(alarm.cohort)))
     hypotheses = len(found)
     if whole_fails:
-        threshold = len(judged) / WHOLE_ALPHA
-        return [alarm for alarm in found if alarm.log_e >= math.log(threshold)], hypotheses, threshold
+        return [alarm for alarm in found if alarm.log_e > 0], hypotheses, 1.0
     needed = [np.log(hypotheses / (alpha * k)) for k in range(1, hypotheses + 1)]
     rejected = max((k for k, alarm in enumerate(found, start=1) if alarm.log_e >= needed[k - 1]), default=0)
     threshold = hypotheses / (alpha * max(1, rejected))
@@ -165,6 +168,11 @@ def _rest(
             return None
         left_out |= following.rows
     return None
+
+
+def _is_calm(finding: Finding) -> bool:
+    is_beyond = finding.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
+    return not is_beyond or (finding.verdict is Verdict.INCONCLUSIVE and finding.e_value < CALM)
 
 
 def _heard(table: Table) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.device import DeviceContext
-from core.segments import matches, parse
+from core.segments import matches, parse, text
 from releases import guard_text
 from releases.breach import CohortBreach
 from releases.cohort_evidence import evidence_of
@@ -81,6 +81,32 @@ def test_a_halted_cohort_is_judged_on_only_for_a_guardrail_that_wants_its_holder
     assert find_breach([replace(CRASHES, on_fail="halt")], fleet, stopped=halted) is None
 
 
+def first_stop(harm: Harm, *, seed: int, installs: int) -> str | None:
+    """Look every hour as the tick does; return the cohort that is stopped first, "everyone", or None."""
+    leaves = a_fleet(harm, seed=seed, installs=installs, metrics=("crash_rate",))
+    for hour in range(1, 13):
+        table = tabulate(leaf for leaf in leaves if leaf.hour < at(hour))
+        whole = findings_without([CRASHES], table, ())[0][0].verdict is Verdict.FAIL
+        found = find_breach([CRASHES], table, whole_fails=whole)
+        if found is not None or whole:
+            return "everyone" if found is None else text(found.cohort)
+    return None
+
+
+def test_when_the_whole_has_failed_the_cohort_that_does_harm_is_named_in_time() -> None:
+    stops = [first_stop(twenty_times_on('chipset="Helio G35"'), seed=seed, installs=5) for seed in range(20)]
+
+    assert stops.count('chipset="Helio G35"') >= 18
+
+
+def test_harm_to_everybody_is_hardly_ever_taken_for_one_cohorts() -> None:
+    stops = [
+        first_stop(lambda _, arm: 0.02 if arm == "candidate" else 0.001, seed=seed, installs=5) for seed in range(20)
+    ]
+
+    assert stops.count("everyone") >= 18
+
+
 def test_equal_arms_hardly_ever_stop_a_cohort() -> None:
     """One in a hundred releases ever; twenty may see one."""
     alarms = 0
@@ -91,9 +117,9 @@ def test_equal_arms_hardly_ever_stop_a_cohort() -> None:
     assert alarms <= 1
 
 
-@pytest.mark.parametrize("text", ["crash_rate<+0.2pt", "crash_rate<+10%", "csat>-5pt", "csat>-5%", "latency_p95<+10%"])
-def test_all_cohorts_at_once_give_the_same_evidence_as_one_after_another(text: str) -> None:
-    guardrail = guard_text.parse(text)[0]
+@pytest.mark.parametrize("guard", ["crash_rate<+0.2pt", "crash_rate<+10%", "csat>-5pt", "csat>-5%", "latency_p95<+10%"])
+def test_all_cohorts_at_once_give_the_same_evidence_as_one_after_another(guard: str) -> None:
+    guardrail = guard_text.parse(guard)[0]
     table = tabulate(_some_leaves(guardrail))
     cohorts = cohorts_of(table, table.rows())
 
