@@ -37,7 +37,10 @@ DONE = {RollBack: "Rolled back", Halt: "Halted", Pause: "Paused"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
-    """The regression to open a ticket for, and the cohorts in which the failing metric is worse."""
+    """The regression to open a ticket for, and the cohorts in which the failing metric is worse.
+
+    None are told when one cohort alone is the matter: the sentence says it.
+    """
 
     regression: RegressionFacts
     cohorts: tuple[WorseCohort, ...]
@@ -85,7 +88,7 @@ def _of_cohort(
         evidence=tuple(row for row in [_finding_row(found, cohort)] if row is not None),
         verbatims=_quotes(ctx, release, seen.cohort.cohort, now),
     )
-    return Breach(regression=facts, cohorts=_worse_of(found, cohort))
+    return Breach(regression=facts, cohorts=())
 
 
 def _facts(
@@ -221,19 +224,3 @@ def _finding_row(finding: Finding, cohort: str) -> Evidence | None:
         low=low, high=high, n_baseline=finding.n_baseline, n_candidate=finding.n_candidate,
         relative=finding.relative,
     )  # fmt: skip
-
-
-def _worse_of(finding: Finding, cohort: str) -> tuple[WorseCohort, ...]:
-    if finding.baseline is None or finding.candidate is None:
-        return ()
-    return (
-        WorseCohort(
-            cohort=cohort,
-            metric=finding.guardrail.metric,
-            baseline=finding.baseline,
-            candidate=finding.candidate,
-            installs=finding.n_candidate,
-            is_share=finding.guardrail.about.is_share,
-            unit="install-hours",
-        ),
-    )

@@ -35,7 +35,7 @@ def keep(ctx: Context, wish: Wish, *, now: datetime, dry_run: bool = False) -> O
         permissions.require(session, ctx.settings.slack_admins, wish.by, ANY_ROLE, model=release.model, act=act)
         late = _late(release, rollout, history, cohort)
         if late is None and not dry_run:
-            facts = {"cohort": cohort, "delivery": wish.delivery}
+            facts = {"cohort": cohort, "delivery": wish.delivery, "state": str(rollout.state), "stage": rollout.stage}
             store.add_event(session, release.id, what="kept", who=wish.by, reason=wish.reason, now=now, facts=facts)
             told = {"release": release.id, "model": release.model, "cohort": cohort, "reason": wish.reason}
             audit.record(session, who=wish.by, what="release.kept", subject=release.id, now=now, facts=told)

@@ -118,7 +118,7 @@ def note_approval(
     session: Session, release: Release, rollout: Rollout, *, by: str, missing: int, now: datetime, delivery: str | None
 ) -> None:
     """Write down the approval of one of several people: the release waits on, and its card says for how many."""
-    facts = {"missing": missing, "delivery": delivery}
+    facts = {"missing": missing, "delivery": delivery, "state": str(rollout.state), "stage": rollout.stage}
     store.add_event(session, release.id, what="approved_in_part", who=by, now=now, facts=facts)
     told = {"release": release.id, "model": release.model, "plan": release.plan_hash, "missing": missing}
     audit.record(session, who=by, what="release.approved_in_part", subject=release.id, now=now, facts=told)

@@ -51,7 +51,7 @@ CHART_COHORTS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorseCohort:
-    """Where a failing metric is worse: shares (or means) of both arms and how many of the candidate's `unit`."""
+    """Where a failing metric is worse: shares (or means) of both arms and the candidate's installs."""
 
     cohort: str
     metric: str
@@ -59,7 +59,6 @@ class WorseCohort:
     candidate: float
     installs: int
     is_share: bool = True
-    unit: str = "installs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +157,7 @@ def cohorts_text(cohorts: Sequence[WorseCohort]) -> str:
     lines = ["*Worst cohorts*"]
     for worse in cohorts[:SHOWN_COHORTS]:
         values = f"{_value(worse, worse.candidate)} against {_value(worse, worse.baseline)}"
-        people = f"{figures.count(worse.installs)} {worse.unit}"
+        people = f"{figures.count(worse.installs)} installs"
         lines.append(f"• *{escape(worse.cohort)}* – {about(worse.metric).title.lower()} {values}, {people}")
     if len(cohorts) > SHOWN_COHORTS:
         lines.append(f"and {len(cohorts) - SHOWN_COHORTS} more")

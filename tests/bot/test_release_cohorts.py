@@ -9,6 +9,7 @@ from bot.context import Context
 from core import segments
 from core.db import reading
 from core.device import DeviceContext
+from releases import store
 from releases.catalog import read_slots
 from releases.offers import offer
 from releases.rollout import Advance, Halt, Hold, RollBack, State
@@ -118,6 +119,8 @@ def test_a_guardrail_that_halts_halts_the_cohort_and_a_person_may_keep_it_so(flo
     assert "is kept halted for chipset=" in floor.type(TOM, clicks["Keep halted"]).text
     assert "You may not keep R1 halted" in words(floor.type(PAM, clicks["Keep halted"]))
     assert floor.history().count("kept") == 1
+    with reading(floor.ctx.databases.control) as session:
+        assert all("state" in event.facts for event in store.history(session, floor.release().id))
     assert stopped(floor) == {G35: False}
 
 

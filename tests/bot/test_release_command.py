@@ -242,6 +242,21 @@ def test_show_tells_state_findings_and_history(floor: Floor) -> None:
         assert part in said
 
 
+def test_a_segment_that_matches_nobody_is_told_with_what_to_do(floor: Floor) -> None:
+    floor.started()
+    floor.clock.advance(minutes=20)
+    floor.phones_report(crashing=0)
+    floor.type(MIA, "release kill R1")
+    floor.clock.advance(days=1, minutes=1)
+    floor.tick()
+    with floor.ctx.databases.control.begin() as session:
+        artifact_store.register_artifact(session, an_artifact("1.5.0"), app="demo", by="key_1", now=floor.clock())
+
+    said = words(floor.type(DANA, "release start kws@1.5.0 where=chipset=Unheard"))
+
+    assert "chipset=Unheard matches none of last week's 400 installs; widen it" in said
+
+
 def test_a_release_that_some_targeted_installs_cannot_run_does_not_start(floor: Floor) -> None:
     floor.started()
     floor.clock.advance(minutes=20)
