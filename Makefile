@@ -1,10 +1,15 @@
 # `make demo` and `make test` do all their own set-up; `make help` lists the rest.
 PYTHON ?= python3
 BIN := .venv/bin
+BACKENDS := .venv-backends/bin
+# A CPU build, before all else: a resolver left alone takes CUDA's gigabytes.
+TORCH ?= torch==2.13.0
 SETUP := .venv/.set-up
 POSTGRES_TESTS := tests/test_migrations.py tests/core tests/feedback tests/releases tests/bot tests/sandbox/test_tour_postgres.py
 
-.PHONY: help setup demo serve test test-slow test-postgres browser check format lock revision bench soak clean
+LIST_EXTRA = import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
+
+.PHONY: help setup demo serve test test-slow test-postgres test-backends browser check format lock revision bench soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,6 +41,16 @@ test-slow: $(SETUP) ## the slow ones: kill -9 under load, the tour, a browser
 test-postgres: $(SETUP) ## the tests of whatever has tables, and the tour, on a PostgreSQL server of their own
 	$(BIN)/python -m tests.postgres -m "slow or not slow" $(POSTGRES_TESTS)
 
+test-backends: $(SETUP) ## the optimizer's tests with every extra that can be installed here; some gigabytes
+	test -x $(BACKENDS)/python || $(PYTHON) -m venv .venv-backends
+	$(BACKENDS)/python -c 'import torch' 2>/dev/null || $(BACKENDS)/python -m pip install --quiet --disable-pip-version-check $(TORCH) \
+	  || echo "torch cannot be installed here: its tests are skipped (set TORCH= to what finds the CPU build)."
+	$(BIN)/uv pip install --quiet --python $(BACKENDS)/python --require-hashes -r requirements/dev.txt
+	for extra in litert coreml train; do \
+	  $(BIN)/uv pip install --quiet --python $(BACKENDS)/python --no-deps --require-hashes -r requirements/$$extra.txt \
+	    || echo "The extra [$$extra] cannot be installed here: its tests are skipped."; done
+	$(BACKENDS)/python -m pytest -rs tests/optimize
+
 browser: ## Chromium for the test of the page; that test is skipped where there is none
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-color-emoji >/dev/null; } \
@@ -55,6 +70,9 @@ lock: ## pin the newest versions again
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements/dev.txt --upgrade
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -c requirements/dev.txt -o requirements/base.txt
 	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -c requirements/dev.txt -o requirements/uv.txt
+	for extra in litert coreml train; do $(BIN)/python -c '$(LIST_EXTRA)' $$extra | $(BIN)/uv pip compile --quiet --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate - -c requirements/dev.txt \
+	  $$(test $$extra = train && echo --override requirements/train-overrides.txt --no-emit-package torch) -o requirements/$$extra.txt; done
 
 revision: $(SETUP) ## write a migration for changed tables: make revision m="Keep polls"
 	$(BIN)/python -m migrations.run "$(m)"

@@ -16,7 +16,8 @@ from optimize import report_card, runner, samples
 from optimize.backends import known
 from optimize.benchmark import Benchmark
 from optimize.budgets import Budget
-from optimize.inspect import Needs, read_needs
+from optimize.inspect import read_needs
+from optimize.needs import Needs
 from optimize.readings import cpu, measured, pair_ratio, part_of, versions
 from optimize.report_card import Evidence, Origin, ReportCard
 from optimize.runner import Failed, Limits

@@ -23,6 +23,9 @@ def main() -> None:
     if os.getppid() != request["worker"]:
         os._exit(1)  # the worker died before the kernel knew that this should end with it
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    from optimize import landlock
+
+    landlock.restrict(folder, landlock.interpreter())
 
     def say(**words: Any) -> None:
         progress.write(json.dumps({**words, "cpu_s": _cpu_s()}) + "\n")

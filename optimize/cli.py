@@ -71,6 +71,7 @@ def check(
 @click.argument("model", type=_FILE)
 @click.option("--eval", "evaluation", type=_FILE, help="npz with x (inputs) and y (labels) to judge by.")
 @click.option("--calib", "calibration", type=_FILE, help="npz with x (inputs) to calibrate and repair by.")
+@click.option("--train-script", type=_FILE, help="Python that defines net(), for finetune, qat, student and to-….")
 @click.option("--recipe", default="auto", show_default=True, help='For example "prune50,int8".')
 @click.option("--budget", default=DEFAULT, show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the variant.")
@@ -79,8 +80,8 @@ def check(
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report card.")
 @_limits
 def optimize_local(
-    model: Path, evaluation: Path | None, calibration: Path | None, recipe: str, budget: str, out: Path | None,
-    work: Path | None, runtime: str | None, as_json: bool, cpu_s: int, memory_gb: float,
+    model: Path, evaluation: Path | None, calibration: Path | None, train_script: Path | None, recipe: str,
+    budget: str, out: Path | None, work: Path | None, runtime: str | None, as_json: bool, cpu_s: int, memory_gb: float,
 ) -> None:  # fmt: skip
     """Make a model file smaller and faster on this machine, and prove it."""
     try:
@@ -91,6 +92,7 @@ def optimize_local(
                 budget=parse_budget(budget),
                 evaluation=_read(evaluation) if evaluation else None,
                 calibration=_read(calibration) if calibration else None,
+                train_script=_read(train_script) if train_script else None,
                 name=model.name,
                 runtime=runtime,
                 limits=Limits(cpu_s=cpu_s, memory_bytes=int(memory_gb * 1e9)),

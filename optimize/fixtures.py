@@ -34,23 +34,26 @@ class Fixture:
     calibration: bytes
 
 
-def mlp(hidden: tuple[int, ...] = (1024, 512)) -> Fixture:
-    """Make the perceptron 1024-512 (2.4 MB), about five CPU seconds; or a narrower one, such as the demo's."""
+def mlp(hidden: tuple[int, ...] = (1024, 512), *, split: int = 0) -> Fixture:
+    """Make the perceptron 1024-512 (2.4 MB), about five CPU seconds; or a narrower one, such as the demo's.
+
+    `split`: which rows are held out.
+    """
     from sklearn.neural_network import MLPClassifier
 
-    train_x, train_y, test_x, test_y = digits()
+    train_x, train_y, test_x, test_y = digits(split)
     net = MLPClassifier(hidden, max_iter=30, random_state=0)
     _fit(net, train_x, train_y)
     model = _perceptron(net.coefs_, net.intercepts_, "mlp")
-    return _fixture("mlp", model, _moved(train_x.reshape(-1, 1, 8, 8)).reshape(-1, 64), test_x, test_y)
+    return _fixture("mlp", model, moved(train_x.reshape(-1, 1, 8, 8)).reshape(-1, 64), test_x, test_y)
 
 
-def cnn() -> Fixture:
-    """Make the convolutional net (0.3 MB); about ten CPU seconds."""
+def cnn(*, split: int = 0) -> Fixture:
+    """Make the convolutional net (0.3 MB); about ten CPU seconds. `split`: which rows are held out."""
     from sklearn.neural_network import MLPClassifier
 
-    train_x, train_y, test_x, test_y = digits()
-    images = _moved(train_x.reshape(-1, 1, 8, 8))
+    train_x, train_y, test_x, test_y = digits(split)
+    images = moved(train_x.reshape(-1, 1, 8, 8))
     flow, layers = images, []
     with _one_core():
         for width in (32, 64):
@@ -64,12 +67,12 @@ def cnn() -> Fixture:
     return _fixture("cnn", model, images, test_x.reshape(-1, 1, 8, 8), test_y)
 
 
-def digits() -> tuple[Floats, Whole, Floats, Whole]:
+def digits(split: int = 0) -> tuple[Floats, Whole, Floats, Whole]:
     """Return training rows and labels, held-out rows and labels; values within 0..1."""
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(x))
+    order = np.random.default_rng(split).permutation(len(x))
     x, y = (x[order] / 16).astype(np.float32), y[order].astype(np.int64)
     return x[:TRAINING_ROWS], y[:TRAINING_ROWS], x[TRAINING_ROWS:], y[TRAINING_ROWS:]
 
@@ -100,7 +103,7 @@ def _fixture(name: str, model: bytes, inputs: Floats, test_x: Floats, test_y: Wh
     return Fixture(name=name, model=model, evaluation=npz(x=test_x, y=test_y), calibration=npz(x=calibration))
 
 
-def _moved(images: Floats) -> Floats:
+def moved(images: Floats) -> Floats:
     """Return the images, and copies of them a little turned, scaled and shifted."""
     from scipy import ndimage
 

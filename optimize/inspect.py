@@ -1,4 +1,4 @@
-"""What an ONNX file needs of the app that runs it, read from its bytes; hostile files are refused in one sentence.
+"""What a model file needs of the app that runs it, read from its bytes; hostile files are refused in one sentence.
 
 Nothing here loads the model: the file is walked with a bounded reader before onnx or ONNX Runtime see it. Pure.
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from core.errors import InvalidInputError, Problem
-from optimize import tensors
+from optimize import mlpackage, tensors, tflite
+from optimize.needs import Needs as Needs
+from optimize.needs import Port as Port
+from optimize.needs import format_of
 from optimize.protobuf import BYTES, VARINT, WireError, fields, text
 from optimize.tensors import LARGEST_ELEMENTS, RefusedError, Tensor
 
@@ -25,67 +28,20 @@ DEEPEST: Final = 6
 DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 NEWEST_IR: Final = 14
 _MAGIC: Final[tuple[tuple[int, bytes, str], ...]] = (
-    (0, b"PK\x03\x04", "is a zip archive (a PyTorch checkpoint, .mlpackage or .npz); export the model to ONNX"),
     (0, b"\x80\x02", "is a Python pickle, which can run code when opened; export the model to ONNX"),
     (0, b"\x80\x03", "is a Python pickle, which can run code when opened; export the model to ONNX"),
     (0, b"\x80\x04", "is a Python pickle, which can run code when opened; export the model to ONNX"),
     (0, b"\x80\x05", "is a Python pickle, which can run code when opened; export the model to ONNX"),
     (0, b"\x93NUMPY", "is a NumPy array, not a model"),
     (0, b"\x89HDF", "is an HDF5 file (Keras); export the model to ONNX"),
-    (0, b"GGUF", "is a GGUF file; only ONNX is understood here"),
+    (0, b"GGUF", "is a GGUF file; only ONNX, .tflite and .mlpackage are understood here"),
     (0, b"\x1f\x8b", "is compressed with gzip; send the ONNX file itself"),
     (0, b"\x7fELF", "is a program, not a model"),
     (0, b"MZ", "is a program, not a model"),
     (0, b"\x89PNG", "is an image, not a model"),
-    (4, b"TFL3", "is a .tflite file; it needs the extra [litert]"),
     (4, b"ORTM", "is in ORT format, already final; optimize the ONNX file that it was made from"),
+    (4, b"ET12", "is an ExecuTorch program, already final; optimize the file that it was made from"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Port:
-    """An input or output. A dimension is a number, or a name when it varies."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
-
-    @property
-    def is_fixed(self) -> bool:
-        return all(isinstance(size, int) for size in self.shape)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """`ops` counts nodes by name ("com.microsoft:MatMulNBits" outside the standard); `hints` are session settings
-    that the app must make (`muster.session.*`); `labels` the classes when the file names them."""
-
-    sha256: str
-    size_bytes: int
-    ir_version: int
-    producer: str
-    opsets: Mapping[str, int]
-    ops: Mapping[str, int]
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
-    parameters: int
-    weight_bytes: int
-    weight_dtypes: Mapping[str, int]
-    hints: Mapping[str, str]
-    labels: tuple[str, ...]
-    runtime: str = "onnx"
-
-    @property
-    def opset(self) -> int:
-        return self.opsets.get("", 0)
-
-    @property
-    def layout(self) -> str:
-        """Of the first input: NCHW, NHWC, flat or other."""
-        shape = self.inputs[0].shape if self.inputs else ()
-        if len(shape) == 4:
-            return "NHWC" if shape[3] in (1, 3, 4) and shape[1] not in (1, 3, 4) else "NCHW"
-        return "flat" if len(shape) == 2 else "other"
 
 
 @dataclass(slots=True)
@@ -122,6 +78,16 @@ def _read(content: bytes, largest_bytes: int) -> Needs:
     for offset, magic, sentence in _MAGIC:
         if content[offset : offset + len(magic)] == magic:
             raise RefusedError(sentence)
+    match format_of(content):
+        case "tflite":
+            return tflite.read(content)
+        case "mlpackage":
+            return mlpackage.read(content)
+        case _:
+            return _onnx(content)
+
+
+def _onnx(content: bytes) -> Needs:
     walk, opsets, metadata = _Walk(), dict[str, int](), dict[str, str]()
     ir_version, producer, graph = 0, "", None
     for number, wire_type, value, inner in fields(memoryview(content)):

@@ -122,7 +122,7 @@ class _Job:
             tried = Tried(
                 recipe=name,
                 size_bytes=len(self.shelf.get(outcome["variant"])),
-                ratio=pair_ratio(outcome["times"]),
+                ratio=pair_ratio(outcome["times"]) if outcome["times"] else None,
                 select=part_of(parts, "select"),
                 confirm=part_of(parts, "confirm"),
             )
@@ -141,17 +141,17 @@ class _Job:
         assert not isinstance(before, Failed)
         assert not isinstance(after, Failed)
         assert not isinstance(timed, Failed)
-        judged = facts["judged"] or {}
+        judged, times = facts["judged"] or {}, timed["times"]
         part = "confirm" if self.order.recipe.is_auto else self.plan.part
         evidence = Evidence(
             device=part_of(judged.get("device", {}), part),
             native=part_of(judged.get("native", {}), part),
-            ratio=pair_ratio(timed["times"]),
+            ratio=pair_ratio(times) if times else None,
             coverage={"before": before["coverage"], "after": after["coverage"]},
         )
         return report_card.grade(
-            measured(self.order.model, before, timed["times"]["before"]),
-            measured(variant["variant"], after, timed["times"]["after"]),
+            measured(self.order.model, before, times["before"] if times else None),
+            measured(variant["variant"], after, times["after"] if times else None),
             self.order.budget,
             evidence=evidence,
             origin=self._origin(chosen.recipe, tuple(facts["notes"])),

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from core.errors import InvalidInputError, Problem
 from optimize import samples
-from optimize.backends import Backend, known
+from optimize.backends import find
 from optimize.budgets import DEFAULT, Budget, parse_budget
 from optimize.fixtures import npz
-from optimize.inspect import Needs, read_needs
+from optimize.inspect import read_needs
+from optimize.needs import Needs
 from optimize.recipes import Recipe
 from optimize.runner import Limits
 
+LARGEST_SCRIPT: Final = 1_000_000
 _STEPS_OF_AUTO: Final = 36
 _STEPS_AROUND: Final = 2
 
@@ -24,7 +26,8 @@ class Order:
     """What was asked for. `evaluation`: npz with x and perhaps y; `calibration`: npz with x of other inputs. Without
     calibration half of the evaluation's inputs serve for it and only the other half is judged.
 
-    `name`: of the file, for the command that repeats the job. `runtime`: what the app runs models with.
+    `name`: of the file, for the command that repeats the job. `runtime`: what the app runs models with. `train_script`:
+    Python that defines net(), and perhaps student(); it runs in the limited child only (docs/optimize.md).
     """
 
     model: bytes
@@ -32,6 +35,7 @@ class Order:
     budget: Budget = field(default_factory=lambda: parse_budget(DEFAULT))
     evaluation: bytes | None = None
     calibration: bytes | None = None
+    train_script: bytes | None = None
     name: str = "model.onnx"
     runtime: str | None = None
     limits: Limits = field(default_factory=Limits)
@@ -63,7 +67,10 @@ def plan(order: Order) -> Plan:
         shape = needs.inputs[0].shape
         problems += samples.check_fits(evaluation, shape, None)
     if needs and not order.recipe.is_auto:
-        problems += why_not(order.recipe, needs, has_inputs=bool(order.evaluation or order.calibration))
+        has_inputs = bool(order.evaluation or order.calibration)
+        problems += why_not(order.recipe, needs, has_inputs=has_inputs, has_script=bool(order.train_script))
+    if len(order.train_script or b"") > LARGEST_SCRIPT:
+        problems.append(Problem("train_script", f"is larger than {LARGEST_SCRIPT:,} bytes; it is a script, not data"))
     if order.recipe.is_auto and evaluation is None:
         problems.append(Problem("eval", "auto judges what it tries: send an npz with x (and y)"))
     if problems:
@@ -74,27 +81,26 @@ def plan(order: Order) -> Plan:
     return Plan(order=order, needs=needs, inputs=inputs, part=part, about_steps=about)
 
 
-def why_not(recipe: Recipe, needs: Needs, *, has_inputs: bool) -> list[Problem]:
+def why_not(recipe: Recipe, needs: Needs, *, has_inputs: bool, has_script: bool = False) -> list[Problem]:
     problems = []
     if recipe.needs_inputs and not has_inputs:
         problems.append(Problem("recipe", f"{recipe} needs inputs: send an npz with an array x"))
+    if recipe.needs_script and not has_script:
+        problems.append(Problem("recipe", f"{recipe} needs the model's training script: register the model with one"))
     for step in recipe.steps:
-        backend = _backend(step.name)
-        missing = backend.probe() if backend else Problem("recipe", f"{step} has no back end")
-        if missing:
-            problems.append(missing)
-        elif backend and not (verdict := backend.applicable(step, needs)).applies:
+        backend = find(step, needs)
+        if isinstance(backend, Problem):
+            problems.append(backend)
+        elif not (verdict := backend.applicable(step, needs)).applies:
             problems.append(Problem("recipe", f"{step} does not apply: {verdict.reason}"))
     return problems
-
-
-def _backend(step: str) -> Backend | None:
-    return next((backend for backend in known().values() if step in backend.recipes()), None)
 
 
 def _inputs(order: Order, evaluation: samples.Samples | None) -> tuple[dict[str, bytes], str]:
     """Return the files each child gets, and the part of the evaluation that may be judged."""
     files = {"model": order.model}
+    if order.train_script:
+        files["train.py"] = order.train_script
     part = "whole"
     if order.evaluation:
         files["eval.npz"] = order.evaluation

@@ -12,8 +12,12 @@ from typing import Any, Final
 from optimize.benchmark import Benchmark, Ratio, latency, ratio
 from optimize.evaluate import Comparison
 from optimize.inspect import read_needs
+from optimize.needs import format_of
 
-_TOOLS: Final = ("onnx", "onnxruntime", "numpy", "scikit-learn")
+_TOOLS: Final = (
+    "onnx", "onnxruntime", "numpy", "scikit-learn", "ai-edge-litert", "ai-edge-quantizer", "coremltools", "torch",
+    "litert-torch", "executorch",
+)  # fmt: skip
 _FLAGS: Final = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "asimd", "asimddp", "i8mm")
 
 
@@ -40,17 +44,17 @@ def cpu() -> str:
     return " ".join([pairs.get("model name", "unknown"), *(flag for flag in _FLAGS if flag in flags)])
 
 
-def measured(content: bytes, weighed: Mapping[str, Any], times: list[list[int]]) -> Benchmark:
+def measured(content: bytes, weighed: Mapping[str, Any], times: list[list[int]] | None) -> Benchmark:
     """Return the benchmark of a file from the tasks `weigh` and `clock`."""
     return Benchmark(
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         gzip_bytes=len(gzip.compress(content, 6, mtime=0)),
-        latency=latency([nanoseconds for sitting in times for nanoseconds in sitting]),
+        latency=latency([nanoseconds for sitting in times for nanoseconds in sitting]) if times else None,
         load_ms=weighed["load_ms"],
         memory_bytes=weighed["memory_bytes"],
         macs=weighed["macs"],
-        parameters=read_needs(content).parameters if content[4:8] != b"ORTM" else None,
+        parameters=read_needs(content).parameters if format_of(content) in ("onnx", "tflite") else None,
     )
 
 

@@ -2,6 +2,8 @@
 
     auto | fix-shapes | ort | fp16 | int8 | int8-weights | int4-weights | int8-dynamic | int8-static
          | prune (least channels within an error), prune@0.05, prune50 (half of the channels) | distil, distil64
+         | palettize4 | palettize6 | sparse50 | sparse75 (Core ML packages)
+         | student | finetune | qat | to-tflite | to-mlpackage | to-pte (with the model's training script)
     chains: "prune50,int8"
 
 `int8` is int8-static where convolutions dominate and int8-dynamic elsewhere. All mistakes are told at once. Pure.
@@ -26,17 +28,28 @@ DEFAULT_WIDTH: Final = 64
 _PLACES: Final = {
     "fix-shapes": 0,
     "distil": 1,
+    "student": 1,
     "prune": 2,
-    "fp16": 3,
-    "int8": 3,
-    "int8-weights": 3,
-    "int4-weights": 3,
-    "int8-dynamic": 3,
-    "int8-static": 3,
-    "ort": 4,
+    "finetune": 3,
+    "qat": 4,
+    "fp16": 4,
+    "int8": 4,
+    "int8-weights": 4,
+    "int4-weights": 4,
+    "int8-dynamic": 4,
+    "int8-static": 4,
+    "palettize4": 4,
+    "palettize6": 4,
+    "sparse50": 4,
+    "sparse75": 4,
+    "ort": 5,
+    "to-tflite": 5,
+    "to-mlpackage": 5,
+    "to-pte": 5,
 }
 NAMES: Final = (AUTO, *_PLACES)
-NEEDS_INPUTS: Final = frozenset({"prune", "distil", "int8-static"})
+NEEDS_SCRIPT: Final = frozenset({"student", "finetune", "qat", "to-tflite", "to-mlpackage", "to-pte"})
+NEEDS_INPUTS: Final = frozenset({"prune", "distil", "int8-static"}) | NEEDS_SCRIPT
 _PRUNE: Final = re.compile(r"prune(?:(?P<share>\d{1,3})%?|@(?P<error>\d?(?:\.\d{1,6})?))?")
 _DISTIL: Final = re.compile(r"distil(?P<width>\d{1,4})?")
 
@@ -77,6 +90,10 @@ class Recipe:
     def needs_inputs(self) -> bool:
         """Whether it cannot run on the artifact alone."""
         return any(step.name in NEEDS_INPUTS for step in self.steps)
+
+    @property
+    def needs_script(self) -> bool:
+        return any(step.name in NEEDS_SCRIPT for step in self.steps)
 
     def __str__(self) -> str:
         return ",".join(str(step) for step in self.steps) or AUTO

@@ -138,7 +138,7 @@ def _supervise(
     os.set_blocking(reader, False)
     with open(folder / "words", "wb") as words:
         child = subprocess.Popen(
-            [sys.executable, "-I", str(_CHILD), str(folder)],
+            [sys.executable, "-s", "-P", str(_CHILD), str(folder)],  # not -I: the hash seed comes from the environment
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=words,

@@ -15,16 +15,18 @@ import numpy.typing as npt
 
 from core.errors import Problem
 from optimize import coverage, graph, samples, tensors
-from optimize.backends import Bench, known
+from optimize.backends import Bench, find
 from optimize.evaluate import compare
-from optimize.inspect import Needs, read_needs
+from optimize.inspect import read_needs
+from optimize.needs import Needs, format_of
 from optimize.recipes import parse_recipe
 from optimize.samples import Samples
-from optimize.sessions import open_session
+from optimize.sessions import open_session, runs_here
 
 Array = npt.NDArray[Any]
 Report = Callable[[str], None]
 Task = Callable[[Path, Mapping[str, Any], Report], dict[str, Any]]
+FINAL: Final = frozenset({"ort", "pte"})
 _ROWS_AT_ONCE: Final = 256
 _FEWEST_ROWS: Final = 8
 _LONGEST_TIMING_NS: Final = 12_000_000_000
@@ -32,11 +34,14 @@ _LONGEST_TIMING_NS: Final = 12_000_000_000
 
 def describe(folder: Path, _params: Mapping[str, Any], _report: Report) -> dict[str, Any]:
     """Hold the parent against the ONNX checker, ONNX Runtime and the samples; count its work."""
-    import onnx
-
     content = _content(folder, "model")
     needs = read_needs(content)
-    onnx.checker.check_model(onnx.load_model_from_string(content), full_check=True)
+    if needs.runtime == "onnx":
+        import onnx
+
+        onnx.checker.check_model(onnx.load_model_from_string(content), full_check=True)
+    if not runs_here(content):
+        return {**_work(content), "classes": None}
     rows = _rows(folder, needs)
     scores = _scores(open_session(content, hints=needs.hints), rows.x[:_FEWEST_ROWS])
     classes = scores.shape[1] if scores.shape[1] > 1 else 2
@@ -47,22 +52,27 @@ def describe(folder: Path, _params: Mapping[str, Any], _report: Report) -> dict[
 def make(folder: Path, params: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Carry out a recipe on the parent; the variant is `out/variant`."""
     recipe = parse_recipe(params["recipe"])
-    content = _content(folder, "model")
+    content = parent = _content(folder, "model")
     given = folder / "in" / "calibration.npz"
     x = samples.read_samples(given.read_bytes(), name="calibration").x if given.exists() else None
+    script = folder / "in" / "train.py"
+    text = script.read_bytes() if script.exists() else None
     notes: list[str] = []
     started = time.thread_time_ns()
     for place, step in enumerate(recipe.steps):
-        backend = next(each for each in known().values() if step.name in each.recipes())
-        verdict = backend.applicable(step, read_needs(content))
+        needs = read_needs(content)
+        backend = find(step, needs)
+        if isinstance(backend, Problem):
+            raise tensors.RefusedError(backend.message)
+        verdict = backend.applicable(step, needs)
         if not verdict.applies:
             raise tensors.RefusedError(f"{step} does not apply: {verdict.reason}")
         say = partial(_say, report, f"{step} ({place + 1} of {len(recipe.steps)})")
         say("")
-        made = backend.run(step, content, Bench(folder=folder / "home", x=x, report=say))
+        made = backend.run(step, content, Bench(folder=folder / "home", x=x, script=text, teacher=parent, report=say))
         content = made.model
         notes += made.notes
-    if content[4:8] != b"ORTM":
+    if format_of(content) not in FINAL:
         read_needs(content)
     (folder / "out" / "variant").write_bytes(content)
     return {"notes": notes, "make_s": (time.thread_time_ns() - started) / 1e9}
@@ -112,6 +122,8 @@ def candidate(folder: Path, params: Mapping[str, Any], report: Report) -> dict[s
     """Make a variant, judge it when there are samples, and time it: all that the search asks of one recipe."""
     made = make(folder, params, report)
     has_samples = (folder / "in" / "eval.npz").exists()
+    if not (runs_here(_content(folder, "model")) and runs_here(_content(folder, "variant"))):
+        return {**made, "judged": None, "times": None}
     judged = judge(folder, params, report) if has_samples else None
     return {**made, "judged": judged, **clock(folder, params, report)}
 
@@ -119,6 +131,8 @@ def candidate(folder: Path, params: Mapping[str, Any], report: Report) -> dict[s
 def weigh(folder: Path, params: Mapping[str, Any], _report: Report) -> dict[str, Any]:
     """Measure how long a file takes to load, by how much this fresh process grows at most, and its work."""
     content, parent = _content(folder, params["which"]), read_needs(_content(folder, "model"))
+    if not runs_here(content):
+        return {"load_ms": None, "memory_bytes": None, **_work(content)}
     rows = _rows(folder, parent).x
     before = _reset_peak()
     started = time.perf_counter_ns()
@@ -161,13 +175,13 @@ def _refuse(problems: Iterable[Problem]) -> None:
 
 
 def _work(content: bytes) -> dict[str, Any]:
-    if content[4:8] == b"ORTM":
+    if format_of(content) != "onnx":
         return {"macs": None, "coverage": {}}
     return {"macs": graph.macs(content), "coverage": coverage.measure(content)}
 
 
 def _open(content: bytes, *, device_like: bool = False) -> Any:
-    hints = read_needs(content).hints if content[4:8] != b"ORTM" else {}
+    hints = read_needs(content).hints if format_of(content) == "onnx" else {}
     return open_session(content, device_like=device_like, hints=hints)
 
 

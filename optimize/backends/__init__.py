@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from core.errors import Problem
-from optimize.inspect import Needs
+from optimize.needs import Format, Needs
 from optimize.recipes import Step
 
 
@@ -33,15 +32,19 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What a step may use inside the child: a folder of its own, inputs without labels, and a way to say how far."""
+    """What a step may use inside the child: a folder of its own, inputs without labels, the text of the registered
+    training script, the model that the whole chain started from (the teacher), and a way to say how far."""
 
     folder: Path
     x: npt.NDArray[Any] | None
+    script: bytes | None = None
+    teacher: bytes | None = None
     report: Callable[[str], None] = field(default=lambda _sentence: None)
 
 
 class Backend(Protocol):
     name: str
+    takes: Format
 
     def probe(self) -> Problem | None:
         """Return why it cannot run here, without a heavy import."""
@@ -56,24 +59,22 @@ class Backend(Protocol):
         """Carry the step out. Only ever called inside the limited child."""
 
 
-def missing(extra: str, *modules: str) -> Problem | None:
-    """Return which of the modules are not installed, and how to get them."""
-    absent = [module for module in modules if not _is_installed(module)]
-    if not absent:
-        return None
-    return Problem("backend", f"{', '.join(absent)} not installed; run: pip install --editable '.[{extra}]'")
-
-
 def known() -> Mapping[str, Backend]:
     """Return every back end by name, whether it can run here or not."""
+    from optimize.backends.coreml import CoreMl
+    from optimize.backends.litert import LiteRt
     from optimize.backends.onnxruntime import OnnxRuntime
+    from optimize.backends.train import Train
 
-    backends: tuple[Backend, ...] = (OnnxRuntime(),)
+    backends: tuple[Backend, ...] = (OnnxRuntime(), LiteRt(), CoreMl(), Train())
     return {backend.name: backend for backend in backends}
 
 
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
+def find(step: Step, needs: Needs) -> Backend | Problem:
+    """Return the back end that carries out this step on a model of this format, or why there is none."""
+    able = [backend for backend in known().values() if step.name in backend.recipes()]
+    fitting = next((backend for backend in able if backend.takes == needs.runtime), None)
+    if fitting is not None:
+        return fitting.probe() or fitting
+    formats = " or ".join(dict.fromkeys(backend.takes for backend in able)) or "nothing here"
+    return Problem("recipe", f"{step} does not apply: it takes {formats}, and this is {needs.runtime}")

@@ -7,24 +7,30 @@ from typing import Final
 import numpy as np
 
 from core.errors import Problem
-from optimize.backends import Advice, Bench, Made, missing
-from optimize.inspect import Needs
-from optimize.recipes import NAMES, NEEDS_INPUTS, Step
+from optimize.backends import Advice, Bench, Made
+from optimize.extras import missing
+from optimize.needs import Format, Needs
+from optimize.recipes import NEEDS_INPUTS, Step
 
 _MIXERS: Final = ("Gemm", "MatMul")
 _CONVOLUTIONS: Final = ("Conv", "ConvTranspose")
 _QUANTIZED: Final = ("DequantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger")
+_STEPS: Final = (
+    "fix-shapes", "distil", "prune", "fp16", "int8", "int8-weights", "int4-weights", "int8-dynamic", "int8-static",
+    "ort",
+)  # fmt: skip
 _NUMBERS: Final = frozenset({"fp16", "int8", "int8-weights", "int4-weights", "int8-dynamic", "int8-static"})
 
 
 class OnnxRuntime:
     name = "onnxruntime"
+    takes: Format = "onnx"
 
     def probe(self) -> Problem | None:
         return missing("optimize", "onnx", "onnxruntime", "sklearn")
 
     def recipes(self) -> tuple[str, ...]:
-        return tuple(name for name in NAMES if name != "auto")
+        return _STEPS
 
     def applicable(self, step: Step, needs: Needs) -> Advice:
         layers = sum(needs.ops.get(op, 0) for op in (*_MIXERS, *_CONVOLUTIONS))

@@ -120,6 +120,37 @@ def test_the_child_sees_no_secrets_of_its_parent(monkeypatch: pytest.MonkeyPatch
     assert not any("SECRET" in name for name in runner._environment(tmp_path, 3))
 
 
+def test_the_child_reads_its_own_folder_and_the_system_but_nothing_else(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.mkdir()
+    other.write_text("s3cret")
+    script = f"""
+import os, sys
+sys.path.insert(0, {str(Path(runner.__file__).parent.parent)!r})
+from pathlib import Path
+from optimize import landlock
+if not landlock.restrict(Path({str(own)!r}), landlock.interpreter()):
+    print("the kernel has no Landlock")
+    sys.exit()
+for path in ({str(other)!r}, f"/proc/{{os.getppid()}}/environ"):
+    try:
+        open(path).read()
+        print("read", path)
+    except PermissionError:
+        pass
+(Path({str(own)!r}) / "a").write_text("mine")
+import numpy
+print("sealed")
+"""
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    (own / "a").unlink(missing_ok=True)
+    own.rmdir()
+    other.unlink()
+    assert done.stdout.strip() in ("sealed", "the kernel has no Landlock")
+
+
 def test_folders_of_killed_workers_are_swept_and_those_of_living_ones_kept() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
