@@ -14,6 +14,7 @@ import bot.jobs_openapi
 import bot.jobs_web
 import bot.mail_web
 import bot.pages_web
+import bot.priorities_web
 import bot.web
 import feedback.bundle
 import feedback.corrections_web
@@ -56,7 +57,7 @@ def create_app(ctx: Context) -> Wsgi:
     app.register_blueprint(releases.history_web.blueprint(*parts, foresee=foresee))
     app.register_blueprint(bot.web.blueprint(ctx))
     app.register_blueprint(bot.jira_web.blueprint(ctx.databases, ctx.settings))
-    for pages in (bot.pages_web, bot.mail_web):
+    for pages in (bot.pages_web, bot.mail_web, bot.priorities_web):
         app.register_blueprint(pages.blueprint(ctx.databases, ctx.settings, ctx.clock))
     app.register_blueprint(bot.jobs_web.blueprint(*parts))
     app.register_blueprint(health.create_blueprint(ctx.databases, is_current))

@@ -99,7 +99,7 @@ NOUNS: tuple[Noun, ...] = (
     ),
     Noun(
         name="feedback",
-        verbs=("report", "quotes", "compare", "themes", "label", "ticket"),
+        verbs=("report", "quotes", "compare", "themes", "priorities", "label", "ticket"),
         default="report",
         bare="report",
         synonyms={

@@ -57,6 +57,7 @@ class Worse:
     ticket: str | None = None
     exposed: int | None = None
     is_new: bool = False
+    trend: Trend = "unknown"
 
 
 def rank(
@@ -79,7 +80,7 @@ def _of_regression(worse: Worse) -> Priority:
         title=f"{regression.metric} is worse for {where}",
         reach=worse.exposed if worse.exposed is not None else regression.installs_candidate,
         severity=severity,
-        trend="new" if worse.is_new else "unknown",
+        trend="new" if worse.is_new else worse.trend,
         release=worse.release,
         ticket=worse.ticket,
         command=None if worse.release is None else f"release status {worse.release}",

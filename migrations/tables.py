@@ -6,6 +6,7 @@ import bot.goals
 import bot.mail_stops
 import bot.model_owners
 import bot.posts
+import bot.priorities
 import bot.regressions
 import bot.subscriptions
 import bot.tables

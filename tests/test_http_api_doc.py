@@ -20,11 +20,13 @@ import pytest
 import requests
 import yaml
 
-from bot import digests
+from bot import digests, priorities
 from bot.flows import acts
 from bot.flows import release as flow
 from bot.jobs_web import job_url
 from bot.pages_web import digest_url, preview_url
+from bot.priorities import PriorityList
+from bot.priorities_web import url_of
 from core.clock import system_clock
 from core.engine import beat
 from tests.bot.digests_made import a_full_week
@@ -38,7 +40,7 @@ EXAMPLE = re.compile(r"```sh\n(?P<command>.*?)```\n+```http\n(?P<reply>.*?)```",
 GIVEN = re.compile(r"<!-- given (?P<what>.*?) -->")
 FILE = re.compile(r"`(?P<name>[\w.-]+\.yaml)`:\n+```yaml\n(?P<text>.*?)```", re.DOTALL)
 ANY = "…"
-LINKS = {"DIGEST": "/digests/x", "JOB": "/jobs/x", "PREVIEW": "/polls/x/preview"}
+LINKS = {"DIGEST": "/digests/x", "PRIORITIES": "/priorities/x", "JOB": "/jobs/x", "PREVIEW": "/polls/x/preview"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +199,7 @@ def check_schema(document: Mapping[str, Any], command: str, answered: Reply) -> 
 def _asked(command: str) -> tuple[str, str]:
     """Return the method and the path that a curl command asks for."""
     method = re.search(r"-X (\w+)", command)
-    path = re.search(r"\$MUSTER(/[^\s\"?]*)|\$(DIGEST|JOB|PREVIEW)", command)
+    path = re.search(r"\$MUSTER(/[^\s\"?]*)|\$(DIGEST|JOB|PREVIEW|PRIORITIES)", command)
     assert path, command
     default = "POST" if re.search(r" (-d|--data\S*) ", command) else "GET"
     return method[1] if method else default, re.sub(r"\$\(.*?\)|\$\w+", "x", path[1] or LINKS[path[2]])
@@ -239,6 +241,13 @@ def a_digest_was_composed(served: Served, reader: Reader) -> None:
     reader.tell(DIGEST=url.replace(served.settings.public_url, served.url))
 
 
+def priorities_were_asked_for(served: Served, reader: Reader) -> None:
+    made = PriorityList(id="", app="demo", model=None, composed_at=T0, lines=())
+    with served.databases.control.begin() as session:
+        kept = priorities.keep(session, made)
+    reader.tell(PRIORITIES=url_of(kept, served.settings).replace(served.settings.public_url, served.url))
+
+
 def somebody_was_given_a_preview(served: Served, reader: Reader) -> None:
     url = preview_url("poll_heard", served.settings, T0)
     reader.tell(PREVIEW=url.replace(served.settings.public_url, served.url))
@@ -259,6 +268,7 @@ STATES: dict[str, Callable[[Served, Reader], None]] = {
     "the release is approved and started": the_release_is_approved_and_started,
     "a model was optimized": a_model_was_optimized,
     "a digest was composed": a_digest_was_composed,
+    "priorities were asked for": priorities_were_asked_for,
     "somebody was given a preview": somebody_was_given_a_preview,
     "a worker lives": a_worker_lives,
 }

@@ -18,6 +18,7 @@ NO_API = {
     "/slack/events",
     "/digests/<digest_id>",
     "/jobs/<ref>",
+    "/priorities/<list_id>",
     "/polls/<poll_id>/preview",
     "/jira/webhook",
     "/mail/stop/<code>",

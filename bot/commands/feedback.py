@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot import grammar
+from bot import grammar, priorities_web
 from bot.commands import themes as theme_commands
 from bot.context import Context
-from bot.flows import cohort_report, themes
+from bot.flows import cohort_report, drift, priorities, themes
 from bot.request import Request, all_of
 from bot.views import feedback as views
+from bot.views import priorities as priority_views
 from bot.views import themes as theme_views
 from bot.views.blocks import Message
 from core.errors import InvalidInputError, Problem
@@ -26,6 +27,8 @@ def run(ctx: Context, request: Request) -> Message:
     match request.verb:
         case "quotes":
             return _quotes(ctx, request)
+        case "priorities":
+            return _priorities(ctx, request)
         case "themes" | "label" | "ticket":
             return theme_commands.run(ctx, request)
         case "compare":
@@ -66,6 +69,15 @@ def _quotes(ctx: Context, request: Request) -> Message:
         who, ctx.settings.minimum_cohort, quotes, line=line, shared=request.is_shared,
         labels=lambda name, mark: theme_views.label_buttons(asked.model, name, offered, mark=mark),
     )  # fmt: skip
+
+
+def _priorities(ctx: Context, request: Request) -> Message:
+    request.only()
+    if request.target is not None:
+        drift.require_model(ctx, request.target)
+    made = priorities.compose(ctx, request.target)
+    url = priorities_web.url_of(made, ctx.settings)
+    return priority_views.message(made, url=url, shared=request.is_shared)
 
 
 def _asked(ctx: Context, request: Request, *, by: str) -> Asked:

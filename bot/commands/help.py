@@ -27,6 +27,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "feedback compare kws",
         "feedback quotes kws since=24h",
         "feedback themes kws",
+        "feedback priorities",
     ),
     "poll": ("poll list", "poll create", "poll start P3", "poll stop P3", "poll explain P3 install=…"),
     "ticket": ("ticket list", "ticket open R12", "ticket mute <fingerprint> 30d"),
