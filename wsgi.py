@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask
 
+import bot.api_web
 import bot.forecasting
 import bot.jira_web
 import bot.jobs_openapi
@@ -61,7 +62,9 @@ def create_app(ctx: Context) -> Wsgi:
         app.register_blueprint(pages.blueprint(ctx.databases, ctx.settings, ctx.clock))
     app.register_blueprint(bot.jobs_web.blueprint(*parts))
     app.register_blueprint(health.create_blueprint(ctx.databases, is_current))
-    app.register_blueprint(openapi.blueprint(describe(ctx.settings)))
+    document = describe(ctx.settings)
+    app.register_blueprint(openapi.blueprint(document))
+    app.register_blueprint(bot.api_web.blueprint(document))
     return feedback.fastpath.FastPath(app.wsgi_app, *parts)
 
 

@@ -23,6 +23,7 @@ NO_API = {
     "/jira/webhook",
     "/mail/stop/<code>",
     "/openapi.json",
+    "/docs",
     "/metrics",
     "/static/<path:filename>",
 }
