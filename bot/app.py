@@ -30,7 +30,9 @@ log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 SHORTCUTS: Mapping[str, str] = {forms.MAKE_REGRESSION: "ticket open"}
-EVENTS: Mapping[str, str] = {"app_mention": "event", "message.im": "event", "app_home_opened": "home"}  # → who hears it
+EVENTS: Mapping[str, str] = {
+    "app_mention": "event", "message.im": "event", "app_home_opened": "home", "link_shared": "links",
+}  # → who hears it  # fmt: skip
 LINK = re.compile(r"link:.*")  # buttons that only open an address
 ANY_CLICK = re.compile(r"(?!link:)[a-z]+:.*")
 
@@ -98,6 +100,10 @@ class Ears:
     def home(self, ack: Ack, body: Body) -> None:
         if body["event"].get("tab") == "home":
             self._hear(heard.from_home(body))
+        ack()
+
+    def links(self, ack: Ack, body: Body) -> None:
+        self._hear(heard.from_links(body))
         ack()
 
     def click(self, ack: Ack, body: Body) -> None:

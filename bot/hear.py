@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from bot import home, speech, store
+from bot import home, speech, store, unfurls
 from bot.answer import Person, handle
 from bot.context import Context
 from bot.store import Delivery
@@ -28,6 +28,8 @@ def hear(ctx: Context, delivery: str) -> None:
     person = Person(found.heard.person, found.heard.name)
     if found.heard.kind == "home":
         home.show(ctx, person)
+    elif found.heard.kind == "links":
+        unfurls.show(ctx, found.heard)
     else:
         _answer(ctx, person, found)
     with ctx.databases.control.begin() as session:

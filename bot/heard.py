@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from bot import grammar
 
-Kind = Literal["command", "mention", "message", "click", "form", "home"]
+Kind = Literal["command", "mention", "message", "click", "form", "home", "links"]
 Payload = Mapping[str, Any]
 FILES = "files"  # the field of `form` that holds the ids of attached files
 _LEADING_MENTION = re.compile(r"^\s*<@[A-Z0-9]+(\|[^>]*)?>[\s:,]*")
@@ -74,6 +74,23 @@ def from_home(body: Payload) -> Heard:
     event = body["event"]
     return Heard(
         key=f"{body['team_id']}/{body['event_id']}", kind="home", person=event["user"], name=event["user"], line=""
+    )
+
+
+def from_links(body: Payload) -> Heard:
+    """Links to our pages in what somebody wrote; `form` has them, and by what Slack knows the place of its preview."""
+    event = body["event"]
+    links = [str(link["url"]) for link in event.get("links") or () if link.get("url")]
+    place = {name: str(event[name]) for name in ("unfurl_id", "source") if event.get(name)}
+    return Heard(
+        key=f"{body['team_id']}/{body['event_id']}",
+        kind="links",
+        person=event["user"],
+        name=event["user"],
+        line="",
+        channel=str(event.get("channel") or ""),
+        message=str(event.get("message_ts") or ""),
+        form={"links": "\n".join(links), **place},
     )
 
 

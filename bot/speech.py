@@ -105,6 +105,22 @@ def publish(client: WebClient, person: str, view: dict[str, Any]) -> None:
     _simpler_when_refused(Message("home"), send)
 
 
+def unfurl(client: WebClient, said: Heard, previews: Mapping[str, Message]) -> None:
+    """Show a preview under links, in a message or while it is being written. Raises: as `post`."""
+    told = said.form or {}
+    place = (
+        {"unfurl_id": told["unfurl_id"], "source": told["source"]}
+        if told.get("source") == "composer" and told.get("unfurl_id")
+        else {"channel": said.channel, "ts": said.message}
+    )
+
+    def send(_text: str, _blocks: list[dict[str, Any]]) -> None:
+        shown = {url: {"blocks": list(message.blocks)} for url, message in previews.items()}
+        client.chat_unfurl(unfurls=shown, **place)
+
+    _simpler_when_refused(Message("links"), send)
+
+
 def answer(client: WebClient, said: Heard, message: Message) -> None:
     """Answer where it was asked: through the response_url, in the thread, or to the person."""
     for way in _ways(client, said, message):

@@ -93,6 +93,7 @@ def open_world(
     # Only now, or the sandbox might be given the very port that was found for the web process.
     web_port = free_port()
     world.slack.request_url = f"http://127.0.0.1:{web_port}/slack/events"
+    world.slack.unfurl_domain = f"127.0.0.1:{web_port}"
     world.jira.hook = JiraWebhook(f"http://127.0.0.1:{web_port}/jira/webhook", WEBHOOK_SECRET, world.clock)
     told = settings(
         folder,

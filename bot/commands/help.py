@@ -33,7 +33,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "ticket": ("ticket list", "ticket open R12", "ticket mute <fingerprint> 30d"),
     "regression": ("regression list kws", "regression show <fingerprint>"),
     "drift": ("drift kws", "drift goal kws age=90d data=180d", "drift trained kws@1.4.0 2026-09-01"),
-    "digest": ("digest preview", "digest now"),
+    "digest": ("digest preview", "digest schedule mon 09:00 Europe/Berlin", "digest goal kws csat>85% size<4MB"),
+    "subscribe": ("subscribe kws releases regressions digests", "subscribe all digests", "subscribe list"),
+    "unsubscribe": ("unsubscribe kws digests",),
     "undo": ("undo", "undo R12"),
     "role": ("role list", "role grant @mia approver model=kws", "role revoke @mia approver model=kws"),
     "model": (

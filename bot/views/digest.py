@@ -15,6 +15,7 @@ from bot.views.blocks import (
     actions,
     bar_chart,
     button,
+    clip,
     context_line,
     escape,
     header,
@@ -59,6 +60,16 @@ def digest(facts: Digest, *, url: str | None) -> Message:
     if url is not None:
         blocks.append(actions(button("Open the whole page", "link:digest", facts.week, url=url)))
     return Message(f"{title}: {_without_week(facts)}", tuple(blocks), in_channel=url is not None)
+
+
+def preview(facts: Digest) -> Message:
+    """What stands under a link to the digest: its verdicts."""
+    title = f"*Week {facts.week} – {escape(facts.app)}*"
+    lines = [
+        f"{ICONS[line.verdict]} *{escape(line.model)}* – {escape(clip(line.reason, 300))}" for line in facts.models
+    ]
+    text = "\n".join([title, *(lines[:10] or [escape(_without_week(facts))])])
+    return Message(text, (section(text),))
 
 
 def _without_week(facts: Digest) -> str:

@@ -1,16 +1,14 @@
-"""What is going on, as a message and as App Home; who somebody is to us; who did what. Pure."""
+"""What is going on; who somebody is to us; who did what. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from bot.overview import Overview
 from bot.store import Grant
 from bot.views import figures
-from bot.views.blocks import Block, Message, actions, clip, context_line, divider, escape, header, section, table
+from bot.views.blocks import Block, Message, actions, clip, context_line, escape, section, table
 from bot.views.buttons import run_button
-from bot.views.modals import home as home_view
 from core.audit import Entry
 from feedback.store import StoredPoll
 from releases.artifacts import Artifact
@@ -27,29 +25,8 @@ def status(facts: Overview, command: str) -> Message:
     releases = _count(len(facts.releases), "release is open", "releases are open")
     polls = _count(len(facts.polls), "poll runs", "polls run")
     text = f"{releases}, {polls}."
-    blocks = [section(text), *_releases(facts), *_polls(facts, command)]
+    blocks = [section(text), *release_lines(facts), *poll_lines(facts, command)]
     return Message(text=text, blocks=tuple(blocks))
-
-
-def home(facts: Overview, command: str, now: datetime) -> Block:
-    blocks = [
-        header("Muster"),
-        section(may(facts)),
-        divider(),
-        section("*Open releases*"),
-        *(_releases(facts) or [section("None. A release starts with `" + command + " release start`.")]),
-        divider(),
-        section("*Running polls*"),
-        *(_polls(facts, command) or [section(f"None. `{command} poll create` makes one.")]),
-        divider(),
-        actions(
-            run_button("New poll", "poll create", "primary"),
-            run_button("All releases", "release list"),
-            run_button("Help", "help"),
-        ),
-        context_line(f"as of {figures.moment(now)}"),
-    ]
-    return home_view(blocks)
 
 
 def whoami(facts: Overview) -> Message:
@@ -138,7 +115,7 @@ def model(name: str, artifacts: Sequence[Artifact], offered: str | None) -> Mess
     return Message(text=text, blocks=(section(text), shown, buttons))
 
 
-def _releases(facts: Overview) -> list[Block]:
+def release_lines(facts: Overview) -> list[Block]:
     lines = [_release(release, rollout) for release, rollout in facts.releases[:SHOWN]]
     if len(facts.releases) > SHOWN:
         lines.append(f"and {len(facts.releases) - SHOWN} more")
@@ -155,7 +132,7 @@ def _release(release: Release, rollout: Rollout) -> str:
     )
 
 
-def _polls(facts: Overview, command: str) -> list[Block]:
+def poll_lines(facts: Overview, command: str) -> list[Block]:
     lines = [_poll(poll, command) for poll in facts.polls[:SHOWN]]
     if len(facts.polls) > SHOWN:
         lines.append(f"and {len(facts.polls) - SHOWN} more")

@@ -58,6 +58,27 @@ def get_permalink(slack: Slack, args: Args) -> Json:
     return {"channel": channel.id, "permalink": f"{slack.base_url}/archives/{channel.id}/p{ts.replace('.', '')}"}
 
 
+def unfurl(slack: Slack, args: Args) -> Json:
+    """Show blocks under links of a message; what is not one of its links is refused, as in Slack."""
+    channel = channel_of(slack.workspace, args.needed("channel", "channel_not_found"))
+    message = slack.workspace.message(channel.id, args.needed("ts", "message_not_found"))
+    shown = args.structure("unfurls", "invalid_unfurls_format")
+    if message is None or not isinstance(shown, dict):
+        raise ApiError("cannot_find_message" if message is None else "missing_unfurls")
+    for url, preview in shown.items():
+        if url.replace("&amp;", "&") not in message.text.replace("&amp;", "&"):
+            raise ApiError("cannot_unfurl_url")
+        _check("preview", preview.get("blocks"))
+    blocks = tuple(block for preview in shown.values() for block in preview["blocks"])
+    slack.workspace.edit(message, blocks=(*text_block(message), *blocks))
+    return {}
+
+
+def text_block(message: Message) -> tuple[Json, ...]:
+    """A message with blocks shows these alone, so its words become one."""
+    return message.blocks or ({"type": "section", "text": {"type": "mrkdwn", "text": message.text}},)
+
+
 def add_reaction(slack: Slack, args: Args) -> Json:
     channel = channel_of(slack.workspace, args.needed("channel", "channel_not_found"))
     name = args.needed("name", "invalid_name").strip(":")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -185,6 +185,19 @@ def said(message: Message, channel: Channel) -> Json:
         if channel.kind == "im":
             inner["subtype"] = "file_share"
     return inner
+
+
+def link_shared(message: Message, urls: Sequence[str], domain: str) -> Json:
+    return {
+        "type": "link_shared",
+        "channel": message.channel,
+        "user": message.user,
+        "message_ts": message.ts,
+        "event_ts": message.ts,
+        "source": "conversations_history",
+        "unfurl_id": f"{message.channel}.{message.ts}",
+        "links": [{"domain": domain, "url": url} for url in urls],
+    }
 
 
 def home_opened(person: Person, channel: Channel, window: Window | None, *, event_ts: str) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from sandbox.slack.responses import RESPONSE_TYPES, blocks_of
 from sandbox.slack.service import Slack
 from sandbox.slack.state import BOT_USER, Channel, Json, Message, Person, acting_elements
 from sandbox.slack.windows import Window
+
+URL = re.compile(r"https?://[^\s|<>]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +72,18 @@ class People:
                 channel=place.id, ts="", user=user, text=written, thread_ts=thread_ts, files=self._attach(files or {})
             )
         )
+        self._share_links(message)
         mentions = f"<@{BOT_USER}>" in written and BOT_USER in place.members
         if place.kind != "im" and not mentions:
             return Outcome()
         return self._event(payloads.said(message, place))
+
+    def _share_links(self, message: Message) -> None:
+        """Tell the app of links to the domain that its manifest names."""
+        domain = self._slack.unfurl_domain
+        urls = [url for url in URL.findall(message.text) if domain and f"//{domain}/" in url]
+        if urls:
+            self._event(payloads.link_shared(message, urls, domain.partition(":")[0]))
 
     def _attach(self, files: Mapping[str, bytes]) -> tuple[Json, ...]:
         kept = []

@@ -21,7 +21,8 @@ Mode = Literal["http", "socket"]
 
 SCOPES = (
     "app_mentions:read", "channels:history", "channels:join", "channels:read", "chat:write", "commands", "files:read",
-    "files:write", "im:history", "im:read", "im:write", "reactions:write", "users:read",
+    "files:write", "im:history", "im:read", "im:write", "links:read", "links:write",
+    "reactions:write", "users:read",
 )  # fmt: skip
 
 
@@ -58,6 +59,7 @@ class Slack:
         self.command = command
         self.mode: Mode = mode
         self.request_url = request_url
+        self.unfurl_domain = ""
         self.base_url = ""
         self.workspace = Workspace(clock, changed)
         self.windows = Windows(changed)

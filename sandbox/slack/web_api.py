@@ -51,6 +51,7 @@ METHODS: Mapping[str, tuple[Method, str | None]] = {
     "chat.postEphemeral": (chat_api.post_ephemeral, "chat:write"),
     "chat.update": (chat_api.update, "chat:write"),
     "chat.delete": (chat_api.delete, "chat:write"),
+    "chat.unfurl": (chat_api.unfurl, "links:write"),
     "chat.getPermalink": (chat_api.get_permalink, None),
     "reactions.add": (chat_api.add_reaction, "reactions:write"),
     "conversations.list": (directory_api.list_conversations, "channels:read"),

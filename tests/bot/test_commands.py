@@ -13,7 +13,7 @@ from bot.answer import Person, handle
 from bot.commands.help import EXAMPLES
 from bot.context import Context
 from bot.views import help as help_view
-from bot.views import status as status_view
+from bot.views import home as home_view
 from bot.views.blocks import Message
 from bot.words import BY_NAME, NOUNS
 from core.db import Databases
@@ -124,11 +124,11 @@ def test_every_example_of_the_help_is_understood() -> None:
 
 
 def test_somebody_with_nothing_going_on_has_a_home_too(ctx: Context, clock: ManualClock) -> None:
-    accepted_view(status_view.home(overview.look(ctx, PAM), "/muster", clock()))
+    accepted_view(home_view.home(overview.look(ctx, PAM), (), None, (), command="/muster", now=clock()))
 
 
 def test_the_home_shows_releases_polls_and_rights(ctx: Context, floor: Floor, clock: ManualClock) -> None:
-    view = status_view.home(overview.look(ctx, DANA), "/muster", clock())
+    view = home_view.home(overview.look(ctx, DANA), (), None, (), command="/muster", now=clock())
 
     accepted_view(view)
     assert "*R1* kws 1.3.2 → 1.4.0: progressing, 5 %" in str(view)

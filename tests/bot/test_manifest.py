@@ -58,6 +58,7 @@ def test_every_method_we_call_has_its_scope() -> None:
         "chat_postEphemeral": "chat:write",
         "chat_update": "chat:write",
         "chat_getPermalink": None,
+        "chat_unfurl": "links:write",
         "conversations_info": "channels:read",
         "files_info": "files:read",
         "views_open": None,
