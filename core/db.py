@@ -104,8 +104,16 @@ def open_engine(url: str, *, pool_size: int = 20) -> sa.Engine:
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
+    @sa.event.listens_for(engine, "reset")
+    def _on_reset(connection: Any, record: Any, _state: Any) -> None:
+        if record.info.pop("is_repeatable", False):
+            connection.execute("PRAGMA synchronous=FULL")
+
     @sa.event.listens_for(engine, "begin")
     def _on_begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("is_repeatable", False):
+            connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+            connection.info["is_repeatable"] = True
         immediate = not connection.get_execution_options().get("read_only", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
@@ -154,6 +162,19 @@ def open_databases(database_url: str, ingest_url: str) -> Databases:
 def _one_after_the_other(_session: Session, _transaction: SessionTransaction, connection: sa.Connection) -> None:
     if not connection.get_execution_options().get("read_only", False):
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CONTROL_LOCK)))
+
+
+def repeatable(maker: sessionmaker[Session]) -> Session:
+    """Return a session whose commits wait for no disk: after a power cut the last of them may never have been.
+
+    For work that is found undone then and simply done again. A later commit of anybody else makes them durable.
+    """
+    engine = _engine(maker)
+    if engine.dialect.name == "sqlite":
+        return maker(bind=engine.execution_options(is_repeatable=True))
+    session = maker()
+    session.execute(sa.text("SET LOCAL synchronous_commit TO OFF"))
+    return session
 
 
 def reading(maker: sessionmaker[Session]) -> Session:

@@ -16,8 +16,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from core.clock import system_clock
-from core.db import reading
+from core.clock import monotonic, system_clock
+from core.db import reading, repeatable
 from core.privacy import InstallHash
 from feedback import cells, inbox
 from feedback import store_items as items
@@ -28,10 +28,13 @@ from feedback.telemetry import Summary
 
 log = logging.getLogger(__name__)
 
-ROWS: Final = 1_000
+# The write lock of SQLite is held for as many; phones get their turn between.
+ROWS: Final = 200
 # A reader folds no more than this before it reads: after a long outage it is better late than never.
 ROWS_BEFORE_READING: Final = 50_000
 PAUSE_S: Final = 0.2
+TURN_OF_PHONES: Final = 0.3
+LEAST_TURN_S: Final = 0.005
 # A ProgrammingError is none of these: PostgreSQL says so of a table that is not there, which is no fault of a row.
 NEVER_FITS: Final = (
     sa.exc.DataError, sa.exc.IntegrityError, sa.exc.StatementError, OverflowError, ValueError, msgspec.MsgspecError,
@@ -112,13 +115,14 @@ class Folding(threading.Thread):
 
     def run(self) -> None:
         while not self._stopped.is_set():
+            begun = monotonic()
             try:
                 found = fold_some(self._sessions)
             except sa.exc.SQLAlchemyError as error:
                 log.warning("fold.unavailable", extra={"error": type(error).__name__})
                 found = 0
-            if found < ROWS:
-                self._stopped.wait(self._pause_s)
+            busy_s = monotonic() - begun
+            self._stopped.wait(self._pause_s if found < ROWS else max(LEAST_TURN_S, busy_s * TURN_OF_PHONES))
 
     def stop(self) -> None:
         """End after the transaction that is under way."""
@@ -130,9 +134,10 @@ def _fold(sessions: Sessions, letters: Sequence[_Letter]) -> None:
     """Fold letters in one transaction; those that never fit are found by halving and set aside."""
     try:
         unpacked = [inbox.unpack(letter.kind, letter.payload) for letter in letters]
-        with sessions.begin() as session:
+        with repeatable(sessions) as session:
             _claim(session, [letter.id for letter in letters])
             write(session, unpacked)
+            session.commit()
     except _TakenError:
         return
     except AWAY:

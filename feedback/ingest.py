@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,8 @@ from feedback.wire import Mistake, Reply, Result
 
 log = logging.getLogger(__name__)
 
+LOCK_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.001
 POLLS_KEPT_S = 5.0
 POLLS_MISSED_S = 0.2
 LANES = {"sqlite": 1, "postgresql": 2}
@@ -87,8 +90,9 @@ class InboxSink:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        driver: Any = engine.dialect.loaded_dbapi
-        self._begin = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else None
+        self._driver: Any = engine.dialect.loaded_dbapi
+        driver = self._driver
+        self._locks = engine.dialect.name == "sqlite"
         # Of a table that is not there PostgreSQL says ProgrammingError, which is no fault of a row.
         self._away = (driver.OperationalError, driver.InterfaceError, driver.InternalError, driver.ProgrammingError)
         self._never_fits = (driver.DataError, driver.IntegrityError, OverflowError, ValueError)
@@ -106,8 +110,8 @@ class InboxSink:
             raise _away(error.__cause__ or error) from error
         try:
             cursor = connection.cursor()
-            if self._begin:
-                cursor.execute(self._begin)
+            if self._locks:
+                self._lock(cursor)
             is_new = inbox.put(cursor, self._engine.dialect.name, rows, telling=telling)
             connection.commit()
         except self._away as error:
@@ -119,6 +123,20 @@ class InboxSink:
         finally:
             connection.close()  # rolls back what was not committed
         return is_new
+
+    def _lock(self, cursor: Any) -> None:
+        """Begin with SQLite's write lock. It waits itself, but ever longer, and then misses the gaps between folds."""
+        cursor.execute("PRAGMA busy_timeout=0")
+        limit = monotonic() + LOCK_WITHIN_S
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                break
+            except self._driver.OperationalError as error:
+                if "locked" not in str(error) or monotonic() > limit:
+                    raise
+            time.sleep(LOOK_EVERY_S)
+        cursor.execute("PRAGMA busy_timeout=30000")
 
 
 def _away(error: BaseException) -> OverloadedError:

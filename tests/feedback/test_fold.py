@@ -233,3 +233,15 @@ def test_whatever_is_told_people_or_decided_is_read_after_folding() -> None:
         if "reading(" in line and "databases.ingest" in line
     ]
     assert unfolded == [], "use store.fresh(databases.ingest)"
+
+
+def test_a_commit_waits_for_whoever_writes_and_comes_right_after(collector: Collector, either: Databases) -> None:
+    done: list[list[str]] = []
+    with either.ingest.begin() as session:
+        session.execute(sa.delete(INBOX))
+        sender = threading.Thread(target=lambda: done.append(send(collector, a_batch(an_answer("a")))))
+        sender.start()
+    sender.join(30)
+
+    assert done == [["accepted"]]
+    assert waiting(either) == ["a"]
