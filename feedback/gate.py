@@ -77,6 +77,23 @@ def _moments(tables: Sequence[Table], told: Sequence[Group]) -> list[datetime]:
     return [moment for pair in ends for moment in pair]
 
 
+def admit_groups(
+    groups: Sequence[Group],
+    *,
+    told: Sequence[Group],
+    answers: Iterable[Answered],
+    devices: Mapping[str, DeviceContext],
+    minimum: int,
+) -> frozenset[Group]:
+    """Return those of some groups that may be told, as `admit` does for tables."""
+    crowd = _Crowd(answers, devices, _moments((), [*groups, *told]))
+    asked = [group for group in groups if group not in told]
+    atoms = [crowd.atoms(group) for group in asked]
+    hidden = withhold(atoms, people=crowd.people, minimum=minimum, told=[crowd.atoms(group) for group in told])
+    passed = {group for place, group in enumerate(asked) if place not in hidden and atoms[place]}
+    return frozenset(passed | (set(groups) & set(told)))
+
+
 class _Crowd:
     """Who answered, by context and by the span between two moments."""
 

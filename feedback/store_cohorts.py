@@ -140,11 +140,18 @@ def impressions(
 
 
 def choice_counts(
-    session: Session, *, app: str, model: str, since: datetime, until: datetime, where: Segment = EVERYONE
+    session: Session,
+    *,
+    app: str,
+    model: str,
+    since: datetime,
+    until: datetime,
+    where: Segment = EVERYONE,
+    poll: str | None = None,
 ) -> tuple[ChoiceCount, ...]:
     """Return how often each choice was given, by question; a set of several choices is one row."""
     row = ANSWERS.c
-    wanted = _asked(session, row, app, model, since, until, where)
+    wanted = _asked(session, row, app, model, since, until, where, poll)
     wanted += [row.value.is_not(None), row.kind.in_(("single_choice", "multiple_choice"))]
     keys = (row.question, row.value, row.mechanism, row.epsilon)
     statement = sa.select(*keys, sa.func.count()).where(*wanted).group_by(*keys)

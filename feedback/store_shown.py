@@ -52,12 +52,19 @@ def remember(session: Session, groups: Iterable[Group], *, app: str, poll: str, 
 
 
 def who_answered(
-    session: Session, *, app: str, model: str, poll: str, since: datetime, until: datetime
+    session: Session,
+    *,
+    app: str,
+    model: str,
+    poll: str,
+    since: datetime,
+    until: datetime,
+    question: str | None = None,
 ) -> tuple[list[Answered], dict[str, DeviceContext]]:
-    """Return the answers to primary questions in [since, until), and the devices of their contexts."""
+    """Return the answers to primary questions (or to one) in [since, until), and the devices of their contexts."""
     row = ANSWERS.c
     wanted = (row.app == app, row.model == model, row.poll == poll, row.at >= since, row.at < until)
-    is_counted = (row.is_primary, row.value.is_not(None))
+    is_counted = (row.is_primary if question is None else row.question == question, row.value.is_not(None))
     answers: list[Answered] = [
         (context, at, install)
         for context, at, install in session.execute(

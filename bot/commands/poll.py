@@ -42,7 +42,14 @@ def _show(ctx: Context, request: Request) -> Message:
     request.only()
     found = flow.shown(ctx, _ref(ctx, request))
     url = _preview_url(ctx, found.poll)
-    return views.one(found.poll, responses=found.responses, shown=found.shown, answered=found.answered, url=url)
+    return views.one(
+        found.poll,
+        responses=found.responses,
+        shown=found.shown,
+        answered=found.answered,
+        url=url,
+        chosen=found.chosen,
+    )
 
 
 def _preview(ctx: Context, request: Request) -> Message:

@@ -17,6 +17,7 @@ from core.device import DeviceContext
 from core.errors import ConflictError, NotFoundError
 from core.privacy import InstallHash, pseudonymize
 from feedback import polls, store
+from feedback.choosing import Chosen, chosen
 from feedback.polls import Poll
 from feedback.responses import CONTEXT_FIELDS
 from feedback.store import ImpressionCount, StoredPoll
@@ -42,6 +43,7 @@ class Shown:
     responses: int
     shown: int
     answered: int
+    chosen: tuple[Chosen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,7 @@ def shown(ctx: Context, ref: str) -> Shown:
         responses=counts.get(poll.poll.id, 0),
         shown=sum(each.shown for each in seen),
         answered=sum(each.answered for each in seen),
+        chosen=chosen(ctx.databases, poll, app=app, minimum=ctx.settings.minimum_cohort, now=now),
     )
 
 

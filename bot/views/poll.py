@@ -23,6 +23,7 @@ from bot.views.blocks import (
 from bot.views.buttons import run_button
 from core import segments
 from core.segments import EVERYONE
+from feedback.choosing import Chosen
 from feedback.polls import Poll, Question
 from feedback.scores import share
 from feedback.store import StoredPoll
@@ -30,6 +31,7 @@ from feedback.targeting import Gate
 
 MARKS = {True: "✓", False: "✗", None: "?"}
 SHOWN = 50
+CHOICES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,9 @@ def listing(lines: Sequence[Line], command: str) -> Message:
     return Message(text=text, blocks=(section(text), shown, buttons))
 
 
-def one(poll: StoredPoll, *, responses: int, shown: int, answered: int, url: str) -> Message:
+def one(
+    poll: StoredPoll, *, responses: int, shown: int, answered: int, url: str, chosen: Sequence[Chosen] = ()
+) -> Message:
     """`shown` and `answered` are of the last seven days; `url` is the preview's."""
     text = f"*{poll.ref}* {escape(poll.poll.name)} about {escape(poll.model)}: {poll.poll.status}."
     rate = "not shown in the last 7 days"
@@ -76,6 +80,7 @@ def one(poll: StoredPoll, *, responses: int, shown: int, answered: int, url: str
         section(text),
         section("\n".join(f"{number}. {_question(each)}" for number, each in enumerate(poll.poll.questions, 1))),
         section(_whom(poll.poll)),
+        *(section(_chosen(each)) for each in chosen),
         context_line(f"{figures.count(responses)} responses · {rate} · version {poll.poll.version}"),
         actions(*_buttons(poll), _preview(url)),
     ]
@@ -130,6 +135,23 @@ def explained(poll: StoredPoll, gates: Sequence[Gate], *, is_known: bool) -> Mes
     if not is_known:
         note += " · this install has never told us its device, so rules over devices cannot match"
     return Message(text=text, blocks=(*blocks, context_line(note)))
+
+
+def _chosen(chosen: Chosen) -> str:
+    """The shares of each choice, the largest first; where phones answered with a coin, what is behind it."""
+    asked = f"*{escape(chosen.question.question)}*"
+    if not chosen.shares:
+        return f"{asked} too few people have answered in the last 7 days."
+    how = ", computed back from randomized answers" if chosen.question.privacy else ""
+    found = sorted(chosen.shares, key=lambda each: (-each.share.value, each.choice))
+    lines = [
+        f"{figures.share(each.share.value)} ({figures.share(each.share.low)} to {figures.share(each.share.high)}) "
+        f"{escape(each.label)}"
+        for each in found[:CHOICES]
+    ]
+    more = f"\nand {len(found) - CHOICES} more" if len(found) > CHOICES else ""
+    until = figures.moment(chosen.until)
+    return f"{asked} n = {figures.count(chosen.n)}, 7 days until {until}{how}\n" + "\n".join(lines) + more
 
 
 def _question(question: Question) -> str:
