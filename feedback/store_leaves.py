@@ -39,15 +39,19 @@ class Arrival:
 
 
 def arm_leaves(
-    session: Session, *, app: str, release: str, extra: AbstractSet[str] = frozenset()
+    session: Session, *, app: str, release: str, metrics: AbstractSet[str]
 ) -> tuple[tuple[DeviceContext, ArmCell], ...]:
-    """Return what both arms told, by device and event hour; `extra` names metrics that only some guardrail needs.
+    """Return what both arms told of some metrics, by device and event hour.
 
     An install's hour counts once, as in cells. `latency_p95` comes in buckets of the log2x4 scheme, `csat` by rating,
     `confidence` in hundredths and `battery` in tenths of a percent.
     """
-    found = [*_hours(session, app, release), *_ratings(session, app, release)]
-    for metric in sorted(extra & OF_EXTRA.keys()):
+    found: list[tuple[str, ArmCell]] = []
+    if metrics & {*HARMS, LATENCY_P95}:
+        found += _hours(session, app, release, metrics)
+    if CSAT in metrics:
+        found += _ratings(session, app, release)
+    for metric in sorted(metrics & OF_EXTRA.keys()):
         found += _extra(session, app, release, metric)
     devices = devices_of(session, {context for context, _ in found})
     return tuple((devices[context], cell) for context, cell in found)
@@ -72,31 +76,34 @@ def arrivals(session: Session, *, app: str, release: str, version: str) -> tuple
     )
 
 
-def _hours(session: Session, app: str, release: str) -> Iterable[tuple[str, ArmCell]]:
+def _hours(session: Session, app: str, release: str, metrics: AbstractSet[str]) -> Iterable[tuple[str, ArmCell]]:
     row, hour = INFERENCES.c, _hour(session, INFERENCES.c.window_start)
+    names = [name for name in HARMS if name in metrics]
     harmed = {
         name: sa.case((row[column] if name == "fallback_rate" else row[column] > 0, 1), else_=0)
         for name, column in COLUMNS.items()
     }
+    p95 = sa.func.max(row.latency_p95) if LATENCY_P95 in metrics else sa.null()
     inner = sa.select(
-        row.context, row.arm, hour.label("hour"), sa.func.max(row.latency_p95).label("p95"),
-        *(sa.func.max(harm).label(name) for name, harm in harmed.items()),
+        row.context, row.arm, hour.label("hour"), p95.label("p95"),
+        *(sa.func.max(harmed[name]).label(name) for name in names),
     )  # fmt: skip
     each = inner.where(*_of(app, release)).group_by(row.context, row.arm, row.install, hour).subquery().c
     statement = sa.select(
-        each.context, each.arm, each.hour, each.p95, sa.func.count(), *(sa.func.sum(each[name]) for name in HARMS)
+        each.context, each.arm, each.hour, each.p95, sa.func.count(), *(sa.func.sum(each[name]) for name in names)
     ).group_by(each.context, each.arm, each.hour, each.p95)
-    sums: dict[tuple[str, Arm, datetime], tuple[list[int], dict[int, int]]] = {}
-    for context, arm, at, p95, n, *harms in session.execute(statement):
-        counted, buckets = sums.setdefault((context, arm, _moment(at)), ([0] * (1 + len(HARMS)), {}))
+    sums: dict[tuple[str, Arm, str | datetime], tuple[list[int], dict[int, int]]] = {}
+    for context, arm, at, bucket, n, *harms in session.execute(statement):
+        counted, buckets = sums.setdefault((context, arm, at), ([0] * (1 + len(names)), {}))
         counted[:] = [had + int(more) for had, more in zip(counted, (n, *harms), strict=True)]
-        if p95 is not None:
-            buckets[p95] = n
+        if bucket is not None:
+            buckets[bucket] = n
     for (context, arm, at), ((n, *harms), buckets) in sums.items():
-        for name, total in zip(HARMS, harms, strict=True):
-            yield context, _cell(at, arm, name, n, total)
+        moment = _moment(at)
+        for name, total in zip(names, harms, strict=True):
+            yield context, _cell(moment, arm, name, n, total)
         if buckets:
-            yield context, _cell(at, arm, LATENCY_P95, sum(buckets.values()), 0, buckets)
+            yield context, _cell(moment, arm, LATENCY_P95, sum(buckets.values()), 0, buckets)
 
 
 def _ratings(session: Session, app: str, release: str) -> Iterable[tuple[str, ArmCell]]:
@@ -150,5 +157,5 @@ def _hour(session: Session, moment: Any) -> Any:
 
 def _moment(hour: str | datetime) -> datetime:
     if isinstance(hour, str):
-        return datetime.strptime(hour, "%Y-%m-%d %H").replace(tzinfo=UTC)
+        return datetime.fromisoformat(f"{hour}:00").replace(tzinfo=UTC)
     return hour.astimezone(UTC)

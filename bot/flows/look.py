@@ -133,7 +133,7 @@ def _listen(ctx: Context, release: Release, rollout: Rollout, made: dict[str, Wa
     wanted = frozenset(way.source for way in made.values())
     with feedback.fresh(ctx.databases.ingest) as session:
         cells = feedback.arm_cells(session, app=release.app, release=release.id)
-        by_device = feedback.arm_leaves(session, app=release.app, release=release.id, extra=wanted & FROM_REPORTS)
+        by_device = feedback.arm_leaves(session, app=release.app, release=release.id, metrics=wanted)
         came = feedback.arrivals(session, app=release.app, release=release.id, version=release.candidate_version)
         holders = _holders(session, release, rollout) if rollout.state is State.ROLLING_BACK else None
     arrived = tuple(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.context import Context
-from bot.flows.measure import FROM_REPORTS, Way, leaves
+from bot.flows.measure import Way, leaves
 from core.device import DeviceContext
 from core.segments import Segment, matches
 from feedback import store as feedback
@@ -46,9 +46,9 @@ class Heard:
 
 def hear(ctx: Context, app: str, release_id: str, version: str, made: Mapping[str, Way]) -> Heard:
     """Read what phones with this candidate told; a rival reports under an id of its own."""
-    wanted = frozenset(way.source for way in made.values()) & FROM_REPORTS
+    wanted = frozenset(way.source for way in made.values())
     with feedback.fresh(ctx.databases.ingest) as session:
-        by_device = feedback.arm_leaves(session, app=app, release=release_id, extra=wanted)
+        by_device = feedback.arm_leaves(session, app=app, release=release_id, metrics=wanted)
         came = feedback.arrivals(session, app=app, release=release_id, version=version)
     return Heard(table=tabulate(leaves(by_device, made)), came=tuple(each for each in came if each.arm == "candidate"))
 
