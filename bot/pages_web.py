@@ -40,6 +40,10 @@ def digest_url(kept: KeptDigest, settings: Settings) -> str:
 def blueprint(databases: Databases, settings: Settings, clock: Clock) -> Blueprint:
     web = Blueprint("pages", __name__)
 
+    @web.get("/glossary")
+    def glossary() -> Response:
+        return page(pages.glossary_page(), 200)
+
     @web.get("/digests/<digest_id>")
     def digest(digest_id: str) -> Response:
         if not links.check(_path(digest_id), request.args, now=clock(), key=settings.secret_key):
@@ -53,7 +57,9 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock) -> Bluepri
         if kept is None:
             return page(pages.notice("There is no such digest", "It may have been forgotten by now."), 404)
         content = msgspec.convert(kept.content, Digest)
-        return page(pages.digest_page(content, composed=figures.moment(kept.composed_at)), 200)
+        return page(
+            pages.digest_page(content, composed=figures.moment(kept.composed_at), command=settings.slack_command), 200
+        )
 
     @web.get("/polls/<poll_id>/preview")
     def poll_preview(poll_id: str) -> Response:

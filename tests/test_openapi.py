@@ -20,6 +20,7 @@ NO_API = {
     "/jobs/<ref>",
     "/priorities/<list_id>",
     "/polls/<poll_id>/preview",
+    "/glossary",
     "/jira/webhook",
     "/mail/stop/<code>",
     "/openapi.json",

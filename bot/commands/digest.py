@@ -42,7 +42,7 @@ def _preview(ctx: Context, request: Request) -> Message:
     named = request.options.get("week") or request.target
     zone = flow.schedule(ctx).zone
     week = flow.week_named(ctx, named) if named else week_of(ctx.clock(), zone)
-    return views.digest(gather(ctx, week), url=None)
+    return views.digest(gather(ctx, week), url=None, command=ctx.settings.slack_command)
 
 
 def _show(ctx: Context, request: Request) -> Message:
@@ -69,7 +69,7 @@ def _now(ctx: Context, request: Request) -> Message:
     week = flow.week_named(ctx, named) if named else week_before(ctx.clock(), zone)
     _require_over(ctx, week)
     if request.is_dry_run:
-        return views.digest(gather(ctx, week), url=None)
+        return views.digest(gather(ctx, week), url=None, command=ctx.settings.slack_command)
     kept = flow.compose_once(ctx, week)
     with ctx.databases.control.begin() as session:
         enqueue(session, "post_digest", key=f"{ctx.settings.app}/{week.name}", week=week.name)

@@ -54,7 +54,11 @@ def deliver_digest(ctx: Context, digest: str, target: str) -> None:
         sent = "" if ended else _mail(ctx, kept, target.removeprefix(MAIL))
     else:
         facts = content(kept) if models is None else only(content(kept), models)
-        sent = speech.post(ctx.slack, target, views.digest(facts, url=digest_url(kept, ctx.settings)))
+        sent = speech.post(
+            ctx.slack,
+            target,
+            views.digest(facts, url=digest_url(kept, ctx.settings), command=ctx.settings.slack_command),
+        )
     with ctx.databases.control.begin() as session:
         posts.note(session, digest, target, ts=sent, now=ctx.clock())
     log.info("digest.delivered", extra={"week": kept.week, "by": "mail" if target.startswith(MAIL) else "slack"})

@@ -34,7 +34,7 @@ def shown(facts: Digest, *, url: str) -> Message:
     return replace(digest(facts, url=url), in_channel=False)
 
 
-def digest(facts: Digest, *, url: str | None) -> Message:
+def digest(facts: Digest, *, url: str | None, command: str = "/muster") -> Message:
     """Return the message of the week. Without `url` it is a preview, which is kept nowhere."""
     kind = "Preview of week" if url is None else "Week"
     title = f"{kind} {facts.week} – {facts.app}"
@@ -57,6 +57,8 @@ def digest(facts: Digest, *, url: str | None) -> Message:
     blocks += _list("Tickets", [_ticket(each) for each in facts.tickets[:TICKETS_SHOWN]])
     blocks.append(context_line(" ".join(digest_words.health_lines(facts))))
     blocks += _kpis(facts)
+    if again := digest_words.repeats(facts, command):
+        blocks.append(context_line("Again, as it is by now: " + ", ".join(f"`{escape(line)}`" for line in again)))
     if url is not None:
         blocks.append(actions(button("Open the whole page", "link:digest", facts.week, url=url)))
     return Message(f"{title}: {_without_week(facts)}", tuple(blocks), in_channel=url is not None)

@@ -40,7 +40,7 @@ class Picture:
     said: str
 
 
-def mail(digest: Digest, *, url: str, stop_url: str) -> Faces:
+def mail(digest: Digest, *, url: str, stop_url: str, command: str = "/muster") -> Faces:
     """Return the mail; `url` opens the whole page, `stop_url` ends these mails."""
     told = {
         "digest": digest,
@@ -52,6 +52,8 @@ def mail(digest: Digest, *, url: str, stop_url: str) -> Faces:
         "colors": COLORS,
         "tones": pages.TONES,
         "moment": figures.moment,
+        "repeats": digest_words.repeats(digest, command),
+        "scale": scale(digest),
     }
     return Faces(
         subject=f"{digest.app}, week {digest.week}: {digest.headline.removeprefix(digest.week + ': ')}",
@@ -95,6 +97,12 @@ def cohort_images(digest: Digest) -> dict[str, bytes]:
         for kind, strokes in cohort_strokes(digest)
         for number, stroke in enumerate(strokes, 1)
     }
+
+
+def scale(digest: Digest) -> str:
+    """Return the ends of the axis that the pictures share."""
+    ends = [bars.ends for bars in pages.cohort_bars(digest)]
+    return f"{ends[0][0]} to {ends[0][1]}" if ends else "worse to better"
 
 
 def _name(kind: str, number: int) -> str:

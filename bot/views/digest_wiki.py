@@ -8,7 +8,7 @@ from typing import Final
 from markupsafe import Markup
 
 from bot.views import digest_words, figures
-from bot.views.digest_mail import cohort_pictures
+from bot.views.digest_mail import cohort_pictures, scale
 from feedback.digest import Digest, TicketLine
 from integrations import storage_format as wiki
 
@@ -77,7 +77,9 @@ def _cohorts(digest: Digest) -> list[Markup]:
             for each in pictures
         ]
         parts.append(wiki.table((f"{kind} cohorts", "", "Score (95 % interval)"), rows))
-    return [wiki.heading(2, "Cohorts"), *parts] if parts else []
+    told = f"Bar: this week with its 95 % interval, from {scale(digest)}. Thin line: the week before."
+    again = f"Again in Slack: {', '.join(digest_words.repeats(digest, '/muster'))}"
+    return [wiki.heading(2, "Cohorts"), *parts, wiki.paragraph(told), wiki.paragraph(again)] if parts else []
 
 
 def _voices(digest: Digest) -> list[Markup]:

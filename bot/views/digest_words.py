@@ -88,11 +88,18 @@ def health_lines(digest: Digest) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def repeats(digest: Digest, command: str) -> tuple[str, ...]:
+    """Return the commands that show the numbers again, as they are by now."""
+    by = {line.model: line.attribute for line in (*digest.worst, *digest.best)}
+    models = dict.fromkeys(number.model for number in digest.numbers)
+    return tuple(f"{command} feedback {model} by={by.get(model, 'chipset')} since=7d" for model in models)
+
+
 def theme_line(theme: ThemeLine) -> str:
     """New: crashes after update (kws), 12 people, 3× what was expected."""
     new = "New: " if theme.is_new else ""
     people = "1 person" if theme.people == 1 else f"{figures.count(theme.people)} people"
-    more = f", {figures.plain(theme.change)}× what the weeks before make one expect" if theme.change is not None else ""
+    more = f", {figures.plain(theme.change)}× as many as in the weeks before" if theme.change is not None else ""
     return f"{new}{theme.name} ({theme.model}), {people}{more}"
 
 

@@ -11,13 +11,15 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from bot.glossary import GLOSSARY, anchor, read
 from bot.views import charts, figures
 from bot.views.digest_strokes import Stroke, cohort_strokes
-from bot.views.digest_words import age, goal_said, health_lines, number_row, plain, said, theme_line
+from bot.views.digest_words import age, goal_said, health_lines, number_row, plain, repeats, said, theme_line
 from feedback.digest import Digest
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 TONES: Final = {"Healthy": "good", "Watch": "watch", "Act": "bad"}
+TERMS: Final = ("Cohort", "CSAT", "NPS", "Score", "Response rate", "Guardrail", "Release", "Halt", "Roll back", "Theme")
 MARKS: Final = {"Healthy": "✓", "Watch": "!", "Act": "✕"}
 
 
@@ -42,8 +44,8 @@ class Bars:
     ends: tuple[str, str]
 
 
-def digest_page(digest: Digest, *, composed: str) -> str:
-    """Return the page; `composed` says when it was made."""
+def digest_page(digest: Digest, *, composed: str, command: str = "/muster") -> str:
+    """Return the page; `composed` says when it was made, `command` is what people type in Slack."""
     return render(
         "digest.html",
         digest=digest,
@@ -55,7 +57,16 @@ def digest_page(digest: Digest, *, composed: str) -> str:
         cohorts=cohort_bars(digest),
         count=figures.count,
         moment=figures.moment,
+        repeats=repeats(digest, command),
+        terms=[(term, anchor(term)) for term in TERMS],
     )
+
+
+def glossary_page() -> str:
+    """Return every word with its meaning, each under its own anchor."""
+    told = dict.fromkeys(read(GLOSSARY).values())
+    terms = sorted(((tuple(names.split(", ")), means) for names, means in told), key=lambda each: each[0][0].lower())
+    return render("glossary.html", terms=terms, anchor=anchor)
 
 
 def notice(title: str, *lines: str, button: str = "") -> str:

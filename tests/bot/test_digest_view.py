@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from bot.views import digest as views
-from bot.views import digest_words, pages
+from bot.views import digest_mail, digest_wiki, digest_words, pages
 from feedback.digest import Digest
 from feedback.scores import Change
 from tests.bot.digests_made import WEEK, a_cohort, a_full_week, nps_score
@@ -86,3 +87,21 @@ def test_every_heading_of_the_page_is_named_for_readers_who_listen() -> None:
     assert page.count("<h1>") == 1
     assert page.count("aria-labelledby=") == page.count("<h2 id=")
     assert 'lang="en"' in page
+
+
+def test_every_face_names_the_commands_that_repeat_its_numbers() -> None:
+    week, again = a_full_week(), "/muster feedback kws by=chipset since=7d"
+
+    assert again in words(views.digest(week, url=URL))
+    assert again in pages.digest_page(week, composed="now")
+    assert again in digest_mail.mail(week, url=URL, stop_url=URL).html
+    assert again in digest_wiki.body(week, url=URL, origin="digest/demo/2026-W47")
+
+
+def test_the_pages_words_lead_to_their_meaning() -> None:
+    glossary = pages.glossary_page()
+
+    targets = re.findall(r'href="/glossary#([^"]+)"', pages.digest_page(a_full_week(), composed="now"))
+
+    assert len(targets) > 5
+    assert [target for target in targets if f'id="{target}"' not in glossary] == []
