@@ -24,10 +24,13 @@ _PLAIN = re.compile(r"[\w.+-]+")
               help="Chance of any false cause in a case.")  # fmt: skip
 @click.option("--direction", type=click.Choice(["rise", "fall", "both"]),
               help="What counts as wrong; harms that rise, figures that move either way when left out.")  # fmt: skip
+@click.option("--numbers", type=click.Choice(["auto", "counts", "amounts"]), default="auto", show_default=True,
+              help="What harms are: counts, or amounts that were measured; auto: what they look like.")  # fmt: skip
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no attribute; may be repeated.")
 def localise(
-    paths: tuple[Path, ...], as_json: bool, depth: int, alpha: float, direction: str | None, ignore: tuple[str, ...]
-) -> None:
+    paths: tuple[Path, ...], as_json: bool, depth: int, alpha: float, direction: str | None, numbers: str,
+    ignore: tuple[str, ...],
+) -> None:  # fmt: skip
     """Rank what explains each case best, at least five rules each.
 
     PATHS are CSV files with a header, one row for each combination of attributes. Number columns: harms with
@@ -35,7 +38,7 @@ def localise(
     an attribute.
     """
     options = {"depth": depth, "alpha": alpha, "direction": direction}
-    cases = [_case(path, ignore, options) for path in paths]
+    cases = [_case(path, ignore, numbers, options) for path in paths]
     if as_json:
         click.echo(json.dumps({"cases": cases}, ensure_ascii=False, indent=2))
     for case in cases:
@@ -47,20 +50,23 @@ def localise(
         sys.exit(1)
 
 
-def _case(path: Path, ignore: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+def _case(path: Path, ignore: tuple[str, ...], numbers: Any, options: dict[str, Any]) -> dict[str, Any]:
     # pandas and scipy take a second to import, which no other command should wait for.
     from feedback import leaf_csv
     from feedback.localise import localise as find
 
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            leaves = leaf_csv.read(file, ignore=ignore)
+            leaves = leaf_csv.read(file, ignore=ignore, kind=numbers)
     except InvalidInputError as error:
         return {"file": str(path), "problems": [str(problem) for problem in error.problems]}
     except (OSError, UnicodeDecodeError) as error:
         return {"file": str(path), "problems": [f"cannot be read: {error}"]}
     started = time.perf_counter()
-    found = find(leaves, **options)
+    try:
+        found = find(leaves, **options)
+    except InvalidInputError as error:
+        return {"file": str(path), "problems": [str(problem) for problem in error.problems]}
     spent_ms = 1000 * (time.perf_counter() - started)
     explanations = [_explanation(rank, each) for rank, each in enumerate(found.explanations, 1)]
     return {

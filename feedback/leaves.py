@@ -22,7 +22,8 @@ Direction = Literal["rise", "fall", "both"]
 Floats = npt.NDArray[np.float64]
 Numbers = Sequence[float] | npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
-MOST_ATTRIBUTES: Final = 24
+# Of more attributes than these the ones that tell least alone are left out of combinations.
+MOST_ATTRIBUTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,7 +84,7 @@ def _leaves(
     seen = _column(observed)
     columns = {"expected": expected, "exposures": exposures}
     numbers = {name: None if column is None else _column(column) for name, column in columns.items()}
-    problems = _problems(attributes, codes, seen, numbers)
+    problems = _problems(attributes, codes, seen, numbers, kind)
     if problems:
         raise InvalidInputError(*problems)
     return Leaves(
@@ -97,13 +98,12 @@ def _column(values: Numbers) -> Floats:
 
 
 def _problems(
-    attributes: Mapping[str, Iterable[Any]], codes: list[Ints], seen: Floats, numbers: Mapping[str, Floats | None]
-) -> list[Problem]:
+    attributes: Mapping[str, Iterable[Any]], codes: list[Ints], seen: Floats, numbers: Mapping[str, Floats | None],
+    kind: Kind,
+) -> list[Problem]:  # fmt: skip
     if not attributes:
         return [Problem("attributes", "there is none; each column that is no number column is one")]
     found = []
-    if len(attributes) > MOST_ATTRIBUTES:
-        found.append(Problem("attributes", f"{len(attributes)} are more than {MOST_ATTRIBUTES}"))
     if not len(seen):
         found.append(Problem("", "there is no row"))
     told = {name: column for name, column in numbers.items() if column is not None}
@@ -113,7 +113,7 @@ def _problems(
     for name, column in [("observed", seen), *told.items()]:
         if not np.all(np.isfinite(column)):
             found.append(Problem(name, "must be numbers"))
-        elif name != "observed" and np.any(column < 0):
+        elif kind == "counts" and name != "observed" and np.any(column < 0):
             found.append(Problem(name, "must not be below 0"))
     exposed = told.get("exposures")
     if not found and exposed is not None and np.any(seen > exposed + 1e-9):

@@ -9,15 +9,16 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from feedback.amount_evidence import AmountEvidence
 from feedback.count_evidence import CountEvidence
+from feedback.evidence import slice_sums
 from feedback.lattice import Lattice, Values
-from feedback.leaves import Direction, Leaves
+from feedback.leaves import MOST_ATTRIBUTES, Direction, Leaves
 from feedback.scan import Found, Scan, Slice, search
 
 DEPTH: Final = 3
@@ -72,14 +73,36 @@ def localise(
     `direction`: counts are looked at for a rise, amounts for both, if it is not given. `known` are conditions told
     before: they are kept while they explain nearly as much as the best ones, so that names stay as numbers move.
     """
-    lattice = Lattice(leaves, depth=depth)
     side: Direction = direction or ("rise" if leaves.kind == "counts" else "both")
     evidence: type[CountEvidence | AmountEvidence] = CountEvidence if leaves.kind == "counts" else AmountEvidence
+    leaves = _narrowed(leaves, evidence, side)
+    lattice = Lattice(leaves, depth=depth)
     first = search(Scan(lattice, evidence(leaves, lattice, direction=side)), most=most, alpha=alpha, twice=False)
     # With the causes out of the way it is known better how much the rest varies by chance.
     second = evidence(leaves, lattice, direction=side, rest=_rest(leaves, first))
     scan = Scan(lattice, second, known=known)
     return _told(scan, search(scan, most=most, alpha=alpha))
+
+
+def _narrowed(leaves: Leaves, evidence: type[CountEvidence | AmountEvidence], side: Direction) -> Leaves:
+    """Return the leaves by those attributes of which a value alone tells most, if there are too many to combine."""
+    if len(leaves.attributes) <= MOST_ATTRIBUTES:
+        return leaves
+    alone = Lattice(leaves, depth=1)
+    everything = np.ones(len(leaves), dtype=bool)
+    weighed = evidence(leaves, alone, direction=side)
+    weighed.open(everything)
+    columns = weighed.columns(everything)
+    gains = {
+        cuboid.attributes[0]: float(weighed.score(slice_sums(cuboid, columns)).max()) - cuboid.cost
+        for cuboid in alone
+        if cuboid.attributes
+    }
+    places = sorted(sorted(gains, key=lambda place: -gains[place])[:MOST_ATTRIBUTES])
+    return replace(
+        leaves, attributes=tuple(leaves.attributes[place] for place in places),
+        labels=tuple(leaves.labels[place] for place in places), codes=leaves.codes[:, places],
+    )  # fmt: skip
 
 
 def _rest(leaves: Leaves, found: Sequence[Found]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

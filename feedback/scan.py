@@ -151,6 +151,8 @@ class Scan:
         """
         inside = np.flatnonzero(candidate.mask & rest)
         mine = columns[:, inside]
+        if not len(inside):
+            return True  # nothing of it is left but what sums of floats leave behind
         whole = mine.sum(axis=1)
         # On the scale of the slice's own score, whose statistics are finer than the parts'.
         scale = candidate.score / max(float(self.evidence.parts(whole, whole[:, None])[0]), 1e-9)

@@ -43,7 +43,9 @@ def test_every_mistake_is_told_with_its_line() -> None:
 
 
 def test_more_harms_than_exposures_are_a_mistake() -> None:
-    assert mistakes("soc,harms,exposures\nA16,5,4\n") == ["line 2: harms: are 5, more than the 4 exposures"]
+    rows = "".join(f"A{number},1,4\n" for number in range(60))
+
+    assert mistakes(f"soc,harms,exposures\nA16,5,4\n{rows}") == ["line 2: harms: are 5, more than the 4 exposures"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,6 @@ def test_more_harms_than_exposures_are_a_mistake() -> None:
         ("harms,expected", "line 1: there is no attribute: every column that is no number column is one"),
         ("soc,soc,harms,expected", "line 1: soc: is there twice"),
         ("soc,,harms,expected", "line 1: column 2: has no name"),
-        ("soc,harms,expected,real", "line 1: give harms or real, not both: expected, harms, real"),
         ("soc,harms,expected", "line 2: there is no row under the header"),
     ],
 )
