@@ -28,13 +28,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('tickets', schema=None) as batch_op:
         batch_op.add_column(sa.Column('healed_at', core.db.UtcMoment(timezone=True), nullable=True))
-        batch_op.add_column(sa.Column('told_healed', sa.Boolean(), server_default=sa.text('0'), nullable=False))
+        batch_op.add_column(sa.Column('told_healed', sa.Boolean(), server_default=sa.false(), nullable=False))
         batch_op.add_column(sa.Column('resolved_at', core.db.UtcMoment(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('resolution', sa.String(length=64), nullable=True))
-        batch_op.add_column(sa.Column('again', sa.Boolean(), server_default=sa.text('0'), nullable=False))
+        batch_op.add_column(sa.Column('again', sa.Boolean(), server_default=sa.false(), nullable=False))
         batch_op.add_column(sa.Column('generation', sa.Integer(), server_default='1', nullable=False))
         batch_op.add_column(sa.Column('relates_to', sa.String(length=64), nullable=True))
-        batch_op.add_column(sa.Column('related', sa.Boolean(), server_default=sa.text('0'), nullable=False))
+        batch_op.add_column(sa.Column('related', sa.Boolean(), server_default=sa.false(), nullable=False))
 
     # ### end Alembic commands ###
 
