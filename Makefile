@@ -9,7 +9,7 @@ POSTGRES_TESTS := tests/test_migrations.py tests/core tests/feedback tests/relea
 
 LIST_EXTRA = import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
 
-.PHONY: help setup demo serve test test-slow test-postgres test-backends browser check format lock revision bench soak clean
+.PHONY: help setup demo serve test test-slow test-postgres test-backends browser check format lock revision bench bench-optimize soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -80,6 +80,9 @@ revision: $(SETUP) ## write a migration for changed tables: make revision m="Kee
 bench: $(SETUP) ## every claim about speed, as tables
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.parse
+
+bench-optimize: $(SETUP) ## auto against ONNX Runtime, NNCF and Olive, which are installed beside; half an hour
+	nice -n 10 $(BIN)/python -m bench.optimize
 
 soak: $(SETUP) ## ten minutes under load, web killed every 20 s: nothing lost, nothing doubled
 	$(BIN)/python -m bench.soak

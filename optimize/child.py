@@ -19,6 +19,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     progress = open(int(os.environ.pop("MUSTER_PROGRESS_FD")), "w", buffering=1)  # noqa: SIM115, TID251
     request = json.loads((folder / "request.json").read_text())
+    end_with(request["worker"])
     limit(request["limits"])
     if os.getppid() != request["worker"]:
         os._exit(1)  # the worker died before the kernel knew that this should end with it
@@ -57,6 +58,14 @@ def _task(name: str) -> Any:
     return tasks.TASKS[name]
 
 
+def end_with(worker: int) -> None:
+    """Be ended when the worker is, also when it was before this could be arranged."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != worker:
+        os._exit(1)
+
+
 def limit(limits: dict[str, Any]) -> None:
     """Give up what the child does not need, for good."""
     for kind, value in (
@@ -68,9 +77,7 @@ def limit(limits: dict[str, Any]) -> None:
         resource.setrlimit(kind, (value, value))
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_s"], limits["cpu_s"] + 2))
     if sys.platform == "linux":
-        system = ctypes.CDLL(None)
-        system.unshare(_CLONE_NEWUSER_AND_NET)  # no network, where the kernel allows to give it up
-        system.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a killed worker leaves no child behind
+        ctypes.CDLL(None).unshare(_CLONE_NEWUSER_AND_NET)  # no network, where the kernel allows to give it up
 
 
 def _cpu_s() -> float:

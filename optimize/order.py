@@ -17,14 +17,14 @@ from optimize.recipes import Recipe
 from optimize.runner import Limits
 
 LARGEST_SCRIPT: Final = 1_000_000
-_STEPS_OF_AUTO: Final = 36
+_STEPS_OF_AUTO: Final = 44
 _STEPS_AROUND: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What was asked for. `evaluation`: npz with x and perhaps y; `calibration`: npz with x of other inputs. Without
-    calibration half of the evaluation's inputs serve for it and only the other half is judged.
+    calibration a quarter of the evaluation's inputs serves for it and only the rest is judged.
 
     `name`: of the file, for the command that repeats the job. `runtime`: what the app runs models with. `train_script`:
     Python that defines net(), and perhaps student(); it runs in the limited child only (docs/optimize.md).
@@ -107,7 +107,7 @@ def _inputs(order: Order, evaluation: samples.Samples | None) -> tuple[dict[str,
     if order.calibration:
         files["calibration.npz"] = order.calibration
     elif evaluation is not None:
-        files["calibration.npz"] = npz(x=evaluation.halves()[0].x)
+        files["calibration.npz"] = npz(x=evaluation.parts()[0].x)
         part = "confirm" if order.recipe.needs_inputs else "whole"
     return files, part
 

@@ -38,17 +38,19 @@ class Samples:
     def part(self, rows: npt.NDArray[np.int64]) -> Samples:
         return Samples(x=self.x[rows], y=None if self.y is None else self.y[rows], sha256=self.sha256)
 
-    def halves(self) -> tuple[Samples, Samples]:
-        """Return two disjoint halves, each class split evenly; the same file gives the same halves."""
-        first, second = self.halves_places()
-        return self.part(first), self.part(second)
+    def parts(self) -> tuple[Samples, Samples]:
+        """Return a quarter to select by and the rest to confirm by, disjoint, each class split evenly; the same file
+        gives the same parts."""
+        select, confirm = self.parts_places()
+        return self.part(select), self.part(confirm)
 
-    def halves_places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return the rows of both halves, in order."""
+    def parts_places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the rows of both parts, in order."""
         order = np.random.default_rng(int(self.sha256[:8], 16)).permutation(len(self))
         if self.y is not None:
             order = order[np.argsort(self.y[order], kind="stable")]
-        return np.sort(order[0::2]), np.sort(order[1::2])
+        selects = np.arange(len(order)) % 4 == 0
+        return np.sort(order[selects]), np.sort(order[~selects])
 
 
 def read_samples(content: bytes, *, name: str = "eval", largest_bytes: int = LARGEST_BYTES) -> Samples:

@@ -1,9 +1,11 @@
 """What `auto` tries next, and which of the tried it takes: a budgeted Pareto search that judges by intervals. Pure.
 
-Int8 recipes that apply, then bisection on the error of pruning alone, then pruning with each int8 that held. A variant
-holds when the paired 95 % lower bound of its accuracy lies above the margin on one half of the inputs. Those that hold
-and that no other beats in safety and rank are confirmed on the other half, the safest first, until one fails: testing
-in a fixed order keeps the error rate of the whole at that of one test (Maurer, Hothorn and Lehmacher 1995).
+Recipes of numbers that apply, then bisection on the error of pruning alone, then pruning with each of the numbers that
+may hold. A quarter of the inputs selects: it foretells how probably each variant will be confirmed. The rest confirms:
+up to four variants, each better by the budget than the one before, from the safest to the most daring, are tested one
+after the other. Each has a share of the 2.5 % of error and hands it on when it passes; when one fails by bad luck its
+share is lost and the next still has its own: the fallback procedure, which keeps the error rate of the whole at 2.5 %
+(Wiens and Dmitrienko 2005, doi:10.1080/10543400500265660).
 """
 
 from __future__ import annotations
@@ -15,10 +17,16 @@ from typing import Final
 from optimize.benchmark import Ratio
 from optimize.budgets import Budget
 from optimize.evaluate import Comparison
+from optimize.forecast import Expected, chance
+from optimize.proof import ERROR, proves
 from optimize.recipes import Recipe, parse_recipe
 
 # Errors of pruning to bisect over, each 1.28 times the one before: 0.0004 to 0.19.
 LADDER: Final = tuple(float(f"{0.0004 * 1.28**rung:.2g}") for rung in range(26))
+# Above this chance no variant counts as safer than another; down to these others are worth a test.
+SAFE: Final = 0.999
+DARING: Final = (0.9, 0.6, 0.3)
+_MIDDLE: Final = DARING[1]
 _NUMBERS: Final = ("int8-static", "int8-dynamic", "int8-weights", "int4-weights")
 _EXTRA: Final = ("int8-static-skip1", "int8-static-skip2")
 _STUDENTS: Final = ("distil64", "distil32", "distil64,int8-weights")
@@ -26,7 +34,8 @@ _STUDENTS: Final = ("distil64", "distil32", "distil64,int8-weights")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """One recipe's outcome. `select` and `confirm` are None when it failed, `sentence` says why."""
+    """One recipe's outcome. `select` and `confirm` are None when it failed, `sentence` says why; `expected` is what
+    the selecting inputs foretell."""
 
     recipe: str
     size_bytes: int = 0
@@ -34,6 +43,7 @@ class Tried:
     select: Comparison | None = None
     confirm: Comparison | None = None
     sentence: str | None = None
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,36 +66,41 @@ def next_recipe(space: Space, tried: Mapping[str, Tried]) -> Recipe | None:
     return None
 
 
-def holds(tried: Tried, margin: float) -> bool:
-    """Whether its accuracy on the selecting half surely lies within the margin; without labels, its answers."""
-    return tried.select is not None and lower_bound(tried.select) >= -margin
+def chance_of(tried: Tried, margin: float) -> float:
+    """Return how probably it will be confirmed, as far as the selecting inputs can tell."""
+    if tried.expected is None or tried.confirm is None:
+        return 0.0
+    return chance(tried.expected, tried.confirm.n, margin)
 
 
-def lower_bound(found: Comparison) -> float:
-    """Return the lower bound of the accuracy's difference; without labels, every changed answer counts as wrong."""
-    return found.low if found.low is not None else -found.flips_high
+def is_proven(found: Comparison, margin: float, error: float = ERROR) -> bool:
+    """Whether it surely loses less than the margin; without labels, every changed answer counts as wrong."""
+    broke, mended = (found.flips, 0) if found.broke is None or found.mended is None else (found.broke, found.mended)
+    return proves(broke, mended, found.n, margin, error)
 
 
 def choose(tried: Sequence[Tried], budget: Budget) -> Tried | None:
     """Return the best of the confirmed, None when nothing is."""
-    margin = budget.margin
-    confirmed = []
-    for each in confirming_order([each for each in tried if holds(each, margin)], budget):
-        if each.confirm is None or lower_bound(each.confirm) < -margin:
-            break
-        confirmed.append(each)
-    ranked = rank(confirmed, budget)
-    return ranked[0] if ranked else None
+    sequence = to_confirm(tried, budget)
+    best, handed_on = None, 0.0
+    for each in sequence:
+        error = handed_on + ERROR / len(sequence)
+        passed = each.confirm is not None and is_proven(each.confirm, budget.margin, error)
+        best, handed_on = (each, error) if passed else (best, 0.0)
+    return best
 
 
-def confirming_order(good: Sequence[Tried], budget: Budget) -> list[Tried]:
-    """Return the safest first, of equals the most modest; each next is better by the budget, else not worth a test."""
-    places = {each.recipe: place for place, each in enumerate(rank(good, budget))}
-    order: list[Tried] = []
-    for each in sorted(good, key=lambda one: (_safety(one), -places[one.recipe])):
-        if not order or places[each.recipe] < places[order[-1].recipe]:
-            order.append(each)
-    return order
+def to_confirm(tried: Sequence[Tried], budget: Budget) -> list[Tried]:
+    """Return what is worth a test, the safest first, each next better by the budget; by the selecting inputs alone."""
+    ranked = [each for each in rank(tried, budget) if each.confirm is not None and each.select is not None]
+    if not ranked:
+        return []
+    chances = {each.recipe: chance_of(each, budget.margin) for each in ranked}
+    sequence = [max(ranked, key=lambda each: min(chances[each.recipe], SAFE))]
+    for daring in DARING:
+        better = ranked[: next(place for place, each in enumerate(ranked) if each is sequence[-1])]
+        sequence += [each for each in better if chances[each.recipe] >= daring][:1]
+    return sequence if chances[sequence[0].recipe] > 0 else []
 
 
 def rank(tried: Sequence[Tried], budget: Budget) -> list[Tried]:
@@ -109,19 +124,22 @@ def rank(tried: Sequence[Tried], budget: Budget) -> list[Tried]:
 
 def _phases(space: Space, tried: Mapping[str, Tried]) -> list[str]:
     """Return what is due in order; a later phase depends on what an earlier one found."""
-    texts = [*_NUMBERS]
-    texts += _bisection("prune@{}", space, tried)
+    texts = [*_NUMBERS, *_bisection("prune@{}", _MIDDLE, space, tried)]
     for numbers in _NUMBERS:
         plain = tried.get(numbers)
-        if plain is not None and holds(plain, space.margin):
-            texts += _bisection(f"prune@{{}},{numbers}", space, tried)
-    if not any(each.recipe.startswith("prune") and holds(each, space.margin) for each in tried.values()):
+        if plain is None or chance_of(plain, space.margin) < DARING[0]:
+            continue
+        for daring in (DARING[0], DARING[-1]):
+            texts += _bisection(f"prune@{{}},{numbers}", daring, space, tried)
+    if not any(
+        each.recipe.startswith("prune") and chance_of(each, space.margin) > DARING[0] for each in tried.values()
+    ):
         texts += _EXTRA
     return [*texts, *_STUDENTS]
 
 
-def _bisection(pattern: str, space: Space, tried: Mapping[str, Tried]) -> list[str]:
-    """Return the tried and the next rung of the ladder; the largest error that holds lies between them."""
+def _bisection(pattern: str, daring: float, space: Space, tried: Mapping[str, Tried]) -> list[str]:
+    """Return the tried and the next rung of the ladder; the largest error with this chance lies between them."""
     low, high = -1, len(LADDER)
     texts = []
     while high - low > 1:
@@ -131,9 +149,5 @@ def _bisection(pattern: str, space: Space, tried: Mapping[str, Tried]) -> list[s
         outcome = tried.get(text)
         if outcome is None:
             break
-        low, high = (middle, high) if holds(outcome, space.margin) else (low, middle)
+        low, high = (middle, high) if chance_of(outcome, space.margin) >= daring else (low, middle)
     return texts
-
-
-def _safety(tried: Tried) -> float:
-    return -lower_bound(tried.select) if tried.select else 1.0

@@ -17,6 +17,7 @@ from core.errors import Problem
 from optimize import coverage, graph, samples, tensors
 from optimize.backends import Bench, find
 from optimize.evaluate import compare
+from optimize.forecast import expect
 from optimize.inspect import read_needs
 from optimize.needs import Needs, format_of
 from optimize.recipes import parse_recipe
@@ -79,10 +80,10 @@ def make(folder: Path, params: Mapping[str, Any], report: Report) -> dict[str, A
 
 
 def judge(folder: Path, _params: Mapping[str, Any], report: Report) -> dict[str, Any]:
-    """Compare the variant's answers with the parent's, on the whole and on both halves of the samples."""
+    """Compare the variant's answers with the parent's, on the whole and on both parts of the samples."""
     before, after = _content(folder, "model"), _content(folder, "variant")
     whole = _rows(folder, read_needs(before))
-    first, second = whole.halves_places()
+    first, second = whole.parts_places()
     places = {"whole": np.arange(len(whole)), "select": first, "confirm": second}
     report("judging")
     judged: dict[str, Any] = {}
@@ -92,6 +93,8 @@ def judge(folder: Path, _params: Mapping[str, Any], report: Report) -> dict[str,
         judged[kind] = {
             part: asdict(compare(was[rows], now[rows], whole.part(rows).y)) for part, rows in places.items()
         }
+        if kind == "device":
+            judged["expected"] = asdict(expect(was[first], now[first], whole.part(first).y))
     return judged
 
 

@@ -1,10 +1,11 @@
-"""`auto` against plain ONNX Runtime int8 on the fixtures: same samples, same limited child, one table.
+"""`auto` against plain ONNX Runtime int8, NNCF's accuracy control and Olive: one table.
 
-    python -m bench.optimize [--json] [mlp] [cnn]
+    python -m bench.optimize [--json] [--split N]… [--ours] [mlp] [cnn] [mobilenet]
 
-size ×: bytes of the parent / bytes of the variant. ratio: time of the variant / time of the parent in thread CPU time,
-with its 95 % interval. accuracy: difference in percentage points with its paired 95 % interval, on inputs that `auto`
-has not selected by. CPU s: of the whole job.
+Same models, same inputs, same process limits; everything is judged on the inputs by which nobody selected. size ×:
+bytes of the parent / bytes of the variant. ratio: time of the variant / time of the parent in thread CPU time, with
+its 95 % interval. accuracy: difference in percentage points with its paired 95 % interval. CPU s: of the whole job.
+NNCF and Olive are installed into environments of their own when they are not there; --ours leaves them out.
 """
 
 from __future__ import annotations
@@ -13,69 +14,111 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.optimize import rivals
+from bench.optimize.fixtures import Case, made
 from core.errors import InvalidInputError
-from optimize import fixtures, job
-from optimize.fixtures import Fixture
+from optimize import job, runner
+from optimize.evaluate import Comparison
 from optimize.order import Order, plan
+from optimize.readings import pair_ratio
 from optimize.recipes import parse_recipe
+from optimize.runner import Failed
 from optimize.shelf import Shelf
 
+NAMES = ("mlp", "cnn", "mobilenet")
 PLAIN = ("int8-static", "int8-dynamic", "int8-weights")
-MAKERS = {"mlp": fixtures.mlp, "cnn": fixtures.cnn}
-COLUMNS = ("model", "recipe", "size ×", "ratio", "accuracy pp", "flips", "CPU s", "verdict")
+COLUMNS = ("model", "recipe", "size ×", "ratio", "accuracy pp", "changed", "CPU s", "verdict")
+_TIMING = {"sittings": 10, "rounds": 100}
+_Made = tuple[str, bytes | None, float, str]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="fixtures; all when none is named")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}; all when none is named")
+    parser.add_argument("--split", type=int, action="append", help="which rows are held out; 0 when none is given")
+    parser.add_argument("--ours", action="store_true", help="leave NNCF and Olive out")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    rows = [row for name in chosen.names or MAKERS for row in measure(MAKERS[name]())]
-    if chosen.json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+    rows = []
+    for name in chosen.names or NAMES:
+        for split in chosen.split or [0]:
+            rows += list(_table(name, split, ours_only=chosen.ours))
+    print(json.dumps(rows, ensure_ascii=False, indent=2) if chosen.json else _text(rows))
+
+
+def _table(name: str, split: int, *, ours_only: bool) -> Iterator[dict[str, Any]]:
+    case = made(name, split, partial(rivals.python, "nncf"))
+    title = f"{name} {split}"
+    if isinstance(case, str):
+        yield _empty(title, "", case)
         return
-    widths = [
-        max(len(str(row[column])) for row in [*rows, dict(zip(COLUMNS, COLUMNS, strict=True))]) for column in COLUMNS
-    ]
-    for row in [dict(zip(COLUMNS, COLUMNS, strict=True)), *rows]:
-        print("  ".join(str(row[column]).ljust(width) for column, width in zip(COLUMNS, widths, strict=True)))
+    for recipe, variant, cpu_s, sentence in (*_ours(case), *(() if ours_only else _theirs(case))):
+        if variant is None:
+            yield _empty(title, recipe, sentence)
+        else:
+            yield _measured(case, title, recipe, variant) | {"CPU s": f"{cpu_s:.1f}", "verdict": sentence}
 
 
-def measure(made: Fixture) -> Iterator[dict[str, Any]]:
-    """Yield a row for each plain recipe that applies, then for `auto`."""
+def _ours(case: Case) -> Iterator[_Made]:
+    """Yield what each plain recipe that applies makes, then `auto`."""
     for recipe in (*PLAIN, "auto"):
         order = Order(
-            model=made.model,
+            model=case.model,
             recipe=parse_recipe(recipe),
-            evaluation=made.evaluation,
-            calibration=made.calibration,
+            evaluation=case.evaluation,
+            calibration=case.calibration,
         )
         with tempfile.TemporaryDirectory() as folder:
+            shelf = Shelf(Path(folder))
             try:
-                result = job.run(plan(order), Shelf(Path(folder)))
+                result = job.run(plan(order), shelf)
             except InvalidInputError as error:
-                yield dict.fromkeys(COLUMNS, "") | {"model": made.name, "recipe": recipe, "verdict": error.message}
+                yield recipe, None, 0.0, error.message
                 continue
-        yield _row(made.name, recipe, result)
+            title = recipe if recipe == result.recipe else f"{recipe} → {result.recipe}"
+            verdict = result.card.verdict if result.card else result.sentence
+            yield title, shelf.get(result.variant) if result.variant else None, result.cpu_s, verdict
 
 
-def _row(name: str, recipe: str, result: job.Result) -> dict[str, Any]:
-    row = dict.fromkeys(COLUMNS, "") | {"model": name, "recipe": recipe, "CPU s": f"{result.cpu_s:.1f}"}
-    card = result.card
-    if card is None:
-        return row | {"verdict": result.sentence}
-    ratio, found = card.evidence.ratio, card.evidence.device
-    return row | {
-        "recipe": recipe if recipe == result.recipe else f"{recipe} → {result.recipe}",
-        "size ×": f"{card.size_x:.2f}",
-        "ratio": f"{ratio.value:.2f} ({ratio.low:.2f}–{ratio.high:.2f})" if ratio else "",
-        "accuracy pp": f"{_points(found.difference)} ({_points(found.low)}…{_points(found.high)})" if found else "",
-        "flips": f"{found.flips}/{found.n}" if found else "",
-        "verdict": card.verdict,
+def _theirs(case: Case) -> Iterator[_Made]:
+    for name in rivals.PACKAGES:
+        found = rivals.run(name, case)
+        yield name, found.variant, found.cpu_s, found.sentence
+
+
+def _measured(case: Case, title: str, recipe: str, variant: bytes) -> dict[str, Any]:
+    """Judge and time a variant in the limited child, on the confirming inputs."""
+    files = {"model": case.model, "variant": variant, "eval.npz": case.evaluation}
+    judged, timed = runner.run("judge", files), runner.run("clock", files, _TIMING)
+    for outcome in (judged, timed):
+        if isinstance(outcome, Failed):
+            return _empty(title, recipe, outcome.sentence)
+    assert not isinstance(judged, Failed)
+    assert not isinstance(timed, Failed)
+    found, ratio = Comparison.read(judged.result["device"]["confirm"]), pair_ratio(timed.result["times"])
+    return _empty(title, recipe, "") | {
+        "size ×": f"{len(case.model) / len(variant):.2f}",
+        "ratio": f"{ratio.value:.2f} ({ratio.low:.2f}–{ratio.high:.2f})",
+        "accuracy pp": f"{_points(found.difference)} ({_points(found.low)}…{_points(found.high)})",
+        "changed": f"{found.flips}/{found.n}",
     }
+
+
+def _empty(title: str, recipe: str, verdict: str) -> dict[str, Any]:
+    return dict.fromkeys(COLUMNS, "") | {"model": title, "recipe": recipe, "verdict": verdict}
+
+
+def _text(rows: list[dict[str, Any]]) -> str:
+    table = [dict(zip(COLUMNS, COLUMNS, strict=True)), *rows]
+    widths = [max(len(str(row[column])) for row in table) for column in COLUMNS]
+    lines = (
+        "  ".join(str(row[column]).ljust(width) for column, width in zip(COLUMNS, widths, strict=True)) for row in table
+    )
+    return "\n".join(lines)
 
 
 def _points(fraction: float | None) -> str:

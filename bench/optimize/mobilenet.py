@@ -1,6 +1,6 @@
 """MobileNetV3-small (Howard et al. 2019, arXiv:1905.02244) in plain torch on scikit-learn's digits, drawn at 32×32.
 
-    python -m bench.optimize.mobilenet FOLDER
+    python -m bench.optimize.mobilenet FOLDER [SPLIT]
 
 Width 1.0 with ten classes, 1.5 million weights; the stem has stride 1, for pictures this small. Needs the extra
 [train]; about two CPU minutes on one core. The folder gets mobilenet.onnx, eval.npz and calib.npz.
@@ -150,8 +150,8 @@ def export(net: nn.Module, shape: Sequence[int]) -> bytes:
     return file.getvalue()
 
 
-def main(folder: Path) -> None:
-    train_x, train_y, test_x, test_y = fixtures.digits()
+def main(folder: Path, split: int = 0) -> None:
+    train_x, train_y, test_x, test_y = fixtures.digits(split)
     moved = drawn(fixtures.moved(train_x.reshape(-1, 1, 8, 8)))
     torch.manual_seed(0)
     net = MobileNet()
@@ -163,4 +163,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:3]))

@@ -121,7 +121,7 @@ def test_only_an_artifact_gives_size_and_latency_but_no_accuracy(tiny: Fixture, 
     assert "accuracy not measured" in result.sentence
 
 
-def test_without_calibration_half_of_the_inputs_calibrate_and_only_the_other_half_judges(
+def test_without_calibration_a_quarter_of_the_inputs_calibrates_and_only_the_rest_judges(
     tiny: Fixture, shelf: Shelf
 ) -> None:
     order = Order(model=tiny.model, recipe=parse_recipe("prune30"), evaluation=tiny.evaluation)
@@ -130,7 +130,7 @@ def test_without_calibration_half_of_the_inputs_calibrate_and_only_the_other_hal
 
     assert result.card is not None
     assert result.card.evidence.device is not None
-    assert result.card.evidence.device.n == 200
+    assert result.card.evidence.device.n == 300
 
 
 def test_a_plan_tells_every_problem_before_anything_runs() -> None:
