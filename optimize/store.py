@@ -39,6 +39,7 @@ class Wanted:
     other_version: str | None = None
     evaluation: str | None = None
     calibration: str | None = None
+    script: str | None = None
     runtime: str | None = None
     delivery: str | None = None
     channel: str | None = None

@@ -31,6 +31,7 @@ class JobRow(Control):
     other_version: Mapped[str | None]
     evaluation: Mapped[str | None] = mapped_column(sa.String(64))
     calibration: Mapped[str | None] = mapped_column(sa.String(64))
+    script: Mapped[str | None] = mapped_column(sa.String(64))
     recipe: Mapped[str]
     budget: Mapped[str]
     runtime: Mapped[str | None]

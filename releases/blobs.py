@@ -62,6 +62,14 @@ class Blobs:
             raise NotFoundError(f"The file {sha256[:12]}… is not here.")
         return path.read_bytes()
 
+    def head(self, sha256: str, length: int = 16) -> bytes:
+        """Return the first bytes of a file, none when it is not here."""
+        path = self.path(sha256)
+        if path is None:
+            return b""
+        with path.open("rb") as file:
+            return file.read(length)
+
     def _place(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256
 

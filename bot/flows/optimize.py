@@ -97,6 +97,7 @@ def _carry_out(ctx: Context, job: Job, watch: _Watch) -> tuple[store.State, dict
             budget=parse_budget(wanted.budget),
             evaluation=blobs.read(wanted.evaluation) if wanted.evaluation else None,
             calibration=blobs.read(wanted.calibration) if wanted.calibration else None,
+            train_script=blobs.read(wanted.script) if wanted.script else None,
             name=f"{wanted.model}-{wanted.version}.onnx",
             runtime=wanted.runtime,
             most_cpu_s=wanted.most_cpu_s,

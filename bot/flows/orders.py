@@ -25,7 +25,7 @@ from optimize.store import Job, Wanted
 from releases import registry
 from releases.artifact_store import find_artifacts
 from releases.artifacts import Artifact
-from releases.registry import CALIBRATION, EVALUATION, MODEL
+from releases.registry import CALIBRATION, EVALUATION, MODEL, SCRIPT
 
 OPTIONS: Final = ("recipe", "budget", "variant", "cpu", "runtime")
 MOST_CPU_S: Final = 120.0
@@ -160,7 +160,7 @@ def _wanted(session: Session, app: str, source: Artifact, asked: Asked) -> Wante
     problems += [
         Problem("model" if role == MODEL else role, found.refused)
         for role, found in inspected.items()
-        if found.refused is not None and role in (MODEL, EVALUATION, CALIBRATION)
+        if found.refused is not None and role in (MODEL, EVALUATION, CALIBRATION, SCRIPT)
     ]
     own = inspected.get(MODEL)
     if recipe is not None and not missing:
@@ -170,7 +170,7 @@ def _wanted(session: Session, app: str, source: Artifact, asked: Asked) -> Wante
     return Wanted(
         app=app, kind="optimize", model=source.model, version=source.version, variant=source.variant,
         parent=source.sha256, recipe=str(recipe), budget=str(budget), most_cpu_s=cpu_s,
-        evaluation=beside.get(EVALUATION), calibration=beside.get(CALIBRATION),
+        evaluation=beside.get(EVALUATION), calibration=beside.get(CALIBRATION), script=beside.get(SCRIPT),
         runtime=options.get("runtime"), asked_by=asked.by, delivery=asked.delivery, channel=asked.channel,
         thread=asked.thread,
     )  # fmt: skip
@@ -182,7 +182,9 @@ def _why_not(recipe: Any, facts: Mapping[str, Any] | None, beside: Mapping[str, 
         return [] if EVALUATION in beside else [Problem("eval", said)]
     if facts is None:  # still being read; the job finds out
         return []
-    return order.why_not(recipe, msgspec.convert(facts, Needs), has_inputs=bool(beside))
+    return order.why_not(
+        recipe, msgspec.convert(facts, Needs), has_inputs=bool(beside.keys() - {SCRIPT}), has_script=SCRIPT in beside
+    )
 
 
 def _order(session: Session, wanted: Wanted, rows: int | None, *, now: datetime, dry_run: bool) -> Ordered:
@@ -199,9 +201,9 @@ def _order(session: Session, wanted: Wanted, rows: int | None, *, now: datetime,
 
 
 def _beside(session: Session, app: str, artifact: Artifact) -> dict[str, str]:
-    """Return the digests of the inputs that came with an artifact, by role."""
+    """Return the digests of what came with an artifact, by role."""
     companions = registry.companions_of(session, app=app, artifact=artifact.sha256)
-    return {role: each.sha256 for role, each in companions.items() if role in (EVALUATION, CALIBRATION)}
+    return {role: each.sha256 for role, each in companions.items()}
 
 
 def _cpu_s(text: str | None, problems: list[Problem]) -> float:

@@ -14,16 +14,19 @@ from bot.context import Context
 from core.errors import ConflictError, InvalidInputError, Problem
 from core.versions import version_key
 from optimize import store
+from optimize.needs import format_of
 from optimize.recipes import parse_recipe
 from optimize.store import Job
 from releases import registry
 from releases.artifact_store import find_artifact, find_artifacts
 from releases.artifacts import Artifact
+from releases.blobs import Blobs
 
 _BUILD: Final = re.compile(r"[0-9A-Za-z]+(?:[.-][0-9A-Za-z]+)*")
 _SHORT: Final = {"int8-static": "int8", "int8-dynamic": "int8", "int8-weights": "int8", "int4-weights": "int4",
                  "fix-shapes": "fixed"}  # fmt: skip
-FORMATS: Final = {"ort": "ort"}
+RUNTIMES: Final = {"onnx": "onnxruntime", "ort": "onnxruntime", "tflite": "tflite", "mlpackage": "coreml",
+                   "pte": "executorch"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,25 +91,31 @@ def keep(ctx: Context, ref: str, *, wanted: str | None, by: str, now: datetime, 
                 f"The names for it are taken; say one: `job register {job.name} as={model}@1.4.0+small`."
             )
         if not dry_run:
-            _register(session, job, str(variant), version, by=by, now=now)
+            _register(session, Blobs(ctx.settings.blob_dir), job, str(variant), version, by=by, now=now)
         return Kept(job=job, name=f"{model}@{version}", is_new=True)
 
 
-def _register(session: Session, job: Job, variant: str, version: str, *, by: str, now: datetime) -> None:
+def _register(session: Session, blobs: Blobs, job: Job, variant: str, version: str, *, by: str, now: datetime) -> None:
     app, recipe = job.wanted.app, str((job.result or {})["recipe"])
     parent = find_artifact(session, app=app, sha256=job.wanted.parent)
+    runtime = _runtime(blobs, parent, variant)
     after = ((job.result or {})["card"] or {})["after"]
     artifact = Artifact(
         sha256=variant, model=parent.model, version=version, variant=label(recipe), size_bytes=after["size_bytes"],
-        runtime=parent.runtime, min_app=parent.min_app, min_os=parent.min_os, min_ram_gb=parent.min_ram_gb,
+        runtime=runtime, min_app=parent.min_app, min_os=parent.min_os, min_ram_gb=parent.min_ram_gb,
         accelerators=parent.accelerators, made_from=parent.sha256, made_by=recipe,
     )  # fmt: skip
     registry.note_file(session, app=app, sha256=variant, size_bytes=artifact.size_bytes, by=by, now=now)
     beside = registry.companions_of(session, app=app, artifact=parent.sha256)
-    roles = (registry.EVALUATION, registry.CALIBRATION)
-    companions = {role: each.sha256 for role, each in beside.items() if role in roles}
+    companions = {role: each.sha256 for role, each in beside.items() if role != registry.SCRIPT}
     registry.register(session, artifact, app=app, by=by, now=now, companions=companions)
     store.note_registered(session, job.number, f"{parent.model}@{version}")
+
+
+def _runtime(blobs: Blobs, parent: Artifact, variant: str) -> str | None:
+    """Return what runs the variant: its parent's runtime, unless it was converted to another format."""
+    was, now = (format_of(blobs.head(sha256)) for sha256 in (parent.sha256, variant))
+    return parent.runtime if was == now else RUNTIMES[now]
 
 
 def _version(name: str, model: str) -> str:

@@ -28,7 +28,7 @@ def compared(found: Facts) -> Block:
         ["memory", *(size(one.get("memory_bytes")) for one in (before, after)), "–"],
         *accuracy_rows(evidence.get("device"), "accuracy"),
     ]  # fmt: skip
-    return table(["", "before", "after", "change (95 %)"], rows, caption="Before and after")
+    return table(["figure", "before", "after", "change (95 %)"], rows, caption="Before and after")
 
 
 def left(found: Facts) -> dict[str, float]:

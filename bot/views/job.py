@@ -25,6 +25,7 @@ from bot.views.blocks import (
     section,
     table,
 )
+from optimize.budgets import parse_budget
 from optimize.store import Job, Wanted
 
 Facts = Mapping[str, Any]
@@ -182,15 +183,23 @@ def _tried_row(each: Facts) -> list[Cell]:
 
 
 def _charts(job: Job, found: Facts) -> list[Block]:
-    """What is left of the parent in percent; and, when several were tried, how much smaller each is."""
+    """What is left of the parent in percent; and, of those that surely keep the accuracy, how much smaller each is."""
     left = card_figures.left(found)
-    drawn = [bar_chart("What is left of the parent", list(left), {"% of the parent": list(left.values())}, y_label="%")]
-    tried = [each for each in (job.result or {}).get("tried") or [] if each.get("ratio") and each.get("size_x")]
+    drawn = [
+        bar_chart("What is left of the parent, %", list(left), {"% of the parent": list(left.values())}, y_label="%")
+    ]
+    margin = parse_budget(job.wanted.budget).margin
+    tried = [each for each in (job.result or {}).get("tried") or [] if each.get("size_x") and _holds(each, margin)]
     if len(tried) > 1:
         best = sorted(tried, key=lambda each: -each["size_x"])[:CHARTED]
         series = {"times smaller": [round(each["size_x"], 2) for each in best]}
-        drawn.append(bar_chart("Tried: times smaller", [str(each["recipe"]) for each in best], series))
+        drawn.append(bar_chart("Times smaller, of those that hold", [str(each["recipe"]) for each in best], series))
     return [chart for chart in drawn if chart is not None]
+
+
+def _holds(each: Facts, margin: float) -> bool:
+    low = (each.get("accuracy") or {}).get("low")
+    return low is not None and low >= -margin
 
 
 def _notes(found: Facts) -> list[Block]:

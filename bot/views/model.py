@@ -12,7 +12,7 @@ from releases.artifacts import Artifact
 from releases.registry import MODEL, Companion, Inspection
 
 Facts = Mapping[str, Any]
-NAMES: Final = {"eval": "to judge by", "calib": "to calibrate by", "train_script": "training script"}
+NAMES: Final = {"eval": "To judge by", "calib": "To calibrate by", "train_script": "Training script"}
 OPS: Final = 12
 LABELS: Final = 12
 

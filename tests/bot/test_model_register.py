@@ -53,7 +53,7 @@ def test_a_file_in_a_direct_message_is_registered_with_its_inputs_and_shown(floo
     shown = words(as_said(floor.ask(PAM, "model show kws@1.4.0")))
     assert "Needs onnx, opset 17" in shown
     assert "`x` float32 batch×1×6×6 (NCHW)" in shown
-    assert "to judge by: 400 inputs of 1×6×6 float32" in shown
+    assert "To judge by: 400 inputs of 1×6×6 float32" in shown
     assert "Gemm ×2" in shown
 
 
