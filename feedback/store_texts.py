@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -65,16 +64,16 @@ def texts(
         if words is not None:
             found.append(
                 Said(
-                    name=_name(key, uuid, question), words=words, install=install, at=at, release=release,
+                    name=_name(uuid, question), words=words, install=install, at=at, release=release,
                     device=DeviceContext(**dict(zip(CONTEXT_FIELDS, told, strict=True))), is_low=_is_low(kind, value),
                 )
             )  # fmt: skip
     return tuple(found)
 
 
-def _name(key: bytes, uuid: str, question: str) -> str:
-    """Return what a text is known by outside: nobody can tell the phone's uuid from it."""
-    return "q" + hmac.new(key, f"text:{uuid}:{question}".encode(), hashlib.sha256).hexdigest()[:12]
+def _name(uuid: str, question: str) -> str:
+    """Return what a text is known by outside: the phone's uuid cannot be told from it, and no new key changes it."""
+    return "q" + hashlib.sha256(f"muster text:{uuid}:{question}".encode()).hexdigest()[:12]
 
 
 def _is_low(kind: str | None, value: Any) -> bool | None:
