@@ -7,7 +7,8 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -50,9 +51,17 @@ def without(arrived: Iterable[Arrived], segments: Sequence[Segment]) -> tuple[Ar
     return tuple(each for each in arrived if not any(matches(segment, each.device) for segment in segments))
 
 
-def installs(arrived: Iterable[Arrived], segment: Segment) -> int:
-    """Return how many installs of a cohort were heard of, in both arms."""
-    return sum(each.installs for each in arrived if matches(segment, each.device))
+def by_device(arrived: Iterable[Arrived]) -> Mapping[DeviceContext, int]:
+    """Return how many installs were heard of on each kind of device, in both arms."""
+    found: Counter[DeviceContext] = Counter()
+    for each in arrived:
+        found[each.device] += each.installs
+    return found
+
+
+def installs(heard: Mapping[DeviceContext, int], segment: Segment) -> int:
+    """Return how many installs of a cohort were heard of."""
+    return sum(n for device, n in heard.items() if matches(segment, device))
 
 
 def unequal(arrived: Sequence[Arrived], periods: Iterable[Period]) -> str | None:

@@ -36,6 +36,10 @@ from releases.wording import count
 HEARD_WITHIN: Final = timedelta(days=30)
 LAST_WEEK: Final = timedelta(days=7)
 EVERYBODY: Final = ""
+ANEW_AFTER: Final = timedelta(minutes=15)
+ANEW_AT: Final = 1.02
+"""So much later, or with a fiftieth more reported, cohorts are judged anew; at once when everybody is not sound."""
+KEPT_AT_MOST: Final = 1000
 NEW_ONES: Final = frozenset({str(State.PROGRESSING), str(State.PAUSED)})
 
 
@@ -56,12 +60,28 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Heard:
-    """What phones told since the release began."""
+    """What phones told since the release began. Without a `table` what was found by device before still stands."""
 
     cells: tuple[feedback.ArmCell, ...]
-    table: Table
+    table: Table | None
     arrived: tuple[Arrived, ...]
     holders: int | None
+    from_reports: tuple[Measurement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What was found by device at the last whole look, which had `reports` install-hours and no cohort to stop."""
+
+    revision: int
+    reports: int
+    at: datetime
+    arrived: tuple[Arrived, ...]
+    from_reports: tuple[Measurement, ...]
+
+
+_kept: dict[str, _Kept] = {}
+"""By release, in this process: to count the reports by device anew each minute would take minutes."""
 
 
 def look(ctx: Context, release: Release, rollout: Rollout, now: datetime) -> Look:
@@ -91,9 +111,9 @@ def _judged(
 ) -> Look:
     guardrails = release.plan.guardrails
     made = ways(guardrails)
-    heard = _listen(ctx, release, rollout, made)
     ill = [segments.parse(cohort) for _, cohort in muted if cohort != EVERYBODY]
     stopped = [*(stop.segment for stop in rollout.stopped), *ill]
+    heard = _listen(ctx, release, rollout, made, now, is_whole=not stopped)
     arrived = arrivals.without(heard.arrived, stopped)
     losses = arrivals.losses(arrived, now)
     measured = (*_measured(heard, made, stopped), losses)
@@ -115,24 +135,31 @@ def _judged(
     if release.rivals:
         # A cohort is not stopped alone in a comparison: it would lose its candidates but not its baseline.
         return Look(findings=_with_mutes(findings, muted), evidence=rival.least_of_both(told, other[:-1], rollout))
-    if rollout.state not in COHORT_STATES or release.plan.is_aa:
+    if rollout.state not in COHORT_STATES or release.plan.is_aa or heard.table is None:
         return Look(findings=_with_mutes(findings, muted), evidence=told)
-    least = ctx.settings.minimum_cohort
+    least, people = ctx.settings.minimum_cohort, arrivals.by_device(heard.arrived)
     breach = find_breach(
         guardrails,
         heard.table,
         stopped=rollout.stopped,
         left_out=ill,
-        may_name=lambda cohort: arrivals.installs(heard.arrived, cohort) >= least,
+        may_name=lambda cohort: arrivals.installs(people, cohort) >= least,
         whole_fails=any(finding.verdict is Verdict.FAIL for finding in findings),
     )
+    if breach is None and not stopped:
+        _keep(release, rollout, heard, now)
     return Look(findings=_with_mutes(findings, muted), evidence=told, cohort=breach)
 
 
-def _listen(ctx: Context, release: Release, rollout: Rollout, made: dict[str, Way]) -> _Heard:
+def _listen(
+    ctx: Context, release: Release, rollout: Rollout, made: dict[str, Way], now: datetime, *, is_whole: bool
+) -> _Heard:
     wanted = frozenset(way.source for way in made.values())
     with feedback.fresh(ctx.databases.ingest) as session:
         cells = feedback.arm_cells(session, app=release.app, release=release.id)
+        kept = _kept.get(release.id) if is_whole else None
+        if kept is not None and _still_stands(kept, release, rollout, measurements(cells, made), now):
+            return _Heard(cells=cells, table=None, arrived=kept.arrived, holders=None, from_reports=kept.from_reports)
         by_device = feedback.arm_leaves(session, app=release.app, release=release.id, metrics=wanted)
         came = feedback.arrivals(session, app=release.app, release=release.id, version=release.candidate_version)
         holders = _holders(session, release, rollout) if rollout.state is State.ROLLING_BACK else None
@@ -140,7 +167,34 @@ def _listen(ctx: Context, release: Release, rollout: Rollout, made: dict[str, Wa
         Arrived(hour=each.hour, arm=each.arm, device=each.device, installs=each.installs, lost=each.lost)
         for each in came
     )
-    return _Heard(cells=cells, table=tabulate(leaves(by_device, made)), arrived=arrived, holders=holders)
+    table = tabulate(leaves(by_device, made))
+    from_reports = tuple(each for each in table.measure(table.rows()) if each.metric in FROM_REPORTS)
+    return _Heard(cells=cells, table=table, arrived=arrived, holders=holders, from_reports=from_reports)
+
+
+def _still_stands(kept: _Kept, release: Release, rollout: Rollout, whole: Sequence[Measurement], now: datetime) -> bool:
+    """Return whether cohorts need no new look: little was reported since, and everybody is sound. Pure."""
+    reports = max((_hours(each) for each in whole), default=0)
+    if rollout.state not in NEW_ONES or rollout.revision != kept.revision:
+        return False
+    if not kept.reports <= reports <= kept.reports * ANEW_AT or not kept.at <= now < kept.at + ANEW_AFTER:
+        return False
+    found = judge_all(release.plan.guardrails, (*whole, *kept.from_reports))
+    return all(finding.verdict is Verdict.PASS or finding.guardrail.metric == LOST.metric for finding in found)
+
+
+def _keep(release: Release, rollout: Rollout, heard: _Heard, now: datetime) -> None:
+    whole = measurements(heard.cells, ways(release.plan.guardrails))
+    if len(_kept) >= KEPT_AT_MOST:
+        _kept.clear()
+    _kept[release.id] = _Kept(
+        revision=rollout.revision, reports=max((_hours(each) for each in whole), default=0), at=now,
+        arrived=heard.arrived, from_reports=heard.from_reports,
+    )  # fmt: skip
+
+
+def _hours(measurement: Measurement) -> int:
+    return measurement.arm("baseline").n + measurement.arm("candidate").n
 
 
 def _holders(session: Session, release: Release, rollout: Rollout) -> int:
@@ -152,11 +206,9 @@ def _holders(session: Session, release: Release, rollout: Rollout) -> int:
 
 def _measured(heard: _Heard, made: dict[str, Way], stopped: Sequence[Segment]) -> tuple[Measurement, ...]:
     """Return every metric over everybody who is not stopped, from cells where nobody is."""
-    by_device = heard.table.measure(heard.table.rows(without=stopped))
-    if stopped:
-        return by_device
-    known = measurements(heard.cells, made)
-    return (*known, *(each for each in by_device if each.metric in FROM_REPORTS))
+    if stopped and heard.table is not None:
+        return heard.table.measure(heard.table.rows(without=stopped))
+    return (*measurements(heard.cells, made), *heard.from_reports)
 
 
 def _muted(session: Session, release: Release, now: datetime) -> frozenset[tuple[str, str]]:
