@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any, Final
 
@@ -14,7 +15,15 @@ from bot.cli_remote import ask, key_option, server_option
 EXIT: Final = {"fits": 0, "not": 1, "running": 3}
 
 
-@click.group()
+class _Jobs(click.Group):
+    """`muster job J7` shows it, as in Slack."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_name = bool(args) and re.fullmatch(r"[Jj]\d+", args[0]) is not None
+        return super().parse_args(ctx, ["show", *args] if is_name else args)
+
+
+@click.group(cls=_Jobs)
 def job() -> None:
     """See optimizations and their report cards."""
 

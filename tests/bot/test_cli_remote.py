@@ -52,3 +52,11 @@ def test_the_facts_of_two_scenarios_do_not_go_into_one_file(tmp_path: Path) -> N
 
     assert done.exit_code == 2
     assert "name one file" in done.output
+
+
+def test_a_job_is_shown_by_its_name_alone() -> None:
+    asked = ["job", "J7", "--server", "http://127.0.0.1:9", "--key", "sk_x"]
+
+    done = CliRunner().invoke(main, asked)
+
+    assert "Cannot reach http://127.0.0.1:9" in done.output
