@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BACKENDS := .venv-backends/bin
+DP := .venv-dp/bin
 # A CPU build, before all else: a resolver left alone takes CUDA's gigabytes.
 TORCH ?= torch==2.13.0
 SETUP := .venv/.set-up
@@ -9,7 +10,7 @@ POSTGRES_TESTS := tests/test_migrations.py tests/core tests/feedback tests/relea
 
 LIST_EXTRA = import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
 
-.PHONY: help setup demo serve test test-slow test-postgres test-backends browser check format lock revision bench bench-optimize soak clean
+.PHONY: help setup demo serve test test-slow test-postgres test-backends test-dp browser check format lock revision bench bench-optimize soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -51,6 +52,12 @@ test-backends: $(SETUP) ## the optimizer's tests with every extra that can be in
 	    || echo "The extra [$$extra] cannot be installed here: its tests are skipped."; done
 	$(BACKENDS)/python -m pytest -rs tests/optimize
 
+test-dp: $(SETUP) ## the tests of noised counts, with OpenDP's own noise; 265 MB
+	test -x $(DP)/python || $(PYTHON) -m venv .venv-dp
+	$(BIN)/uv pip install --quiet --python $(DP)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(DP)/python --no-deps --require-hashes -r requirements/dp.txt
+	$(DP)/python -m pytest -rs tests/bot/test_opendp.py tests/bot/test_noised_digest.py tests/feedback/test_noised.py
+
 browser: ## Chromium for the test of the page; that test is skipped where there is none
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-color-emoji >/dev/null; } \
@@ -70,7 +77,7 @@ lock: ## pin the newest versions again
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements/dev.txt --upgrade
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -c requirements/dev.txt -o requirements/base.txt
 	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -c requirements/dev.txt -o requirements/uv.txt
-	for extra in litert coreml train; do $(BIN)/python -c '$(LIST_EXTRA)' $$extra | $(BIN)/uv pip compile --quiet --universal \
+	for extra in dp litert coreml train; do $(BIN)/python -c '$(LIST_EXTRA)' $$extra | $(BIN)/uv pip compile --quiet --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate - -c requirements/dev.txt \
 	  $$(test $$extra = train && echo --override requirements/train-overrides.txt --no-emit-package torch) -o requirements/$$extra.txt; done
 

@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 from slack_sdk import WebClient
 
+from bot.noise import NoiseSource, open_noise
 from core.clock import Clock, clock_from
 from core.db import Databases, open_databases
 from core.engine import attach
@@ -21,7 +22,7 @@ SLACK_TIMEOUT_S = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """`slack` speaks as the bot; `jira`, `confluence` and `mail` are None where they are not set up."""
+    """`slack` speaks as the bot; `jira`, `confluence`, `mail` and `noise` are None where they are not set up."""
 
     settings: Settings
     clock: Clock
@@ -30,6 +31,7 @@ class Context:
     jira: JiraClient | None
     confluence: ConfluenceClient | None = None
     mail: MailClient | None = None
+    noise: NoiseSource | None = None
 
 
 def open_context(settings: Settings) -> Context:
@@ -44,6 +46,7 @@ def open_context(settings: Settings) -> Context:
         jira=jira_client(settings),
         confluence=confluence_client(settings),
         mail=mail_client(settings),
+        noise=open_noise(settings),
     )
 
 

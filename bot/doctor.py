@@ -11,6 +11,7 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.context import Context
+from bot.noise import MISSING
 from bot.webhooks import dead_messages
 from core import health
 from core.db import reading
@@ -40,7 +41,7 @@ def examine(ctx: Context, *, live: bool) -> tuple[Check, ...]:
     checks = [*_databases(ctx), *_slack_settings(ctx)]
     if live and ctx.settings.slack_bot_token:
         checks += _slack(ctx)
-    checks += [*_jira(ctx, live=live), *_confluence(ctx, live=live), *_mail(ctx, live=live)]
+    checks += [*_jira(ctx, live=live), *_confluence(ctx, live=live), *_mail(ctx, live=live), *noise(ctx)]
     return tuple(checks)
 
 
@@ -145,6 +146,19 @@ def _mail(ctx: Context, *, live: bool) -> list[Check]:
     problems = ctx.mail.check() if live else ()
     checks += [_bad(f"Mail: {problem}.") for problem in problems]
     return checks or [_good("The mail server takes our connection." if live else "Mail is set up.")]
+
+
+def noise(ctx: Context) -> list[Check]:
+    """Return whether counts of people can be noised, where they shall be."""
+    per_week, per_query = ctx.settings.dp_epsilon_per_week, ctx.settings.dp_epsilon_per_query
+    if per_week is None:
+        return []
+    if per_query > per_week:
+        told = "MUSTER_DP_EPSILON_PER_QUERY is above MUSTER_DP_EPSILON_PER_WEEK: no count can be told; lower it."
+        return [_bad(told)]
+    if ctx.noise is None:
+        return [_bad(f"{MISSING}.")]
+    return [_good(f"OpenDP noises the digest's counts: {per_week:g} a week, {per_query:g} a query.")]
 
 
 def _good(sentence: str) -> Check:

@@ -18,6 +18,7 @@ from bot.flows import (
     issue_news,
     job_card,
     nightly,
+    noised,
     optimize,
     registry,
     regression,
@@ -60,6 +61,7 @@ JOBS: dict[str, Job] = {
 def run(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT; what is running is finished first."""
     context: Context = open_context(settings)
+    noised.warn_if_missing(context)
     stopping = threading.Event()
     jobs: dict[str, Job] = {**JOBS, "optimize": partial(optimize.optimize, is_stopping=stopping.is_set)}
     worker = Worker(settings, context.databases, context, jobs, tick_job="tick")

@@ -182,6 +182,13 @@ class Settings:
     mail_from: str | None = setting(_text, "Muster <muster@example.com>", default=None)
     mail_to: tuple[str, ...] = setting(_words, "who gets the digest by mail, comma-separated", default=())
     minimum_cohort: int = setting(_number(5, int), "people below which a cohort is withheld", default=20)
+    dp_epsilon_per_week: float | None = setting(
+        _number(0.01, float), "privacy budget of a week's digest; unset: its counts of people are not noised",
+        default=None,
+    )  # fmt: skip
+    dp_epsilon_per_query: float = setting(
+        _number(0.01, float), "what each question to that budget costs; less is noisier", default=0.5
+    )
     drift_false_rate: float = setting(
         _number(0.0001, float), "share of drifts told a night that may be false", default=0.05
     )

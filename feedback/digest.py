@@ -18,6 +18,7 @@ from feedback.digest_parts import (
     Kpi,
     ModelLine,
     ModelWeek,
+    NoiseNote,
     Number,
     ReleaseWeek,
     ThemeLine,
@@ -27,7 +28,7 @@ from feedback.digest_parts import (
     Verdict,
 )
 from feedback.reports import CohortRow
-from feedback.scores import Score, difference, share
+from feedback.scores import Score, difference, noised_share
 
 __all__ = [
     "CohortLine",
@@ -37,6 +38,7 @@ __all__ = [
     "Kpi",
     "ModelLine",
     "ModelWeek",
+    "NoiseNote",
     "Number",
     "ReleaseWeek",
     "ThemeLine",
@@ -124,7 +126,7 @@ def _themes(models: Sequence[ModelWeek]) -> tuple[ThemeLine, ...]:
 def _is_empty(
     models: Sequence[ModelWeek], releases: Sequence[ReleaseWeek], tickets: Sequence[TicketWeek], health: Health
 ) -> bool:
-    heard = health.impressions or health.responses or health.reporting
+    heard = any(count is None or count for count in (health.impressions, health.responses, health.reporting))
     answered = any(model.report and model.report.installs for model in models)
     counted = any(each.n for model in models for each in model.counted)
     return not (heard or answered or counted or releases or tickets)
@@ -184,11 +186,15 @@ def _numbers(model: ModelWeek) -> list[Number]:
         found.append(Number(model=model.model, name=name, score=overall, change=model.report.change, is_small=small))
     for each in model.counted:
         if each.n > 0:
-            now = share(each.hits, each.n)
-            change = difference(now, share(each.hits_before, each.n_before)) if each.n_before > 0 else None
+            now = noised_share(each.hits, each.n, spread=each.noise)
+            change = difference(now, _before(each)) if each.n_before > 0 else None
             small = each.n < SMALL_N
             found.append(Number(model=model.model, name=each.name, score=now, change=change, is_small=small))
     return found
+
+
+def _before(each: Counted) -> Score:
+    return noised_share(each.hits_before, each.n_before, spread=each.noise_before)
 
 
 def _ranked(models: Sequence[ModelWeek]) -> list[tuple[ModelWeek, CohortRow]]:

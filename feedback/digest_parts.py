@@ -44,13 +44,18 @@ class TicketWeek:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A share counted from telemetry, this week and the week before; more of it is worse (crashes, time-outs)."""
+    """A share counted from telemetry, this week and the week before; more of it is worse (crashes, time-outs).
+
+    `noise` is the standard deviation of what was added to `hits`, and to the others.
+    """
 
     name: str
     hits: int
     n: int
     hits_before: int = 0
     n_before: int = 0
+    noise: float = 0.0
+    noise_before: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +82,35 @@ class ModelWeek:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """How much the numbers can be trusted. `silent` installs were heard of before, but not in this week."""
+class NoiseNote:
+    """How the counts of people were noised: epsilon of a query, of the week so far and at most, scales that were used.
 
-    impressions: int = 0
-    responses: int = 0
+    `withheld` are reasons, each with the queries that were not answered for it.
+    """
+
+    epsilon: float
+    spent: float
+    budget: float
+    scales: tuple[float, ...]
+    withheld: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How much the numbers can be trusted. `silent` installs were heard of before, but not in this week.
+
+    With `noise`, counts are of people and noised, and None where they are withheld; without, impressions and responses
+    count what was shown and sent.
+    """
+
+    impressions: int | None = 0
+    responses: int | None = 0
     response_rate: Score | None = None
-    reporting: int = 0
-    silent: int = 0
+    reporting: int | None = 0
+    silent: int | None = 0
     suppressed_cohorts: int = 0
     stale_sdks: int = 0
+    noise: NoiseNote | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +159,7 @@ class ThemeLine:
     people: int
     is_new: bool = False
     change: float | None = None
+    is_noised: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,19 @@ def share(hits: int, n: int, *, z: float = Z95) -> Score:
     return Score(value=value, low=low, high=high, n=n)
 
 
+def noised_share(hits: int, n: int, *, spread: float) -> Score:
+    """Return the share of noised counts: Wilson's interval, widened by the noise.
+
+    `spread` is the standard deviation of the noise in `hits`, and in the `n - hits` others; it enters by the
+    first-order variance of the ratio. Raises: ValueError: see `share`.
+    """
+    plain = share(hits, n)
+    off = Z95 * spread * math.hypot(1 - plain.value, plain.value) / n
+    low = max(0.0, plain.value - math.hypot(plain.value - plain.low, off))
+    high = min(1.0, plain.value + math.hypot(plain.high - plain.value, off))
+    return Score(value=plain.value, low=low, high=high, n=n)
+
+
 def debiased(
     seen: Score, *, options: int, epsilon: float, all_options: float, lowest: float = 0.0, highest: float = 1.0
 ) -> Score:

@@ -56,9 +56,25 @@ from feedback.store_polls import (
 )
 from feedback.store_retention import forget
 from feedback.store_shown import forget_shown, lock_shown, remember, told_groups, who_answered
+from feedback.store_tallies import (
+    ANSWERED,
+    ASKED_ONLY,
+    BOTH,
+    CRASHED,
+    FINE,
+    TIMED_OUT,
+    harm_tallies,
+    polled_tallies,
+)
 from feedback.store_texts import Said, texts
 
 __all__ = [
+    "ANSWERED",
+    "ASKED_ONLY",
+    "BOTH",
+    "CRASHED",
+    "FINE",
+    "TIMED_OUT",
     "Activity",
     "AnswerCount",
     "ArmCell",
@@ -99,6 +115,7 @@ __all__ = [
     "full_groups",
     "gather_install",
     "habits",
+    "harm_tallies",
     "impressions",
     "install_history",
     "installs_seen",
@@ -110,6 +127,7 @@ __all__ = [
     "lock_shown",
     "period_rows",
     "poll_versions",
+    "polled_tallies",
     "quotes",
     "remember",
     "renew_pseudonyms",

@@ -3,6 +3,7 @@
 import bot.digests
 import bot.drifts
 import bot.goals
+import bot.ledger
 import bot.mail_stops
 import bot.model_owners
 import bot.posts

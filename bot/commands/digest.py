@@ -1,10 +1,11 @@
-"""`digest preview | show | now | schedule mon 09:00 Europe/Berlin | goal kws csat>85%`: the week in one page."""
+"""`digest preview | show | now | schedule mon 09:00 UTC | goal kws csat>85% | budget`: the week in one page."""
 
 from __future__ import annotations
 
-from bot import digests, goals, permissions
+from bot import digests, goals, ledger, permissions
 from bot.context import Context
 from bot.flows import digest as flow
+from bot.flows import noised
 from bot.flows.week import gather
 from bot.pages_web import digest_url
 from bot.permissions import Role
@@ -32,6 +33,8 @@ def run(ctx: Context, request: Request) -> Message:
             return _schedule(ctx, request)
         case "goal":
             return _goal(ctx, request)
+        case "budget":
+            return _budget(ctx, request)
         case _:
             return _preview(ctx, request)
 
@@ -139,3 +142,14 @@ def _goal(ctx: Context, request: Request) -> Message:
         with reading(ctx.databases.control) as session:
             found = goals.of_model(session, app, model)
     return views.goals(model, found, by=by if request.words else None, is_dry_run=request.is_dry_run)
+
+
+def _budget(ctx: Context, request: Request) -> Message:
+    """What was told of the week before (or the one named) at which cost, and what is left."""
+    request.only("week")
+    named = request.options.get("week") or request.target
+    zone = flow.schedule(ctx).zone
+    week = flow.week_named(ctx, named) if named else week_before(ctx.clock(), zone)
+    with reading(ctx.databases.control) as session:
+        told = ledger.charges(session, app=ctx.settings.app, week=week.name)
+    return views.budget(week.name, told, noised.budget_of(ctx), is_missing=ctx.noise is None)

@@ -63,7 +63,7 @@ def compose_once(ctx: Context, week: Week) -> KeptDigest:
     kept = find(ctx, week.name)
     if kept is not None:
         return kept
-    made = msgspec.to_builtins(gather(ctx, week))
+    made = msgspec.to_builtins(gather(ctx, week, charges=True))
     with ctx.databases.control.begin() as session:
         return digests.keep(session, app=ctx.settings.app, week=week.name, content=made, now=ctx.clock())
 

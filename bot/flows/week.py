@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 from bot import tickets
 from bot.context import Context
-from bot.flows import drift, kpis, themes
+from bot.flows import drift, kpis, noised, themes
 from bot.ticket_rules import Ticket
 from bot.views import figures
 from bot.views import ticket as ticket_views
@@ -43,8 +44,11 @@ NOTHING = Activity(
 )
 
 
-def gather(ctx: Context, week: Week) -> Digest:
-    """Compose the digest of the week from what is stored now; store nothing."""
+def gather(ctx: Context, week: Week, *, charges: bool = False) -> Digest:
+    """Compose the digest of the week from what is stored now; store nothing.
+
+    Where counts are noised, `charges` lets them be told at a cost (bot.flows.noised), which is kept.
+    """
     app = ctx.settings.app
     with reading(ctx.databases.control) as session:
         known = store.list_polls(session, app)
@@ -53,26 +57,35 @@ def gather(ctx: Context, week: Week) -> Digest:
         names = {poll.model for poll in known} | {model for _, model in artifact_store.models(session, app=app)}
         goals = {name: kpis.of_model(session, app, name) for name in names}
     with store.fresh(ctx.databases.ingest) as session:
-        now, before = _activity(session, app, week), _activity(session, app, _week_before(week))
+        last = _week_before(week)
+        now, before = _activity(session, app, week), _activity(session, app, last)
+        said = {
+            name: themes.week_lines(ctx, name, starts=week.starts, ends=week.ends)
+            for name in sorted(names | now.keys())
+        }
+        noise = noised.tell(ctx, session, week, last, said, charges=charges)
+        if noise is not None:
+            now, before = noised.activity(noise.told, said), noised.activity(noise.before, said)
         models = []
-        for name in sorted(names | now.keys()):
+        for name, lines in said.items():
             report = _report(ctx, name, _poll_of(name, known), week)
             counted = _counted(ctx, now.get(name, NOTHING), before.get(name, NOTHING))
             p95 = store.usual_latency_p95(session, app=app, model=name, since=week.starts, until=week.ends)
             seen = kpis.Seen(report=report, activity=now.get(name, NOTHING), latency_bucket=p95)
             told_kpis = kpis.told(name, goals.get(name, kpis.NO_GOALS), seen, minimum=ctx.settings.minimum_cohort)
-            quotes = _quotes(ctx, session, name, report, week)
             models.append(
                 ModelWeek(
                     model=name,
                     report=report,
-                    counted=counted,
-                    quotes=quotes,
+                    counted=counted if noise is None else noised.counted(noise, name, counted),
+                    quotes=_quotes(ctx, session, name, report, week),
                     kpis=(*told_kpis, *_ages(ctx, name)),
-                    themes=themes.week_lines(ctx, name, starts=week.starts, ends=week.ends),
+                    themes=lines if noise is None else noised.theme_lines(noise, name, lines),
                 )
             )
-        health = _health(session, app, week, tuple(now.values()), models)
+        hidden = sum(model.report.hidden for model in models if model.report)
+        exact = _health(session, app, week, tuple(now.values()), hidden)
+        health = exact if noise is None else noised.health(noise, tuple(said), suppressed_cohorts=hidden)
     return compose_digest(
         week.name, app=app, starts=week.starts, ends=week.ends, models=models, releases=releases, tickets=told,
         health=health,
@@ -80,7 +93,8 @@ def gather(ctx: Context, week: Week) -> Digest:
 
 
 def _week_before(week: Week) -> Week:
-    return Week(name="", starts=week.starts - (week.ends - week.starts), ends=week.starts)
+    year, number, _ = (week.starts - timedelta(days=3)).isocalendar()  # far from where zones begin the week
+    return Week(name=f"{year}-W{number:02d}", starts=week.starts - (week.ends - week.starts), ends=week.starts)
 
 
 def _activity(session: Session, app: str, week: Week) -> dict[str, Activity]:
@@ -147,7 +161,7 @@ def _quotes(ctx: Context, session: Session, model: str, report: CohortReport | N
     return tuple(dict.fromkeys(quote.text for quote in found))[:QUOTES]
 
 
-def _health(session: Session, app: str, week: Week, ran: Sequence[Activity], models: Sequence[ModelWeek]) -> Health:
+def _health(session: Session, app: str, week: Week, ran: Sequence[Activity], hidden: int) -> Health:
     shown, answered = sum(each.impressions for each in ran), sum(each.responses for each in ran)
     heard = len(store.installs_seen(session, app=app, since=week.starts))
     known = len(store.installs_seen(session, app=app, since=_week_before(week).starts))
@@ -157,7 +171,7 @@ def _health(session: Session, app: str, week: Week, ran: Sequence[Activity], mod
         response_rate=share(min(answered, shown), shown) if shown else None,
         reporting=heard,
         silent=known - heard,
-        suppressed_cohorts=sum(model.report.hidden for model in models if model.report),
+        suppressed_cohorts=hidden,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.goals import KpiGoal
-from bot.views import buttons, digest_words
+from bot.views import buttons, digest_words, figures
 from bot.views.blocks import (
     Block,
     Cell,
@@ -23,6 +23,7 @@ from bot.views.blocks import (
     table,
 )
 from feedback.digest import CohortLine, Digest, ReleaseWeek, TicketLine
+from feedback.noised import Budget, Charge, off_by, spent
 
 ICONS: Final = {"Healthy": "🟢", "Watch": "🟡", "Act": "🔴"}
 RELEASES_SHOWN: Final = 5
@@ -97,6 +98,23 @@ def goals(model: str, found: Mapping[str, KpiGoal], *, by: str | None, is_dry_ru
     if is_dry_run:
         return Message(f"*Dry run.* {said} Nothing was changed.")
     return Message(f"<@{by}>: {said}", in_channel=True)
+
+
+def budget(week: str, told: Sequence[Charge], budget: Budget | None, *, is_missing: bool) -> Message:
+    """Say what was told of a week, with which noise, and what is left of its privacy budget."""
+    if budget is None:
+        return Message("Counts in digests are not noised: MUSTER_DP_EPSILON_PER_WEEK is not set.")
+    said = f"{week}: {digest_words.budget_said(spent(told), budget.per_week, budget.per_query)}"
+    if is_missing:
+        said += " OpenDP is not installed (extra dp): no count is told until it is."
+    if not told:
+        return Message(f"{said} Nothing has been told of that week.")
+    rows = [
+        (each.key, figures.plain(each.epsilon), figures.plain(each.scale), f"± {off_by(each.scale)}")
+        for each in told
+    ]  # fmt: skip
+    head = ("Query", "ε", "Scale of the noise", "19 of 20 counts within")
+    return Message(said, (section(escape(said)), table(head, rows, caption="What was told")))
 
 
 def there(week: str, url: str, *, posted: bool) -> Message:

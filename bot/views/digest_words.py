@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.views import figures
-from feedback.digest import Digest, Kpi, Number, ThemeLine
+from feedback.digest import Digest, Health, Kpi, NoiseNote, Number, ThemeLine
+from feedback.noised import off_by
 from feedback.scores import Change, Score
 
 MORE_IS_BETTER: Final = frozenset({"CSAT", "NPS", "CES", "rating", "thumbs up"})
@@ -75,17 +76,52 @@ def tone(number: Number) -> str:
 def health_lines(digest: Digest) -> tuple[str, ...]:
     """Return how much the numbers can be trusted, a sentence each."""
     health = digest.health
+    if health.noise is not None:
+        return (*_noised_lines(health, health.noise), *_kept_back(health))
     rate = f"; response rate {said(health.response_rate)}" if health.response_rate is not None else ""
-    lines = [
-        f"{figures.count(health.responses)} responses to {figures.count(health.impressions)} impressions{rate}.",
-        f"{figures.count(health.reporting)} installs reported; {figures.count(health.silent)} that were heard of in "
-        "the week before were silent.",
-    ]
+    return (
+        f"{figures.count(health.responses or 0)} responses to {figures.count(health.impressions or 0)} impressions"
+        f"{rate}.",
+        f"{figures.count(health.reporting or 0)} installs reported; {figures.count(health.silent or 0)} that were "
+        "heard of in the week before were silent.",
+        *_kept_back(health),
+    )
+
+
+def _noised_lines(health: Health, noise: NoiseNote) -> list[str]:
+    lines = []
+    if health.responses is not None and health.impressions is not None:
+        rate = f"; response rate {said(health.response_rate)}" if health.response_rate is not None else ""
+        asked = f"{figures.count(health.impressions)} installs that were asked"
+        lines.append(f"About {figures.count(health.responses)} of {asked} answered{rate}.")
+    if health.reporting is not None and health.silent is not None:
+        silent = f"about {figures.count(health.silent)} that were heard of in the week before were silent"
+        lines.append(f"About {figures.count(health.reporting)} installs reported; {silent}.")
+    for reason, queries in noise.withheld:
+        lines.append(f"Withheld: {reason} ({', '.join(queries)}).")
+    if noise.scales:
+        scales = " or ".join(f"{figures.plain(each)} (19 of 20 off by {off_by(each)} at most)" for each in noise.scales)
+        lines.append(
+            f"Counts of installs and of people in themes, and shares of installs, have noise of scale {scales}."
+        )
+    lines.append("Scores of answers and their n have none; too few people stay withheld there.")
+    return [*lines, budget_said(noise.spent, noise.budget, noise.epsilon)]
+
+
+def budget_said(spent: float, budget: float, per_query: float) -> str:
+    """Privacy budget of the week: ε 2.5 of 4 spent, 1.5 left; a query costs 0.5."""
+    left = max(0.0, budget - spent)
+    told = f"ε {figures.plain(spent)} of {figures.plain(budget)} spent, {figures.plain(left)} left"
+    return f"Privacy budget of the week: {told}; a query costs {figures.plain(per_query)}."
+
+
+def _kept_back(health: Health) -> list[str]:
+    lines = []
     if health.suppressed_cohorts:
         lines.append(f"{figures.count(health.suppressed_cohorts)} cohorts are withheld: too few people.")
     if health.stale_sdks:
         lines.append(f"{figures.count(health.stale_sdks)} installs run an outdated SDK.")
-    return tuple(lines)
+    return lines
 
 
 def repeats(digest: Digest, command: str) -> tuple[str, ...]:
@@ -100,7 +136,8 @@ def theme_line(theme: ThemeLine) -> str:
     new = "New: " if theme.is_new else ""
     people = "1 person" if theme.people == 1 else f"{figures.count(theme.people)} people"
     more = f", {figures.plain(theme.change)}× as many as in the weeks before" if theme.change is not None else ""
-    return f"{new}{theme.name} ({theme.model}), {people}{more}"
+    about = "about " if theme.is_noised else ""
+    return f"{new}{theme.name} ({theme.model}), {about}{people}{more}"
 
 
 def age(days: int) -> str:
