@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from bench.ingest import BATCH, batches, responses
 from bench.serving import POLL
 from feedback import inbox, polls
-from feedback.understand import House, KnownPoll, understand
+from feedback.answers import KnownPoll
+from feedback.posts import House
+from feedback.understand import understand
 from feedback.unpack import Parcel, Unreadable, unpack_batch, unpack_response
 
 Unpack = Callable[[bytes], Parcel]

@@ -16,9 +16,11 @@ from core.db import Databases, reading
 from core.errors import Problem
 from core.settings import Settings
 from feedback import inbox, polls, store
+from feedback.answers import KnownPoll
 from feedback.commit import GroupCommit, OverloadedError, RefusedRowError
 from feedback.inbox import Letter, SomeAreKnownError
-from feedback.understand import House, KnownPoll, understand
+from feedback.posts import House
+from feedback.understand import understand
 from feedback.unpack import Parcel, Unreadable, unpack_batch, unpack_response
 from feedback.wire import Mistake, Reply, Result
 

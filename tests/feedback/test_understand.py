@@ -8,9 +8,11 @@ import pytest
 
 from core.privacy import pseudonymize, unseal
 from feedback import polls
+from feedback.answers import KnownPoll
+from feedback.posts import House
 from feedback.responses import PollEvent
 from feedback.telemetry import Summary
-from feedback.understand import House, KnownPoll, understand
+from feedback.understand import understand
 from feedback.unpack import Unreadable, unpack_batch
 from tests.builders import T0, at
 from tests.feedback.sending import INSTALL, a_batch, a_context, a_poll, a_summary, an_answer
