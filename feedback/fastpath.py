@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -39,6 +40,9 @@ REASONS = {
     503: "503 Service Unavailable",
 }
 BURST_S = 2.0
+# The server cannot end a read, so a body that never comes holds its thread. Of the 256 of `muster web` the others
+# stay for everything else.
+BODIES_AT_ONCE = 192
 _encode = msgspec.json.Encoder().encode
 
 
@@ -61,12 +65,22 @@ class _Body(Protocol):
 class FastPath:
     """WSGI middleware: answers `POST /v1/batch` and `POST /v1/responses`, hands everything else on."""
 
-    def __init__(self, inner: Wsgi, databases: Databases, settings: Settings, clock: Clock, keys: KeyRing) -> None:
+    def __init__(
+        self,
+        inner: Wsgi,
+        databases: Databases,
+        settings: Settings,
+        clock: Clock,
+        keys: KeyRing,
+        *,
+        bodies_at_once: int = BODIES_AT_ONCE,
+    ) -> None:
         self._inner = inner
         self._settings = settings
         self._clock = clock
         self._keys = keys
         self._limit = RateLimit(settings.rate_limit_per_s, burst_s=BURST_S)
+        self._bodies = threading.BoundedSemaphore(bodies_at_once)
         collector = Collector(databases, settings)
         self._routes = {"/v1/batch": collector.accept_batch, "/v1/responses": collector.accept_response}
 
@@ -117,8 +131,12 @@ class FastPath:
         told = environ.get("CONTENT_LENGTH") or ""
         if told.isdigit() and int(told) > largest:
             raise TooLargeError(f"The body must have at most {largest} bytes; send it in parts.")
-        stream: _Body = environ["wsgi.input"]
-        body = _read_up_to(stream, int(told) if told.isdigit() else largest + 1)
+        if not self._bodies.acquire(blocking=False):
+            raise OverloadedError("Too many bodies are on their way.", retry_after_s=5)
+        try:
+            body = _read_up_to(environ["wsgi.input"], int(told) if told.isdigit() else largest + 1)
+        finally:
+            self._bodies.release()
         if len(body) > largest:
             raise TooLargeError(f"The body must have at most {largest} bytes; send it in parts.")
         return inflate(body, environ.get("HTTP_CONTENT_ENCODING", ""), self._settings.max_inflated_bytes)

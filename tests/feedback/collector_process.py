@@ -19,6 +19,8 @@ from core.settings import Settings
 from feedback.fastpath import FastPath
 from feedback.fold import Folding
 
+BODIES_AT_ONCE = 12  # of 16 threads
+
 
 def serve() -> Callable[..., Any]:
     settings = Settings.from_env()
@@ -28,4 +30,4 @@ def serve() -> Callable[..., Any]:
     flask = Flask(__name__)
     register_errors(flask)
     flask.register_blueprint(feedback.web.blueprint(databases, settings, system_clock, keys))
-    return FastPath(flask.wsgi_app, databases, settings, system_clock, keys)
+    return FastPath(flask.wsgi_app, databases, settings, system_clock, keys, bodies_at_once=BODIES_AT_ONCE)

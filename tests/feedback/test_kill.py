@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from core.db import Databases
 from core.keys import create_key
 from feedback import store
 from feedback.tables import ANSWERS, CELLS, INBOX, POLL_EVENTS
+from tests.feedback.collector_process import BODIES_AT_ONCE
 from tests.feedback.sending import a_context, a_poll, an_answer
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +84,12 @@ def post(line: http.client.HTTPConnection, key: str, event: dict[str, Any]) -> s
     return status
 
 
+def status_of(port: int, key: str, method: str, path: str) -> int:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as line:
+        line.request(method, path, b"{" if method == "POST" else None, {"Authorization": f"Bearer {key}"})
+        return line.getresponse().status
+
+
 class Sender(threading.Thread):
     """Sends responses of its own one after the other until the line breaks."""
 
@@ -94,16 +101,16 @@ class Sender(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
+        with (
+            closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as line,
+            suppress(OSError, http.client.HTTPException),
+        ):
             while True:
                 number = len(self.sent)
                 event = an_answer(f"{self.label}-{number}", 1 + number % 5, at=self.moment)
                 self.sent.append(event)
                 assert post(line, self.key, event) == "accepted"
                 self.acknowledged.add(event["uuid"])
-        except (OSError, http.client.HTTPException):
-            return
 
 
 def test_kill_9_under_load_loses_nothing_acknowledged_and_doubles_nothing(databases: Databases) -> None:
@@ -128,10 +135,8 @@ def test_kill_9_under_load_loses_nothing_acknowledged_and_doubles_nothing(databa
     assert acknowledged <= set(kept)
     assert len(kept) == len(set(kept))
 
-    with serving(databases, port):
-        line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with serving(databases, port), closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as line:
         again = {event["uuid"]: post(line, key, event) for sender in senders for event in sender.sent[-40:]}
-        line.close()
     assert {again[uuid] for uuid in again.keys() & set(kept)} == {"duplicate"}
     assert {again[uuid] for uuid in again.keys() - set(kept)} <= {"accepted"}
 
@@ -142,3 +147,21 @@ def test_kill_9_under_load_loses_nothing_acknowledged_and_doubles_nothing(databa
         counted = session.execute(sa.select(sa.func.sum(CELLS.c.n), sa.func.sum(CELLS.c.total))).one()
         answered = session.execute(sa.select(sa.func.count(), sa.func.sum(sa.cast(ANSWERS.c.value, sa.Integer)))).one()
     assert tuple(counted) == tuple(answered) == (len(sent), sum(event["answers"][0]["value"] for event in sent))
+
+
+def test_bodies_that_never_come_leave_the_service_answering(databases: Databases) -> None:
+    now = datetime.now(UTC) - timedelta(minutes=2)
+    with databases.control.begin() as session:
+        key = create_key(session, app="demo", scope="public", name="phones", now=now)[1]
+    port = a_port()
+
+    with serving(databases, port):
+        with ExitStack() as held:
+            for _ in range(3 * BODIES_AT_ONCE):
+                line = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+                line.sendall(f"POST /v1/batch HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n".encode())
+                line.sendall(b"Content-Length: 100\r\n\r\n{")
+            until(lambda: status_of(port, key, "POST", "/v1/batch") == 503)
+            assert status_of(port, key, "GET", "/v1/polls?app=demo") == 200
+
+        until(lambda: status_of(port, key, "POST", "/v1/batch") == 400)
