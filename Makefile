@@ -88,8 +88,8 @@ bench: $(SETUP) ## every claim about speed, as tables
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.parse
 
-bench-optimize: $(SETUP) ## auto against ONNX Runtime, NNCF and Olive, which are installed beside; half an hour
-	nice -n 10 $(BIN)/python -m bench.optimize
+bench-optimize: $(SETUP) ## auto against ONNX Runtime, NNCF and Olive, which are installed beside; half an hour; ONLY=mlp,cnn and SPLIT=1 for less
+	nice -n 10 $(BIN)/python -m bench.optimize --split $(or $(SPLIT),0) $(if $(ONLY),--only $(ONLY))
 
 soak: $(SETUP) ## ten minutes under load, web killed every 20 s: nothing lost, nothing doubled
 	$(BIN)/python -m bench.soak

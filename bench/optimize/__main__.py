@@ -1,6 +1,6 @@
 """`auto` against plain ONNX Runtime int8, NNCF's accuracy control and Olive: one table.
 
-    python -m bench.optimize [--json] [--split N]… [--ours] [mlp] [cnn] [mobilenet]
+    python -m bench.optimize [--json] [--split N]… [--ours] [--only mlp,cnn,mobilenet]
 
 Same models, same inputs, same process limits; everything is judged on the inputs by which nobody selected. size ×:
 bytes of the parent / bytes of the variant. ratio: time of the variant / time of the parent in thread CPU time, with
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -38,16 +39,26 @@ _Made = tuple[str, bytes | None, float, str]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}; all when none is named")
+    parser.add_argument("--only", type=_names, default=NAMES, help=f"of {','.join(NAMES)}; all when none is named")
     parser.add_argument("--split", type=int, action="append", help="which rows are held out; 0 when none is given")
     parser.add_argument("--ours", action="store_true", help="leave NNCF and Olive out")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     rows = []
-    for name in chosen.names or NAMES:
+    for name in chosen.only:
         for split in chosen.split or [0]:
-            rows += list(_table(name, split, ours_only=chosen.ours))
+            for row in _table(name, split, ours_only=chosen.ours):
+                print("  ".join(str(cell) for cell in row.values() if cell), file=sys.stderr, flush=True)
+                rows.append(row)
     print(json.dumps(rows, ensure_ascii=False, indent=2) if chosen.json else _text(rows))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    return names
 
 
 def _table(name: str, split: int, *, ours_only: bool) -> Iterator[dict[str, Any]]:
