@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from optimize import benchmark, runner
+from optimize import benchmark, runner, tasks
 from optimize.benchmark import Benchmark, latency, ratio
 from optimize.fixtures import Fixture
 from optimize.runner import Finished
@@ -74,6 +76,45 @@ def test_a_real_identical_copy_is_never_called_faster(tiny: Fixture) -> None:
         assert isinstance(outcome, Finished)
         taken = outcome.result["times"]
         assert not ratio(taken["before"], taken["after"], taken["copy"]).is_faster
+
+
+class Recorder:
+    """A session of one row at a time, which writes down who ran on what."""
+
+    def __init__(self, which: str, ran: list[tuple[str, float]]) -> None:
+        self.which, self.ran = which, ran
+
+    def get_inputs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="x", shape=["batch", 1])]
+
+    def run(self, _names: None, feed: dict[str, np.ndarray]) -> None:
+        self.ran.append((self.which, float(feed["x"][0, 0])))
+
+
+def test_all_three_meet_the_same_row_one_after_the_other_in_an_order_that_changes() -> None:
+    ran: list[tuple[str, float]] = []
+    opened = {which: Recorder(which, ran) for which in ("before", "after", "copy")}
+    rows = np.arange(50, dtype=np.float32).reshape(50, 1)
+
+    taken = tasks._sitting(opened, "x", rows, np.random.default_rng(0), 40)
+
+    warm = 3 * len(opened)
+    rounds = [ran[start : start + 3] for start in range(warm, len(ran), 3)]
+    assert [len(taken[which]) for which in opened] == [40, 40, 40]
+    assert all({which for which, _ in each} == set(opened) for each in rounds)
+    assert all(len({row for _, row in each}) == 1 for each in rounds)
+    assert len({tuple(which for which, _ in each) for each in rounds}) == 6
+    assert len({each[0][1] for each in rounds}) > 10
+
+
+def test_the_child_computes_on_one_core_whatever_its_parent_was_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "16")
+
+    told = runner._environment(tmp_path, 3)
+
+    assert {told[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")} == {"1"}
 
 
 def test_a_fresh_process_tells_load_time_and_memory(tiny: Fixture) -> None:
