@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bot import ledger
 from bot.noise import OpenDp, open_noise
-from feedback.noised import off_by, spread
-from tests.builders import some_settings
+from core.db import Databases
+from feedback.noised import Budget, Charge, Query, off_by, spread
+from tests.builders import T0, some_settings
 
 if importlib.util.find_spec("opendp") is None:
     pytest.skip("the extra dp is not installed; `make test-dp`", allow_module_level=True)
@@ -43,3 +45,19 @@ def test_no_count_of_people_is_below_zero() -> None:
 def test_it_is_there_when_a_budget_is_set(tmp_path: Path) -> None:
     assert isinstance(open_noise(some_settings(tmp_path, dp_epsilon_per_week=4.0)), OpenDp)
     assert open_noise(some_settings(tmp_path)) is None
+
+
+def test_the_ledger_keeps_what_opendp_told_and_tells_it_again(databases: Databases) -> None:
+    query = Query(key="installs", cells={"reporting": 1_000, "silent": 0}, bound=1)
+    budget = Budget(per_week=1.0, per_query=0.5)
+
+    with databases.control.begin() as session:
+        told, again = (
+            ledger.ask(session, query, app="demo", week="2026-W47", budget=budget, source=OpenDp(), now=T0)
+            for _ in range(2)
+        )
+
+    assert isinstance(told, Charge)
+    assert again == told
+    # A scale of 2 leaves (900, 1100) once in e^50 times.
+    assert 900 < told.cells["reporting"] < 1_100
