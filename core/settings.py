@@ -6,6 +6,7 @@ Each field is `MUSTER_<FIELD>`. A secret may instead be named by a file: `MUSTER
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -68,6 +69,8 @@ def _number(lowest: float, kind: type[int] | type[float]) -> Callable[[str], Any
             number = kind(value)
         except ValueError:
             raise ValueError(f"must be a {'whole ' if kind is int else ''}number, not {value!r}") from None
+        if not number < math.inf:  # nan compares with nothing
+            raise ValueError("must be a finite number")
         if number < lowest:
             raise ValueError(f"must be at least {lowest:g}")
         return number
