@@ -54,7 +54,7 @@ def create_app(ctx: Context) -> Wsgi:
         releases.web,
     ):
         app.register_blueprint(room.blueprint(*parts))
-    foresee = partial(bot.forecasting.foresee, ctx.databases)
+    foresee = partial(bot.forecasting.foresee, ctx.databases, minimum=ctx.settings.minimum_cohort)
     app.register_blueprint(releases.history_web.blueprint(*parts, foresee=foresee))
     app.register_blueprint(bot.web.blueprint(ctx))
     app.register_blueprint(bot.jira_web.blueprint(ctx.databases, ctx.settings))

@@ -127,6 +127,8 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
 def _ahead(ahead: dict[str, Any]) -> Iterator[str]:
     """Tell a forecast, a line for each stage."""
     yield f"reaches {ahead['eligible']} of {ahead['targeted']} installs in {ahead['days']:g} days at least"
+    if ahead["left_out"]:
+        yield f"a few can run no file of the candidate and are never offered it: {'; '.join(ahead['left_out'])}"
     for stage in ahead["stages"]:
         seen = [f"{one['metric']} {_smallest(one)}" for one in stage["visible"]]
         yield (

@@ -25,8 +25,11 @@ SCALE: Final = 5
 LN_BUCKET: Final = math.log(2) / PER_DOUBLING
 
 
-def foresee(databases: Databases, session: Session, release: Release, now: datetime) -> Forecast:
-    """Replay the release's plan on last week's installs; `session` may hold a release that is not committed."""
+def foresee(databases: Databases, session: Session, release: Release, now: datetime, *, minimum: int) -> Forecast:
+    """Replay the release's plan on last week's installs; `session` may hold a release that is not committed.
+
+    Fewer than `minimum` installs that can run no file keep no release from the others.
+    """
     app, model = release.app, release.model
     files = {file.sha256: file for file in artifact_store.find_artifacts(session, app=app, model=model)}
     freezes = [kept.freeze for kept in freeze_store.list_freezes(session, app=app)]
@@ -36,6 +39,7 @@ def foresee(databases: Databases, session: Session, release: Release, now: datet
     return forecast(
         release.plan, [files[each] for each in release.candidates], [Seen(device=d, installs=n) for d, n in seen], now,
         rivals=[files[each] for each in release.rivals], usual=usual(habits), freezes=freezes,
+        minimum=minimum,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from core.errors import Problem
 from core.segments import matches
 from releases.artifacts import Artifact
 from releases.buckets import BUCKETS, arm_sizes
-from releases.compatibility import gaps, runnable
+from releases.compatibility import Gap, gaps, runnable
 from releases.freeze import Freeze, covering
 from releases.guardrails import ALPHA, Guardrail
 from releases.outlook import Usual, smallest
@@ -86,13 +86,17 @@ class CohortForecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """`problems` keep the release from starting: it is for nobody, or a targeted kind of device can run no file."""
+    """`problems` keep the release from starting: it is for nobody, or a targeted kind of device can run no file.
+
+    `left_out`: why some can run no file who are too few to keep the others from it; they are never offered one.
+    """
 
     targeted: int
     eligible: int
     stages: tuple[StageForecast, ...]
     cohorts: tuple[CohortForecast, ...]
     problems: tuple[Problem, ...]
+    left_out: tuple[str, ...]
 
     @property
     def days(self) -> float:
@@ -108,11 +112,13 @@ def forecast(
     rivals: Sequence[Artifact] = (),
     usual: Mapping[str, Usual] | None = None,
     freezes: Sequence[Freeze] = (),
+    minimum: int = 1,
 ) -> Forecast:
     """Return what the plan would do if installs stay as they were.
 
     `rivals`: the files of a second candidate, which gets a share as large as the first's; the installs are one's, the
-    bytes both's. `usual`: what the baseline does, by metric.
+    bytes both's. `usual`: what the baseline does, by metric. `minimum`: fewer installs of a kind that can run no file
+    are left out, as long as the release reaches anybody.
     """
     targeted = [each for each in seen if matches(plan.segment, each.device)]
     both = (candidates, rivals) if rivals else (candidates,)
@@ -137,8 +143,10 @@ def forecast(
             )
         )  # fmt: skip
         begins = ends
+    least = minimum if eligible else 1
     return Forecast(targeted=sum(each.installs for each in targeted), eligible=installs, stages=tuple(stages),
-                    cohorts=_cohorts(plan, sizes), problems=_problems(plan, both, seen, targeted))  # fmt: skip
+                    cohorts=_cohorts(plan, sizes), problems=_problems(plan, both, seen, targeted, least=least),
+                    left_out=_left_out(both, targeted, least=least))  # fmt: skip
 
 
 def _visible(
@@ -191,7 +199,7 @@ def _cohort(plan: Plan, name: str, members: Sequence[tuple[Seen, int | None]]) -
 
 
 def _problems(
-    plan: Plan, both: Sequence[Sequence[Artifact]], seen: Sequence[Seen], targeted: Sequence[Seen]
+    plan: Plan, both: Sequence[Sequence[Artifact]], seen: Sequence[Seen], targeted: Sequence[Seen], *, least: int
 ) -> tuple[Problem, ...]:
     if not seen:
         return ()  # Nothing was heard of yet, so nothing speaks against it either.
@@ -199,12 +207,20 @@ def _problems(
         rule = segments.text(plan.segment)
         return (Problem("where", f"{rule} matches none of last week's {count(sum(each.installs for each in seen))} "
                                  "installs; widen it"),)  # fmt: skip
-    devices = [(each.device, each.installs) for each in targeted]
     return tuple(
         Problem("where", f"{count(gap.installs)} of last week's installs can run no file of {_version(files)} "
                          f"({gap.reason}); leave them out or register a variant for them")
-        for files in both for gap in gaps(tuple(files), devices)[:GAPS_TOLD]
+        for files in both for gap in _gaps(files, targeted)[:GAPS_TOLD] if gap.installs >= least
     )  # fmt: skip
+
+
+def _left_out(both: Sequence[Sequence[Artifact]], targeted: Sequence[Seen], *, least: int) -> tuple[str, ...]:
+    reasons = (gap.reason for files in both for gap in _gaps(files, targeted) if gap.installs < least)
+    return tuple(dict.fromkeys(reasons))
+
+
+def _gaps(files: Sequence[Artifact], targeted: Sequence[Seen]) -> tuple[Gap, ...]:
+    return gaps(tuple(files), [(each.device, each.installs) for each in targeted])
 
 
 def _version(files: Sequence[Artifact]) -> str:

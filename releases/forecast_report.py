@@ -44,13 +44,16 @@ class CohortReport(Struct, kw_only=True):
 
 
 class ForecastReport(Struct, kw_only=True):
-    """The plan replayed on last week's installs: whom it is for and reaches, and how many days it takes at least."""
+    """The plan replayed on last week's installs: whom it is for and reaches, and how many days it takes at least.
+
+    `left_out`: why a few of them can run no file of the candidate; they are never offered one."""
 
     targeted: int
     eligible: int
     days: float
     stages: list[StageReport]
     cohorts: list[CohortReport]
+    left_out: list[str]
 
 
 def report(ahead: Forecast) -> ForecastReport:

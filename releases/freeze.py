@@ -72,7 +72,7 @@ def parse(rule: str) -> Freeze:
         close = difflib.get_close_matches(zone, available_timezones(), n=1)
         hint = f"did you mean {close[0]}?" if close else "write an IANA zone such as Europe/Berlin"
         problems.append(Problem("zone", f"{zone!r} is no time zone; {hint}"))
-    ends = _DASH.split(told.strip())
+    ends = _DASH.split(told.strip()) if told.strip() else []
     edges = [_edge(word, problems) for word in ends]
     if len(ends) != 2:
         problems.append(Problem("freeze", f"must have a beginning and an end, such as {EXAMPLE}"))
@@ -92,6 +92,11 @@ def parse(rule: str) -> Freeze:
 def text(freeze: Freeze) -> str:
     """Return the rule in the words `parse` reads."""
     return f"{freeze.begins} – {freeze.ends} {freeze.zone}"
+
+
+def is_over(freeze: Freeze, now: datetime) -> bool:
+    """Return whether it covers no moment any more; one of every week always will."""
+    return isinstance(freeze.begins.day, date) and all(ends <= now for _, ends in _spans(freeze, now))
 
 
 def ends_at(freeze: Freeze, now: datetime) -> datetime | None:

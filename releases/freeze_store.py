@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core.errors import NotFoundError
+from core.errors import InvalidInputError, NotFoundError, Problem
 from releases import freeze as freezes
 from releases.counters import bump
 from releases.freeze import Freeze, Frozen
@@ -33,6 +33,8 @@ def add_freeze(session: Session, rule: str, *, app: str, by: str, now: datetime,
     Raises: InvalidInputError: with every mistake.
     """
     read = freezes.parse(rule)
+    if freezes.is_over(read, now):
+        raise InvalidInputError(Problem("freeze", f"{freezes.text(read)} is past; it would freeze nothing"))
     for kept in list_freezes(session, app=app):
         if freezes.text(kept.freeze) == freezes.text(read):
             return kept.freeze

@@ -160,6 +160,13 @@ def parse_plan(
                 approvals=people, is_aa=mode == A_A)  # fmt: skip
 
 
+def too_late(plan: Plan, now: datetime) -> list[Problem]:
+    """Return what is wrong with a start that is over when the release is proposed."""
+    if plan.starts_at is None or plan.starts_at >= now:
+        return []
+    return [Problem("start", f"{plan.starts_at.isoformat()} is past; leave it out to start once it is approved")]
+
+
 def plan_hash(plan: Plan, digests: Iterable[str]) -> str:
     """Return what an approval is bound to: the plan and the digests of the files, in any order."""
     facts = {"plan": to_json(plan), "digests": sorted(digests)}
@@ -237,7 +244,7 @@ def _gather(path: str, read: Callable[[], _Read], problems: list[Problem]) -> _R
     try:
         return read()
     except InvalidInputError as error:
-        problems += [Problem(f"{path}.{each.path}" if each.path else path, each.message) for each in error.problems]
+        problems += [Problem(path, str(each)) for each in error.problems]
         return None
 
 

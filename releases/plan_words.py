@@ -63,7 +63,7 @@ def percents(text: str, problems: list[Problem], *, has_rival: bool = False) -> 
         found.append(percent if percent is not None else before)
     if has_rival and max(found) > MOST_WITH_RIVAL:
         problems.append(Problem("to", f"must stay at or below {MOST_WITH_RIVAL}: two candidates and a baseline share"))
-    if not has_rival and max(found) < 100:
+    if not has_rival and 0 < max(found) < 100:
         problems.append(Problem("to", "must end at 100; pause or halt keeps a release at a smaller share"))
     return found
 

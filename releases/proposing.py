@@ -17,7 +17,7 @@ from core.errors import InvalidInputError, Problem
 from releases import plan as plans
 from releases import store
 from releases.artifacts import MODEL_NAME
-from releases.plan import Release
+from releases.plan import A_A, Plan, Release
 from releases.plan_words import LONGEST_WORD, PLAN_WORDS
 from releases.rollout import Rollout, Submit, apply
 
@@ -31,7 +31,7 @@ def propose(session: Session, body: object, *, app: str, by: str, now: datetime)
     Raises: InvalidInputError: with every mistake; ConflictError: the model's slot is taken.
     """
     asked = _read(body)
-    plan = plans.read(asked)
+    plan = _plan(session, asked, app=app)
     for release, rollout in store.open_releases(session, app=app, model=asked["model"]):
         same = (release.candidate_version, release.rival_version, release.plan, release.proposed_by)
         if same == (asked["version"], asked.get("versus"), plan, by):
@@ -52,6 +52,18 @@ def propose(session: Session, body: object, *, app: str, by: str, now: datetime)
     enqueue(session, "show_card", key=key, release=release.id)
     enqueue(session, "announce", key=key, release=release.id, revision=str(rollout.revision))
     return release, rollout, True
+
+
+def _plan(session: Session, asked: Mapping[str, str], *, app: str) -> Plan:
+    """Raises: InvalidInputError: with every mistake of the plan and, then, of the files as well."""
+    try:
+        return plans.read(asked)
+    except InvalidInputError as error:
+        wrong = store.what_is_wrong(
+            session, app=app, model=asked["model"], version=asked["version"], rival=asked.get("versus"),
+            is_aa=asked.get("mode") == A_A,
+        )  # fmt: skip
+        raise InvalidInputError(*error.problems, *wrong) from error
 
 
 def outcome(rollout: Rollout) -> str:

@@ -51,24 +51,26 @@ class Event:
 
 def create_release(
     session: Session, *, app: str, model: str, version: str, plan: Plan, by: str, reason: str | None, now: datetime,
-    rival: str | None = None,
+    rival: str | None = None, rehearses: bool = False,
 ) -> tuple[Release, Rollout]:  # fmt: skip
     """Propose to replace the model's current baseline by `version`; the rollout is a draft.
 
     A release of the same version keeps the salt of the earlier one, so the same installs come first again. With a
-    `rival`, a second version, both are compared with the baseline and neither replaces it (A/B).
-    Raises: InvalidInputError: with everything that keeps this release from starting; ConflictError: the model's slot
-        is taken.
+    `rival`, a second version, both are compared with the baseline and neither replaces it (A/B). Who `rehearses`
+    takes it back, so the slot need not be free.
+    Raises: InvalidInputError: with everything that keeps this release from starting; ConflictError: nothing but that
+        the model's slot is taken.
     """
+    problems = what_is_wrong(session, app=app, model=model, version=version, rival=rival, is_aa=plan.is_aa)
+    problems += plans.too_late(plan, now)
+    taken = None if rehearses else why_taken(session, app=app, model=model)
+    if problems:
+        raise InvalidInputError(*problems, *([Problem("", taken)] if taken else []))
+    if taken:
+        raise ConflictError(taken)
     baselines = current_baselines(session, app=app, model=model)
     candidates = find_artifacts(session, app=app, model=model, version=version)
     rivals = find_artifacts(session, app=app, model=model, version=rival) if rival else ()
-    versions = [each.version for each in baselines]
-    problems = _start_problems(model, version, versions, candidates, is_aa=plan.is_aa)
-    problems += _rival_problems(model, version, rival, versions, rivals) if rival else []
-    if problems:
-        raise InvalidInputError(*problems)
-    _require_free_slot(session, app=app, model=model)
     if plan.is_aa:
         candidates = baselines
     release_id, digests = new_id("rel", now), tuple(sorted(artifact.sha256 for artifact in candidates))
@@ -87,6 +89,19 @@ def create_release(
     session.add(RolloutRow(release_id=release_id, slot=None, started_at=None, completed_at=None, **columns(rollout)))
     session.flush()
     return release_of(row), rollout
+
+
+def what_is_wrong(
+    session: Session, *, app: str, model: str, version: str, rival: str | None, is_aa: bool
+) -> list[Problem]:
+    """Return everything about the files that keeps such a release from being proposed."""
+    versions = [each.version for each in current_baselines(session, app=app, model=model)]
+    candidates = find_artifacts(session, app=app, model=model, version=version)
+    problems = _start_problems(model, version, versions, candidates, is_aa=is_aa)
+    if rival:
+        rivals = find_artifacts(session, app=app, model=model, version=rival)
+        problems += _rival_problems(model, version, rival, versions, rivals)
+    return problems
 
 
 def load_release(session: Session, ref: str) -> Release:
@@ -239,12 +254,14 @@ def _quarantined(path: str, artifacts: Iterable[Artifact]) -> list[Problem]:
     ]
 
 
-def _require_free_slot(session: Session, *, app: str, model: str) -> None:
+def why_taken(session: Session, *, app: str, model: str) -> str | None:
+    """Return why no release of the model can be proposed now, and what to do; None: its slot is free."""
     for release, rollout in open_releases(session, app=app, model=model):
         state = rollout.state.replace("_", " ")
         way = "roll it back" if rollout.state in LIVE else "cancel it"
         ends = f"one release of a model at a time: wait for its end, or {way} first."
-        raise ConflictError(f"{release.name} of {model} is {state}; {ends}")
+        return f"{release.name} of {model} is {state}; {ends}"
+    return None
 
 
 def _lineage_salt(session: Session, *, app: str, model: str, version: str) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -16,12 +16,11 @@ from core.errors import ConflictError, InvalidInputError, Problem
 from releases import plan as plans
 from releases import store
 from releases.forecast import Forecast
-from releases.plan import Plan, Release, Stage
+from releases.plan import A_A, Plan, Release
 from releases.plan_words import PLAN_WORDS
 from releases.rollout import Rollout, Submit
 
 OPTIONS = (*PLAN_WORDS, "reason")
-SOME_PLAN = Plan(stages=(Stage(percent=100.0, bake=timedelta(hours=1)),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,26 +46,27 @@ class Proposal:
 def propose(ctx: Context, asked: Asked, *, now: datetime, dry_run: bool) -> Proposal:
     """Write the proposal down and ask for approval; the same one by the same person again changes nothing.
 
-    Raises: InvalidInputError: with every mistake of the plan, the files and the devices; ConflictError: the model's
-        slot is taken.
+    Raises: InvalidInputError: with every mistake of the plan, the files and the devices; ConflictError: nothing is
+        wrong but that the model's slot is taken.
     """
     model, version = _target(asked.target)
-    plan, problems = _plan(asked.options)
-    if plan is not None:
-        with reading(ctx.databases.control) as session:
-            known = _known(ctx, session, model, version, plan, asked, now)
+    plan, wrong = _plan(asked.options, now)
+    with reading(ctx.databases.control) as session:
+        known = _known(ctx, session, model, version, plan, asked, now) if plan else None
         if known is not None:
             return known
-    try:
-        rehearsed = _rehearse(ctx, model, version, plan or SOME_PLAN, asked, now)
-    except InvalidInputError as error:
-        raise InvalidInputError(*problems, *error.problems) from error
-    except ConflictError as conflict:
-        if plan is not None:
-            raise
-        raise InvalidInputError(*problems, Problem("", conflict.message)) from conflict
-    if plan is None or rehearsed.forecast.problems:
-        raise InvalidInputError(*problems, *(rehearsed.forecast.problems if plan else ()))
+        wrong += store.what_is_wrong(
+            session, app=ctx.settings.app, model=model, version=version, rival=asked.options.get("versus"),
+            is_aa=asked.options.get("mode") == A_A,
+        )  # fmt: skip
+        taken = store.why_taken(session, app=ctx.settings.app, model=model)
+    if plan is None or wrong:
+        raise _refusal(wrong, taken)
+    rehearsed = _rehearse(ctx, model, version, plan, asked, now)
+    if rehearsed.forecast.problems:
+        raise _refusal(rehearsed.forecast.problems, taken)
+    if taken:
+        raise ConflictError(taken)
     if dry_run:
         return rehearsed
     with ctx.databases.control.begin() as session:
@@ -76,6 +76,10 @@ def propose(ctx: Context, asked: Asked, *, now: datetime, dry_run: bool) -> Prop
         release, draft = _create(session, ctx.settings.app, model, version, plan, asked, now)
         rollout = carry_out(session, release, draft, _submit(asked), by=asked.by, now=now, delivery=asked.delivery)
     return Proposal(release=release, rollout=rollout, is_new=True, forecast=rehearsed.forecast)
+
+
+def _refusal(problems: Iterable[Problem], taken: str | None) -> InvalidInputError:
+    return InvalidInputError(*problems, *([Problem("", taken)] if taken else []))
 
 
 def _submit(asked: Asked) -> Submit:
@@ -89,31 +93,33 @@ def _target(text: str) -> tuple[str, str]:
     return model, version
 
 
-def _plan(options: Mapping[str, str]) -> tuple[Plan | None, list[Problem]]:
+def _plan(options: Mapping[str, str], now: datetime) -> tuple[Plan | None, list[Problem]]:
     try:
-        return plans.read(options), []
+        plan = plans.read(options)
     except InvalidInputError as error:
         return None, list(error.problems)
+    return plan, plans.too_late(plan, now)
 
 
 def _rehearse(ctx: Context, model: str, version: str, plan: Plan, asked: Asked, now: datetime) -> Proposal:
     """Create the release, look ahead and take it back. Raises: as `store.create_release`."""
     with ctx.databases.control() as session:
         try:
-            release, rollout = _create(session, ctx.settings.app, model, version, plan, asked, now)
-            ahead = foresee(ctx.databases, session, release, now)
+            release, rollout = _create(session, ctx.settings.app, model, version, plan, asked, now, rehearses=True)
+            ahead = foresee(ctx.databases, session, release, now, minimum=ctx.settings.minimum_cohort)
         finally:
             session.rollback()
     return Proposal(release=release, rollout=rollout, is_new=True, forecast=ahead)
 
 
 def _create(
-    session: Session, app: str, model: str, version: str, plan: Plan, asked: Asked, now: datetime
-) -> tuple[Release, Rollout]:
+    session: Session, app: str, model: str, version: str, plan: Plan, asked: Asked, now: datetime,
+    *, rehearses: bool = False,
+) -> tuple[Release, Rollout]:  # fmt: skip
     reason = asked.options.get("reason")
     return store.create_release(
         session, app=app, model=model, version=version, plan=plan, by=asked.by, reason=reason, now=now,
-        rival=asked.options.get("versus"),
+        rival=asked.options.get("versus"), rehearses=rehearses,
     )  # fmt: skip
 
 
@@ -124,6 +130,6 @@ def _known(
     for release, rollout in store.open_releases(session, app=ctx.settings.app, model=model):
         same = (release.candidate_version, release.rival_version, release.plan, release.proposed_by)
         if same == (version, asked.options.get("versus"), plan, asked.by):
-            ahead = foresee(ctx.databases, session, release, now)
+            ahead = foresee(ctx.databases, session, release, now, minimum=ctx.settings.minimum_cohort)
             return Proposal(release=release, rollout=rollout, is_new=False, forecast=ahead)
     return None

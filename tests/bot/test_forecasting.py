@@ -45,7 +45,7 @@ def block_of(message: Any, kind: str) -> list[dict[str, Any]]:
 def ahead_of(floor: Floor, line: str) -> Forecast:
     floor.type(DANA, line)
     with reading(floor.ctx.databases.control) as session:
-        return foresee(floor.ctx.databases, session, floor.release("R2"), floor.clock())
+        return foresee(floor.ctx.databases, session, floor.release("R2"), floor.clock(), minimum=20)
 
 
 def test_a_dry_run_shows_installs_bytes_and_what_could_be_seen(floor: Floor) -> None:

@@ -95,6 +95,33 @@ def test_nobody_approves_their_own_proposal(floor: Floor) -> None:
     assert floor.rollout().state is State.AWAITING_APPROVAL
 
 
+def test_a_taken_slot_is_told_with_everything_else_that_is_wrong(floor: Floor) -> None:
+    floor.started()
+    floor.clock.advance(minutes=20)
+    floor.phones_report(crashing=0)
+    with floor.ctx.databases.control.begin() as session:
+        artifact_store.register_artifact(session, an_artifact("1.5.0"), app="demo", by="key_1", now=floor.clock())
+
+    said = words(floor.type(DANA, "release start kws@1.5.0 where=platform=ios"))
+
+    assert "platform=ios matches none of last week's 400 installs; widen it" in said
+    assert "R1 of kws is progressing; one release of a model at a time" in said
+
+
+def test_a_file_that_is_not_there_is_told_with_the_mistakes_of_the_plan(floor: Floor) -> None:
+    said = words(floor.type(DANA, "release start kws@9.9.9 to=25,5 bake=soon"))
+
+    assert "kws@9.9.9 has no registered file" in said
+    assert "to: must rise" in said
+    assert "bake: must be a length of time" in said
+
+
+def test_a_start_that_is_over_is_refused(floor: Floor) -> None:
+    said = words(floor.type(DANA, "release start kws@1.4.0 start=2020-01-01T00:00Z"))
+
+    assert "start: 2020-01-01T00:00:00+00:00 is past; leave it out to start once it is approved" in said
+
+
 @pytest.mark.parametrize(
     ("line", "role"),
     [("approve", "approver"), ("advance", "operator"), ("pause", "operator"), ("halt", "operator, approver or admin"),

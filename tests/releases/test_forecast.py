@@ -97,5 +97,23 @@ def test_devices_that_can_run_no_file_are_a_problem() -> None:
     assert next(each for each in found.cohorts if "Helio" in each.cohort).runnable == 0
 
 
+def test_a_handful_that_can_run_no_file_is_left_out_and_keeps_nobody_from_it() -> None:
+    handful = Seen(device=DeviceContext(platform="android", ram_gb=2.0), installs=19)
+
+    found = forecast(PLAN, FILES[1:], (BIG, handful), T0, minimum=20)
+
+    assert (found.problems, found.left_out) == ((), ("needs 4 GB of memory",))
+    assert (found.targeted, found.eligible) == (6019, 6000)
+
+
+def test_a_handful_is_a_problem_when_it_is_all_whom_the_release_is_for() -> None:
+    handful = Seen(device=DeviceContext(platform="android", ram_gb=2.0), installs=19)
+
+    found = forecast(PLAN, FILES[1:], (handful,), T0, minimum=20)
+
+    assert "19 of last week's installs can run no file of 1.4.0" in str(found.problems[0])
+    assert found.left_out == ()
+
+
 def test_before_anything_was_heard_nothing_speaks_against_a_release() -> None:
     assert forecast(PLAN, FILES, (), T0).problems == ()

@@ -39,6 +39,8 @@ def test_another_apps_freeze_is_not_ours(databases: Databases) -> None:
             remove_freeze(session, "F1", app="demo", by="U0TOM", now=T0)
         with pytest.raises(InvalidInputError):
             add_freeze(session, "sometimes", app="demo", by="U0MIA", now=T0)
+        with pytest.raises(InvalidInputError, match="is past; it would freeze nothing"):
+            add_freeze(session, "2026-11-15 08:00 – 2026-11-16 09:00 UTC", app="demo", by="U0MIA", now=T0)
 
 
 def test_nothing_starts_or_widens_in_a_freeze(databases: Databases) -> None:

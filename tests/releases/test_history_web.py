@@ -26,7 +26,8 @@ def pipeline(databases: Databases, settings: Settings, clock: ManualClock) -> Fl
     app = Flask("test")
     register_errors(app)
     keys = KeyRing(databases, clock)
-    app.register_blueprint(history_web.blueprint(databases, settings, clock, keys, foresee=partial(foresee, databases)))
+    ahead = partial(foresee, databases, minimum=settings.minimum_cohort)
+    app.register_blueprint(history_web.blueprint(databases, settings, clock, keys, foresee=ahead))
     return app.test_client()
 
 

@@ -39,7 +39,8 @@ def pipeline(databases: Databases, settings: Settings, clock: ManualClock) -> Fl
     app = Flask("test")
     register_errors(app)
     keys = KeyRing(databases, clock)
-    app.register_blueprint(history_web.blueprint(databases, settings, clock, keys, foresee=partial(foresee, databases)))
+    ahead = partial(foresee, databases, minimum=settings.minimum_cohort)
+    app.register_blueprint(history_web.blueprint(databases, settings, clock, keys, foresee=ahead))
     with databases.control.begin() as session:
         register_both(session)
     return app.test_client()
@@ -100,6 +101,8 @@ def test_a_dry_run_keeps_nothing(pipeline: FlaskClient, api_keys: Keys, jobs: Jo
         pytest.param(ASKED | {"version": "9.9.9"}, ["model"], id="a version without a file"),
         pytest.param(ASKED | {"to": "25,5,100", "bake": "soon", "guard": "speed<+1%"},
                      ["to", "bake", "guard"], id="shares that fall, no bake, an unknown metric"),
+        pytest.param(ASKED | {"to": "25,5,100", "version": "9.9.9", "versus": "9.9.8"}, ["to", "to", "model", "versus"],
+                     id="shares that fall, versions without a file"),
         pytest.param(ASKED | {"reason": "x" * 2001}, ["reason"], id="a reason without end"),
     ],
 )  # fmt: skip
