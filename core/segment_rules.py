@@ -96,7 +96,8 @@ def comparison(field: str, operator: str, values: Sequence[str]) -> Is | tuple[s
     """Return the comparison, or everything that is wrong with it, in sentences."""
     short = short_name(field)
     if short is None:
-        return (f"no field {field!r}{suggestion(field, [*WIRE_NAMES, *FIELDS])}",)
+        hint = suggestion(field, [*WIRE_NAMES, *FIELDS]) or f"; there are {', '.join(sorted(WIRE_NAMES))}"
+        return (f"no field {field!r}{hint}",)
     plain = operator.removeprefix("semver_").replace("not_equals", "neq").replace("equals", "eq")
     if plain not in get_args(Operator) or (plain != operator and plain in PARTS):
         return (f"no operator {operator!r}; there are {', '.join(get_args(Operator))} and semver_…",)

@@ -57,6 +57,10 @@ class _Token:
     text: str
     at: int
 
+    @property
+    def said(self) -> str:
+        return self.text if self.kind == "end" else repr(self.text)
+
     def is_word(self, *words: str) -> bool:
         return self.kind == "word" and self.text.lower() in words
 
@@ -141,7 +145,7 @@ class _Reader:
     def _comparison(self) -> Segment:
         name = self._peek()
         if name.kind not in ("word", "quoted") or name.is_word(*_JOINS):
-            raise self._mistake(name, f"expected a field like platform, found {name.text!r}")
+            raise self._mistake(name, f"expected a field like platform, found {name.said}")
         self._take()
         sign = self._take()
         if sign.text in _OPERATORS:
@@ -150,7 +154,7 @@ class _Reader:
             return self._checked(name, sign.text.lower(), [self._value()])
         is_not = sign.is_word("not")
         if not (self._take() if is_not else sign).is_word("in"):
-            raise self._mistake(sign, f"{_EXPECTED} after {name.text!r}, found {sign.text!r}")
+            raise self._mistake(sign, f"{_EXPECTED} after {name.text!r}, found {sign.said}")
         return self._checked(name, "not_in" if is_not else "in", self._values())
 
     def _checked(self, name: _Token, operator: str, values: list[str]) -> Segment:
@@ -175,7 +179,7 @@ class _Reader:
         if token.kind == "other":
             raise self._mistake(token, "this quote is not closed")
         if token.kind not in ("word", "quoted"):
-            raise self._mistake(token, f"expected a value, found {token.text!r}")
+            raise self._mistake(token, f"expected a value, found {token.said}")
         if token.kind == "word" and self._peek().kind in ("word", "quoted") and not self._ends_value():
             raise self._mistake(token, f'put quotes round a value with spaces: "{token.text} {self._peek().text}"')
         return token.text
@@ -186,7 +190,7 @@ class _Reader:
     def _expect(self, sign: str) -> None:
         token = self._take()
         if token.kind != "sign" or token.text != sign:
-            raise self._mistake(token, f"expected {sign!r}, found {token.text!r}")
+            raise self._mistake(token, f"expected {sign!r}, found {token.said}")
 
     def _peek(self) -> _Token:
         return self._tokens[self._next] if self._next < len(self._tokens) else self._end
@@ -208,4 +212,4 @@ class _Reader:
         return _MistakeError(message)
 
     def _note(self, token: _Token, message: str) -> None:
-        self.problems.append(Problem(f"character {token.at}", message))
+        self.problems.append(Problem(f"at character {token.at}", message))

@@ -50,27 +50,27 @@ def mistakes(rule: str) -> list[str]:
 
 def test_every_mistake_is_told_with_its_place() -> None:
     assert mistakes("chipst=G2 and ram_gb<lots or country>DE and os=") == [
-        "character 1: no field 'chipst'; did you mean 'chipset'?",
-        "character 15: ram_gb needs a number, not 'lots'",
-        "character 30: country has no order; use = or in",
-        "character 48: expected a value, found 'the end'",
+        "at character 1: no field 'chipst'; did you mean 'chipset'?",
+        "at character 15: ram_gb needs a number, not 'lots'",
+        "at character 30: country has no order; use = or in",
+        "at character 48: expected a value, found the end",
     ]
 
 
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("chipset=Helio G35", 'character 9: put quotes round a value with spaces: "Helio G35"'),
-        ("platform", "character 9: expected =, !=, <, <=, >, >=, in or contains after 'platform', found 'the end'"),
-        ("(platform=android", "character 18: expected ')', found 'the end'"),
-        ("platform=android)", "character 17: ')' is not expected here; join rules with and/or"),
-        ("platform=android os=14", 'character 10: put quotes round a value with spaces: "android os"'),
-        ('chipset="G2', "character 9: this quote is not closed"),
-        ("accelerator in nnapi", "character 16: expected '(', found 'nnapi'"),
-        ("os<beta", "character 1: os needs a version like 3.2.0, not 'beta'"),
-        ("and", "character 1: expected a field like platform, found 'and'"),
-        ("((((((((((((platform=a", "character 12: is nested too deeply"),
-        ("not " * 50 + "platform=a", "character 45: is nested too deeply"),
+        ("chipset=Helio G35", 'at character 9: put quotes round a value with spaces: "Helio G35"'),
+        ("platform", "at character 9: expected =, !=, <, <=, >, >=, in or contains after 'platform', found the end"),
+        ("(platform=android", "at character 18: expected ')', found the end"),
+        ("platform=android)", "at character 17: ')' is not expected here; join rules with and/or"),
+        ("platform=android os=14", 'at character 10: put quotes round a value with spaces: "android os"'),
+        ('chipset="G2', "at character 9: this quote is not closed"),
+        ("accelerator in nnapi", "at character 16: expected '(', found 'nnapi'"),
+        ("os<beta", "at character 1: os needs a version like 3.2.0, not 'beta'"),
+        ("and", "at character 1: expected a field like platform, found 'and'"),
+        ("((((((((((((platform=a", "at character 12: is nested too deeply"),
+        ("not " * 50 + "platform=a", "at character 45: is nested too deeply"),
         ("x" * 3000, "a rule has at most 2000 characters"),
     ],
 )

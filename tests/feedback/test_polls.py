@@ -106,7 +106,7 @@ def test_targeting_may_be_written_as_people_type_it() -> None:
     poll = from_json(SCAN | {"targeting": "model_version>=3.2.0 and accelerator in (nnapi, gpu)"})
 
     assert poll == from_json(SCAN)
-    assert mistakes(targeting="chipst=G2") == ["targeting: character 1: no field 'chipst'; did you mean 'chipset'?"]
+    assert mistakes(targeting="chipst=G2") == ["targeting: at character 1: no field 'chipst'; did you mean 'chipset'?"]
 
 
 def test_every_mistake_of_a_definition_is_told_with_its_path() -> None:
