@@ -17,13 +17,17 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.tree import DecisionTreeRegressor
 
-from bench.localise_cases import FAMILIES, Case, phones
+from bench.localise_cases import FAMILIES as OWN
+from bench.localise_cases import Case, phones
+from bench.localise_outside import OUTSIDE
 from feedback.evidence import slice_sums
 from feedback.lattice import Lattice, Values
 from feedback.leaves import Floats, Leaves
 from feedback.localise import localise
 from feedback.scores import discoveries
 
+Ways = dict[str, Callable[[Case], tuple["Told", "Told"]]]
+FAMILIES = OWN | OUTSIDE
 Told = Sequence[frozenset[Values]]
 """For each rule told, best first, itself and its twins."""
 
@@ -75,11 +79,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=20, help="of each family, and as many with nothing wrong")
     parser.add_argument("--family", choices=sorted(FAMILIES), action="append")
+    parser.add_argument("--ours", action="store_true", help="leave out the usual ways")
     parser.add_argument("--no-large", action="store_true", help="leave out 10^6 leaves")
     options = parser.parse_args()
     print(f"{'family':12} {'way':12}  prec.  recall     F1  exact  top-1  in 5   alarms   CPU ms  slowest")
     for family in options.family or FAMILIES:
-        for way, tally in _family(family, options.cases).items():
+        for way, tally in _family(family, options.cases, {"ours": _ours} if options.ours else WAYS).items():
             print(f"{family:12} {way:12} {tally.line()}", flush=True)
     for leaves in (10_000,) if options.no_large else (10_000, 1_000_000):
         case = phones(np.random.default_rng(1), causes=2, rows=leaves)
@@ -89,13 +94,13 @@ def main() -> None:
         print(f"{leaves:>9} leaves, {found.slices} slices: {spent:.2f} CPU s, {len(found.causes)} causes told of 2")
 
 
-def _family(family: str, cases: int) -> dict[str, Tally]:
-    tallies = {way: Tally() for way in WAYS}
+def _family(family: str, cases: int, ways: Ways) -> dict[str, Tally]:
+    tallies = {way: Tally() for way in ways}
     for seed in range(cases):
         rng = np.random.default_rng([seed, *family.encode()])
         for case in (FAMILIES[family](rng, causes=int(rng.integers(1, 4))), FAMILIES[family](rng, causes=0)):
             truth = frozenset(_sorted(cause) for cause in case.causes)
-            for way, judge in WAYS.items():
+            for way, judge in ways.items():
                 started = time.process_time()
                 told, ranked = judge(case)
                 tallies[way].add(told, truth, ranked, 1000 * (time.process_time() - started))
@@ -176,7 +181,7 @@ def _tree(case: Case) -> tuple[Told, Told]:
     return ranked, ranked
 
 
-WAYS: dict[str, Callable[[Case], tuple[Told, Told]]] = {
+WAYS: Ways = {
     "ours": _ours,
     "tree": _tree,
     "all slices": _all_significant,

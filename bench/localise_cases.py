@@ -33,16 +33,16 @@ class Case:
     causes: tuple[Values, ...]
 
 
-def _grid(sizes: Sizes) -> dict[str, Any]:
+def grid(sizes: Sizes) -> dict[str, Any]:
     codes = np.indices(tuple(sizes.values())).reshape(len(sizes), -1)
     return {name: np.char.add(name, row.astype(str)) for name, row in zip(sizes, codes, strict=True)}
 
 
-def _masks(columns: dict[str, Any], causes: list[Values]) -> list[Any]:
+def masks(columns: dict[str, Any], causes: list[Values]) -> list[Any]:
     return [np.logical_and.reduce([columns[name] == value for name, value in cause]) for cause in causes]
 
 
-def _draw_causes(
+def draw_causes(
     rng: Generator, columns: dict[str, Any], *, count: int, depths: tuple[int, ...] = (1, 2, 3), least: int = 4,
     told: Any = None, names: tuple[str, ...] | None = None, same_cuboid: float = 0.3,
 ) -> list[Values]:  # fmt: skip
@@ -61,9 +61,9 @@ def _draw_causes(
             chosen = tuple(sorted(rng.choice(names, depth, replace=False), key=list(columns).index))
         row = int(rng.choice(rows))
         cause = tuple((name, str(columns[name][row])) for name in chosen)
-        mask = _masks(columns, [cause])[0]
+        mask = masks(columns, [cause])[0]
         mask = mask if told is None else mask & told
-        others = _masks(columns, found)
+        others = masks(columns, found)
         if any(set(cause) <= set(old) or set(old) <= set(cause) for old in found):
             continue
         alone = mask & ~np.logical_or.reduce(others) if others else mask
@@ -88,8 +88,8 @@ def phones(rng: Generator, *, causes: int, rows: int = 10_000, against: str = "b
     chance = usual.copy()
     drawn: list[Values] = []
     while len(drawn) < causes:
-        cause = _draw_causes(rng, words, count=1, least=1)[0]
-        mask = _masks(words, [cause])[0]
+        cause = draw_causes(rng, words, count=1, least=1)[0]
+        mask = masks(words, [cause])[0]
         ratio = float(rng.uniform(1.5, 6.0))
         excess = (usual * exposures)[mask].sum() * (ratio - 1)
         z = excess / np.sqrt((usual * exposures)[mask].sum() + 1e-9)
@@ -103,43 +103,43 @@ def phones(rng: Generator, *, causes: int, rows: int = 10_000, against: str = "b
 
 
 def ripple(rng: Generator, *, causes: int) -> Case:
-    columns = _grid({"a": 12, "b": 10, "c": 10, "d": 9})
+    columns = grid({"a": 12, "b": 10, "c": 10, "d": 9})
     rows = len(columns["a"])
     predict = rng.lognormal(3, 1.3, rows)
     error = float(rng.uniform(0.005, 0.1))
     real = predict * np.maximum(0, 1 + rng.normal(0, error, rows))
-    drawn = _draw_causes(rng, columns, count=causes)
-    for mask in _masks(columns, drawn):
+    drawn = draw_causes(rng, columns, count=causes)
+    for mask in masks(columns, drawn):
         shift = float(rng.uniform(max(0.15, 3 * error), 0.9)) * (1 if rng.random() < 0.3 else -1)
         real[mask] = (predict * np.maximum(0, 1 + shift + rng.normal(0, error, rows)))[mask]
     return Case(table=leaves.forecast_table(columns, real=real, predict=predict), causes=tuple(drawn))
 
 
 def scattered(rng: Generator, *, causes: int) -> Case:
-    columns = _grid({"place": 33, "access": 4, "os": 4, "site": 20})
+    columns = grid({"place": 33, "access": 4, "os": 4, "site": 20})
     rows = len(columns["place"])
     volume = [rng.lognormal(0, 1.5, size) for size in (33, 4, 4, 20)]
     codes = np.indices((33, 4, 4, 20)).reshape(4, -1)
     predict = np.prod([volume[k][codes[k]] for k in range(4)], axis=0) * rng.lognormal(0, 1, rows)
     predict *= rng.random(rows) > rng.uniform(0, 0.5)
     shift = rng.uniform(-0.02, 0.09, rows)
-    drawn = _draw_causes(rng, columns, count=causes, told=predict > 0, least=3)
-    for mask in _masks(columns, drawn):
+    drawn = draw_causes(rng, columns, count=causes, told=predict > 0, least=3)
+    for mask in masks(columns, drawn):
         shift[mask] = rng.uniform(0.1, 0.9, int(mask.sum()))
     return Case(table=leaves.forecast_table(columns, real=predict * (1 - shift), predict=predict), causes=tuple(drawn))
 
 
 def noisy(rng: Generator, *, causes: int, sizes: Sizes | None = None) -> Case:
-    columns = _grid(sizes or {"a": 10, "b": 12, "c": 10, "d": 8})
+    columns = grid(sizes or {"a": 10, "b": 12, "c": 10, "d": 8})
     rows = len(columns["a"])
     real = rng.weibull(rng.uniform(0.5, 1), rows) * 100 * (rng.random(rows) > rng.uniform(0, 0.25))
     error = float(rng.uniform(0, 0.25))
     predict = np.maximum(0, real * (1 + rng.normal(0, error, rows)))
     swap = rng.random(rows) < 0.5
     real, predict = np.where(swap, predict, real), np.where(swap, real, predict)
-    drawn = _draw_causes(rng, columns, count=causes, told=(real > 0) & (predict > 0))
+    drawn = draw_causes(rng, columns, count=causes, told=(real > 0) & (predict > 0))
     drop = real.sum() < predict.sum()
-    for mask in _masks(columns, drawn):
+    for mask in masks(columns, drawn):
         severity, spread = rng.uniform(0.2, 1) + error, rng.uniform(0, 0.1)
         left = np.maximum(0, 1 - rng.normal(severity, spread, int(mask.sum())))
         if drop:

@@ -23,7 +23,8 @@ _PLAIN = re.compile(r"[\w.+-]+")
 @click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1, min_open=True, max_open=True),
               help="Chance of any false cause in a case.")  # fmt: skip
 @click.option("--direction", type=click.Choice(["rise", "fall", "both"]),
-              help="What counts as wrong; harms that rise, figures that move either way when left out.")  # fmt: skip
+              help="What counts as wrong. Left out: a rise of harms among exposures, or a fall if none rose; "
+                   "either way for figures and for harms that are only expected.")  # fmt: skip
 @click.option("--numbers", type=click.Choice(["auto", "counts", "amounts"]), default="auto", show_default=True,
               help="What harms are: counts, or amounts that were measured; auto: what they look like.")  # fmt: skip
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no attribute; may be repeated.")
@@ -72,6 +73,7 @@ def _case(path: Path, ignore: tuple[str, ...], numbers: Any, options: dict[str, 
     return {
         "file": str(path),
         "kind": leaves.kind,
+        "direction": found.direction,
         "leaves": len(leaves),
         "slices": found.slices,
         "ms": round(spent_ms, 1),

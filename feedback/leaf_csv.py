@@ -9,7 +9,6 @@ is left out. Pure.
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
@@ -17,19 +16,10 @@ from typing import Any, Final
 import numpy as np
 
 from core.errors import InvalidInputError, Problem
-from feedback import leaf_kinds
+from feedback import leaf_columns, leaf_kinds
+from feedback.leaf_columns import NUMBERS, ROWS_TO_TELL
 from feedback.leaves import Floats, Leaves, forecast_table
 
-NUMBERS: Final = ("harms", "exposures", "expected", "real", "predict")
-ALSO_CALLED: Final = {
-    **dict.fromkeys(("harm", "observed", "failures", "failed", "fails", "errors", "bad", "crashes", "events"), "harms"),
-    **dict.fromkeys(("exposure", "exposed", "trials", "attempts", "total", "count", "population", "n"), "exposures"),
-    **dict.fromkeys(("expectation", "expect", "expectedharms", "harmsexpected"), "expected"),
-    **dict.fromkeys(("actual", "realvalue", "actualvalue", "value", "y"), "real"),
-    **dict.fromkeys(("predicted", "prediction", "forecast", "forecasted", "predictvalue", "yhat"), "predict"),
-}
-# A table of fewer rows may well have an attribute whose values are all different.
-ROWS_TO_TELL: Final = 30
 SEPARATORS: Final = ",;\t|"
 MOST_PROBLEMS: Final = 100
 Rows = list[tuple[int, list[str]]]
@@ -43,11 +33,12 @@ def read(lines: Iterable[str], *, ignore: Collection[str] = (), kind: leaf_kinds
     Raises: InvalidInputError: with every mistake (at most a hundred) and its line.
     """
     reader, header = _opened(lines)
-    ignored = {_name(column) for column in ignore}
-    problems = _header_problems([name for name in header if name not in ignored])
-    if problems:
-        raise InvalidInputError(*problems)
+    ignored = {leaf_columns.name(column) for column in ignore}
     rows, problems = _rows(reader, len(header))
+    header = _understood(leaf_columns.named(header, _words(header, rows)), rows, ignored)
+    told = _header_problems([name for name in header if name not in ignored])
+    if told:
+        raise InvalidInputError(*told)
     places = {name: place for place, name in enumerate(header) if name not in ignored}
     numbers: dict[str, Floats] = {}
     for name in NUMBERS:
@@ -76,16 +67,40 @@ def _opened(lines: Iterable[str]) -> tuple[Any, list[str]]:
         told = next(reader, [])
     except csv.Error as error:
         raise InvalidInputError(Problem("", f"is no table: {error}", 1)) from error
-    names = [_name(column) for column in told]
-    plain = [column.strip().lstrip("\ufeff").strip() for column in told]
-    exact = {name for name, word in zip(names, plain, strict=True) if word.lower() == name and name in NUMBERS}
-    taken: set[str] = set()
-    header = []
-    for name, word in zip(names, plain, strict=True):
-        is_other = name in NUMBERS and word.lower() != name and (name in exact or name in taken)
-        header.append(word if is_other else name)
-        taken.add(name)
-    return reader, header
+    return reader, told
+
+
+def _words(header: list[str], rows: Rows) -> set[int]:
+    """Return the places of columns in which there is no number at all, as far as the first rows tell."""
+    some = rows[:ROWS_TO_TELL]
+    return {place for place in range(len(header)) if some and all(np.isnan(_number(row[place])) for _, row in some)}
+
+
+def _understood(header: list[str], rows: Rows, ignored: Collection[str]) -> list[str]:
+    """Return the header with the names of numbers that go together, by what the columns are called and hold."""
+    words = ["" if name in ignored else name for name in header]
+    if not _is_told(words):
+        columns = {place: column for place in range(len(words)) if words[place] and (column := _plain(place, rows))}
+        arrays = {place: np.asarray(column) for place, column in columns.items()}
+        for place, role in leaf_columns.guessed(words, arrays, len(rows)).items():
+            header = [*header[:place], role, *header[place + 1 :]]
+            words = [*words[:place], role, *words[place + 1 :]]
+    roles = leaf_columns.roles(words)
+    return [name if name in ignored else roles.get(name, name) for name in header]
+
+
+def _is_told(words: Collection[str]) -> bool:
+    seen, usual = {"harms", "real"} & set(words), {"exposures", "expected", "predict"} & set(words)
+    return bool(seen and usual)
+
+
+def _plain(place: int, rows: Rows) -> list[float]:
+    """Return a column that holds nothing but numbers, else nothing."""
+    try:
+        column = [float(row[place]) for _, row in rows]
+    except ValueError:
+        return []
+    return column if np.all(np.isfinite(column)) else []
 
 
 def _that_tell(attributes: dict[str, list[str]], rows: int) -> dict[str, list[str]]:
@@ -93,13 +108,6 @@ def _that_tell(attributes: dict[str, list[str]], rows: int) -> dict[str, list[st
         return attributes
     telling = {name: values for name, values in attributes.items() if len(set(values)) < rows}
     return telling or attributes
-
-
-def _name(column: str) -> str:
-    plain = column.strip().lstrip("\ufeff").strip()
-    lowered = re.sub(r"[\s_.-]+", "", plain.lower())
-    lowered = ALSO_CALLED.get(lowered, lowered)
-    return lowered if lowered in NUMBERS else plain
 
 
 def _header_problems(header: list[str]) -> list[Problem]:

@@ -49,10 +49,14 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Localisation:
-    """What was found: the causes first, then at least so many others that five are told where there are five."""
+    """What was found: the causes first, then at least so many others that five are told where there are five.
+
+    `direction` is what was looked for.
+    """
 
     explanations: tuple[Explanation, ...]
     slices: int
+    direction: Direction
 
     @property
     def causes(self) -> tuple[Explanation, ...]:
@@ -70,10 +74,21 @@ def localise(
 ) -> Localisation:
     """Return the causes and what else might explain the leaves.
 
-    `direction`: counts are looked at for a rise, amounts for both, if it is not given. `known` are conditions told
-    before: they are kept while they explain nearly as much as the best ones, so that names stay as numbers move.
+    `direction`: if it is not given, harms among exposures are looked at for a rise, and for a fall only if nothing
+    rose; harms against expected ones, and amounts, both ways at once. `known` are conditions told before: they are
+    kept while they explain nearly as much as the best ones, so that names stay as numbers move.
     """
-    side: Direction = direction or ("rise" if leaves.kind == "counts" else "both")
+    is_rate = leaves.kind == "counts" and leaves.exposures is not None
+    sides: tuple[Direction, ...] = ("rise", "fall") if is_rate else ("both",)
+    told = [_one_way(leaves, depth, alpha, sides[0] if direction is None else direction, most, known)]
+    if direction is None and len(sides) > 1 and not told[0].causes:
+        told.append(_one_way(leaves, depth, alpha, sides[1], most, known))
+    return told[-1] if told[-1].causes else told[0]
+
+
+def _one_way(
+    leaves: Leaves, depth: int, alpha: float, side: Direction, most: int, known: Collection[Values]
+) -> Localisation:
     evidence: type[CountEvidence | AmountEvidence] = CountEvidence if leaves.kind == "counts" else AmountEvidence
     leaves = _narrowed(leaves, evidence, side)
     lattice = Lattice(leaves, depth=depth)
@@ -81,7 +96,7 @@ def localise(
     # With the causes out of the way it is known better how much the rest varies by chance.
     second = evidence(leaves, lattice, direction=side, rest=_rest(leaves, first))
     scan = Scan(lattice, second, known=known)
-    return _told(scan, search(scan, most=most, alpha=alpha))
+    return _told(scan, search(scan, most=most, alpha=alpha), side)
 
 
 def _narrowed(leaves: Leaves, evidence: type[CountEvidence | AmountEvidence], side: Direction) -> Leaves:
@@ -112,7 +127,7 @@ def _rest(leaves: Leaves, found: Sequence[Found]) -> np.ndarray[tuple[int, ...],
     return rest
 
 
-def _told(scan: Scan, found: Sequence[Found]) -> Localisation:
+def _told(scan: Scan, found: Sequence[Found], side: Direction) -> Localisation:
     causes = sorted(found, key=lambda each: -each.best.score)
     told = [_explanation(scan, each.best, is_cause=True, weight=each.weights()[0]) for each in causes]
     others: dict[object, tuple[float, Slice]] = {each.best.key: (0.0, each.best) for each in causes}
@@ -131,7 +146,7 @@ def _told(scan: Scan, found: Sequence[Found]) -> Localisation:
     spare.sort(key=lambda pair: (-pair[0], -pair[1].gain))
     wanted = max(0, LEAST_EXPLANATIONS - len(told))
     told += [_explanation(scan, rival, is_cause=False, weight=weight) for weight, rival in spare[:wanted]]
-    return Localisation(explanations=tuple(told), slices=scan.lattice.slices)
+    return Localisation(explanations=tuple(told), slices=scan.lattice.slices, direction=side)
 
 
 def _explanation(scan: Scan, one: Slice, *, is_cause: bool, weight: float) -> Explanation:

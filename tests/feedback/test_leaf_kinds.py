@@ -82,6 +82,71 @@ def test_columns_go_by_many_names_and_separators(header: str) -> None:
     assert causes(table) == [{header.lstrip("\ufeff").split(sign)[0].strip(): "s1"}]
 
 
+def as_csv(columns: Columns, **numbers: np.ndarray) -> list[str]:
+    rows = zip(*columns.values(), *(map(str, each) for each in numbers.values()), strict=True)
+    return [f"{','.join(row)}\n" for row in [[*columns, *numbers], *rows]]
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["actual expected", "observed predicted", "value forecast", "harms predict", "y yhat", "kpi usual", "v FCST"],
+)
+@pytest.mark.parametrize("swap", [False, True], ids=["fell", "rose"])
+def test_a_figure_and_its_forecast_are_known_by_any_pair_of_names_and_by_none(names: str, swap: bool) -> None:
+    columns, real, predict = a_drop()
+    first, second = names.split()
+    told = {first: predict, second: real} if swap else {first: real, second: predict}
+
+    table = leaf_csv.read(as_csv(columns, **told))
+
+    assert table.attributes == tuple(SIZES)
+    assert causes(table) == [{"soc": "soc2", "os": "os3"}]
+
+
+def test_small_figures_that_were_rounded_are_found_to_fall() -> None:
+    columns, real, predict = a_drop()
+    seen, usual = np.round(real / 20), np.round(predict / 20)
+
+    for others in ({}, {"exposures": 10 * usual + 9}):
+        table = leaf_csv.read(as_csv(columns, harms=seen, expected=usual, **others))
+
+        assert causes(table) == [{"soc": "soc2", "os": "os3"}]
+
+
+def test_a_fall_of_counts_is_told_unless_they_are_a_share_of_which_something_rose() -> None:
+    rng = np.random.default_rng(5)
+    columns = a_grid()
+    expected = np.full(len(columns["soc"]), 20.0)
+    fell, rose = np.asarray(columns["soc"]) == "soc2", np.asarray(columns["os"]) == "os3"
+
+    def told(times: np.ndarray, **others: np.ndarray) -> list[dict[str, str]]:
+        harms = rng.poisson(expected * times).astype(float)
+        return causes(leaf_csv.read(as_csv(columns, harms=harms, expected=expected, **others)))
+
+    only_fell, both = np.where(fell, 0.4, 1.0), np.where(fell, 0.4, np.where(rose, 2.0, 1.0))
+    exposures = np.full(len(expected), 2000.0)
+    assert {"soc": "soc2"} in told(both)
+    assert {"os": "os3"} in told(both)
+    assert told(both, exposures=exposures) == [{"os": "os3"}]
+    assert told(only_fell, exposures=exposures) == [{"soc": "soc2"}]
+
+
+def test_a_column_of_words_is_an_attribute_whatever_it_is_called() -> None:
+    rows = [f"{('adult', 'child')[n % 2]},s{n % 5},{30 if n % 5 == 1 else 2},100" for n in range(40)]
+
+    table = leaf_csv.read(["population,soc,harms,exposures\n", *(f"{row}\n" for row in rows)])
+
+    assert table.attributes == ("population", "soc")
+    assert causes(table) == [{"soc": "s1"}]
+
+
+def test_codes_and_labels_that_happen_to_be_numbers_are_not_taken_for_figures() -> None:
+    columns, real, predict = a_drop()
+    coded = {name: [value[-1] for value in column] for name, column in columns.items()}
+
+    assert causes(leaf_csv.read(as_csv(coded, v=real, f=predict))) == [{"soc": "2", "os": "3"}]
+
+
 def test_a_column_that_names_rows_is_left_out() -> None:
     rows = [f"row-{n},s{n % 4},{30 if n % 4 == 1 else 2},100" for n in range(40)]
 

@@ -4,13 +4,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bench.localise_cases import FAMILIES, Case
+from bench.localise_cases import FAMILIES as OWN
+from bench.localise_cases import Case
+from bench.localise_outside import OUTSIDE
 from core.errors import InvalidInputError
 from feedback import leaves
 from feedback.lattice import Lattice, Values
 from feedback.leaves import Leaves
 from feedback.localise import Localisation, localise
+from feedback.scan import Scan
 
+FAMILIES = OWN | OUTSIDE
 G2 = (("soc", "Tensor G2"), ("accelerator", "nnapi"), ("os", "14"))
 Columns = dict[str, npt.NDArray[np.str_]]
 
@@ -228,3 +232,43 @@ def test_a_table_that_cannot_be_is_refused_with_the_reason(numbers: dict[str, li
 def test_tables_of_one_row_or_one_value_are_fine(value: float) -> None:
     assert localise(leaves.table({"a": ["x"]}, harms=[value], exposures=[50])).causes == ()
     assert localise(leaves.forecast_table({"a": ["x", "y"]}, real=[value, 0], predict=[value, 0])).causes == ()
+
+
+class Means:
+    """Evidence that is a mean's square over its variance: what sums of floats leave behind looks strong to it."""
+
+    is_fixed = True
+
+    def __init__(self, numbers: npt.NDArray[np.float64]) -> None:
+        self._columns = np.stack([numbers, numbers**2 / 1000])
+
+    def columns(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        found: npt.NDArray[np.float64] = self._columns * mask
+        return found
+
+    def open(self, rest: npt.NDArray[np.bool_]) -> None: ...
+
+    def score(self, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        total, spread = np.abs(sums)
+        found: npt.NDArray[np.float64] = np.divide(total, spread, out=np.zeros_like(total), where=spread > 0)
+        return found
+
+    def surprise(self, sums: npt.NDArray[np.float64], scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return scores
+
+    def parts(self, whole: npt.NDArray[np.float64], parts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return self.score(parts)
+
+    def p_value(self, score: float, slices: int) -> float:
+        return 0.0
+
+
+def test_slices_of_which_no_leaf_is_left_are_no_answer_whatever_rounding_says() -> None:
+    columns = a_fleet(400)
+    table = leaves.combinations({name: [str(value) for value in column] for name, column in columns.items()})
+    scan = Scan(Lattice(table), Means(np.random.default_rng(0).uniform(0.1, 0.9, 400)))
+    everything = np.ones(400, dtype=bool)
+
+    for left in (400, 233, 71, 12):
+        assert scan.best(everything & (np.arange(400) < left)) is not None
+    assert scan.best(~everything) is None
