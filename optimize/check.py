@@ -112,7 +112,7 @@ def _refuse(model: bytes, budget: Budget, evaluation: bytes | None, against: byt
     try:
         rows = samples.read_samples(evaluation) if evaluation is not None else None
         if rows is not None and needs is not None:
-            problems += samples.check_fits(rows, needs.inputs[0].shape, None)
+            problems += samples.check_fits(rows, needs.inputs[0].shape, needs.classes)
     except InvalidInputError as error:
         problems += error.problems
     if against is None:

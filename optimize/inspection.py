@@ -55,7 +55,7 @@ def _needs(needs: Needs) -> dict[str, Any]:
 def _samples(content: bytes, name: str, needs: Needs | None) -> dict[str, Any]:
     """Return what the inputs are: the contract of the preprocessing, as the file itself keeps it."""
     read = samples.read_samples(content, name=name)
-    problems = samples.check_fits(read, needs.inputs[0].shape, None) if needs else []
+    problems = samples.check_fits(read, needs.inputs[0].shape, needs.classes) if needs else []
     if problems:
         raise InvalidInputError(*problems)
     low, high = read.range

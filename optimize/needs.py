@@ -60,6 +60,13 @@ class Needs:
         return self.opsets.get("", 0)
 
     @property
+    def classes(self) -> int | None:
+        """How many classes the scores tell apart, None where the file leaves that open; one score tells two."""
+        shape = self.outputs[0].shape if self.outputs else ()
+        width = shape[1] if len(shape) == 2 else None
+        return max(width, 2) if isinstance(width, int) and width > 0 else None
+
+    @property
     def layout(self) -> str:
         """Of the first input: NCHW, NHWC, flat or other."""
         shape = self.inputs[0].shape if self.inputs else ()

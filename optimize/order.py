@@ -64,8 +64,7 @@ def plan(order: Order) -> Plan:
     if order.calibration:
         _read(lambda: samples.read_samples(order.calibration or b"", name="calibration"), problems)
     if needs and evaluation:
-        shape = needs.inputs[0].shape
-        problems += samples.check_fits(evaluation, shape, None)
+        problems += samples.check_fits(evaluation, needs.inputs[0].shape, needs.classes)
     if needs and not order.recipe.is_auto:
         has_inputs = bool(order.evaluation or order.calibration)
         problems += why_not(order.recipe, needs, has_inputs=has_inputs, has_script=bool(order.train_script))

@@ -245,9 +245,13 @@ def _lost_delegate(coverage: Mapping[str, Any] | None, name: str) -> str | None:
         return None
     words = {"coreml": "Core ML (Neural Engine)", "nnapi": "NNAPI (deprecated from Android 15)", "xnnpack": "XNNPACK"}
     return (
-        f"{words[name]} ran the parent in {was['partitions']} piece(s) and runs {now['covered']} of {now['nodes']} "
-        f"operators of this in {now['partitions']}"
+        f"{words[name]} ran the parent in {_pieces(was)}; it runs {now['covered']} of {now['nodes']} operators of this "
+        f"in {_pieces(now)}"
     )
+
+
+def _pieces(found: Mapping[str, Any]) -> str:
+    return "one piece" if found["partitions"] == 1 else f"{found['partitions']} pieces"
 
 
 def _phones_home(runtime: str) -> bool:

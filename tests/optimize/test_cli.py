@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from optimize.cli import check, optimize_local
-from optimize.fixtures import Fixture
+from optimize.fixtures import Fixture, npz
 from tests.optimize.builders import a_pickle
 
 
@@ -63,6 +64,14 @@ def test_every_mistake_is_told_and_nothing_runs(files: Path) -> None:
         "muster: budget: size<-50% compares with another file; give it with --against",
         "muster: budget: accuracy>-1pt compares with another file; give it with --against",
     ]
+
+
+def test_labels_that_the_model_does_not_know_are_refused_and_nothing_runs(files: Path) -> None:
+    (files / "eval.npz").write_bytes(npz(x=np.zeros((9, 1, 6, 6), np.float32), y=np.full(9, 7)))
+
+    result = checked(files, "--budget", "accuracy>95%")
+
+    assert (result.exit_code, result.output) == (2, "muster: y: holds the label 7; the model knows 0 to 4\n")
 
 
 def test_optimize_local_writes_the_variant_and_says_what_it_did(files: Path, tiny: Fixture) -> None:

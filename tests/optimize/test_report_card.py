@@ -101,7 +101,7 @@ def test_a_variant_that_loses_the_neural_engine_is_warned_of() -> None:
     card = a_card("size<4MB", coverage={"before": {"fixed": whole}, "after": {"fixed": torn}})
 
     assert card.warnings == (
-        "Core ML (Neural Engine) ran the parent in 1 piece(s) and runs 140 of 400 operators of this in 126",
+        "Core ML (Neural Engine) ran the parent in one piece; it runs 140 of 400 operators of this in 126 pieces",
     )
 
 
