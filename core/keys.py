@@ -128,8 +128,14 @@ class KeyRing:
         known = self._known.get(digest)
         if known and timedelta(0) <= now - known[0] < CACHED_FOR:
             return known[1]
-        with reading(self._databases.control) as session:
-            key = find_key(session, secret)
+        if known:  # the other threads go on with what was known while this one looks again
+            self._known[digest] = (now, known[1])
+        try:
+            with reading(self._databases.control) as session:
+                key = find_key(session, secret)
+        except Exception:
+            self._known.pop(digest, None)
+            raise
         with self._lock:
             if len(self._known) >= CACHED_AT_MOST:
                 self._known.clear()

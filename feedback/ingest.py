@@ -158,26 +158,30 @@ class PollBook:
     def find(self, app: str, poll: str, version: int | None) -> KnownPoll | None:
         """Return a version of a poll, the latest for None; None if it is not known or was never started."""
         found = self._polls.get((app, poll, version))
-        age_s = monotonic() - self._read_at
-        if age_s > (POLLS_KEPT_S if found else POLLS_MISSED_S):
-            self._read()
-            found = self._polls.get((app, poll, version))
-        return found
+        kept_s = POLLS_KEPT_S if found else POLLS_MISSED_S
+        # One thread looks again; the others go on with what they know, and wait only when they know nothing.
+        if monotonic() - self._read_at <= kept_s or not self._lock.acquire(blocking=found is None):
+            return found
+        try:
+            if monotonic() - self._read_at > kept_s:
+                self._read()
+        finally:
+            self._lock.release()
+        return self._polls.get((app, poll, version))
 
     def _read(self) -> None:
-        with self._lock:
-            with reading(self._databases.control) as session:
-                stored = store.poll_versions(session)
-            latest: dict[tuple[str, str], int] = {}
-            for app, poll, version in stored:
-                latest[app, poll] = max(version, latest.get((app, poll), 0))
-            known: dict[tuple[str, str, int | None], KnownPoll] = {}
-            for (app, poll, version), each in stored.items():
-                newest = latest[app, poll]
-                primary = polls.primary_question(each.poll).id
-                known[app, poll, version] = KnownPoll(poll=each.poll, model=each.model, primary=primary, latest=newest)
-            known |= {(app, poll, None): known[app, poll, version] for (app, poll), version in latest.items()}
-            self._polls, self._read_at = known, monotonic()
+        with reading(self._databases.control) as session:
+            stored = store.poll_versions(session)
+        latest: dict[tuple[str, str], int] = {}
+        for app, poll, version in stored:
+            latest[app, poll] = max(version, latest.get((app, poll), 0))
+        known: dict[tuple[str, str, int | None], KnownPoll] = {}
+        for (app, poll, version), each in stored.items():
+            newest = latest[app, poll]
+            primary = polls.primary_question(each.poll).id
+            known[app, poll, version] = KnownPoll(poll=each.poll, model=each.model, primary=primary, latest=newest)
+        known |= {(app, poll, None): known[app, poll, version] for (app, poll), version in latest.items()}
+        self._polls, self._read_at = known, monotonic()
 
 
 def _rejected(uuid: str | None, problems: Sequence[Problem]) -> Result:

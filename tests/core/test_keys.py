@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 
 import pytest
@@ -68,3 +69,43 @@ def test_a_revoked_key_stops_within_five_seconds(databases: Databases, clock: Ma
 def test_revoking_a_key_that_is_not_there_says_so(databases: Databases, now: datetime) -> None:
     with databases.control.begin() as session, pytest.raises(NotFoundError, match="muster keys list"):
         revoke_key(session, "key_0", now=now)
+
+
+def test_while_one_thread_looks_a_key_up_again_the_others_go_on(databases: Databases, clock: ManualClock) -> None:
+    _, secret = a_key(databases, clock())
+    ring = KeyRing(databases, clock)
+    ring.check(secret, "public")
+    clock.advance(seconds=6)
+    apps: list[str] = []
+    looked: list[object] = []
+
+    @sa.event.listens_for(databases.control_engine, "begin")
+    def _meanwhile(connection: object) -> None:
+        looked.append(connection)
+        if len(looked) == 1:
+            another = threading.Thread(target=lambda: apps.append(ring.check(secret, "public").app))
+            another.start()
+            another.join(30)
+
+    assert ring.check(secret, "public").app == "demo"
+    assert apps == ["demo"]
+    assert len(looked) == 1
+
+
+def test_a_key_that_could_not_be_looked_up_is_not_taken_for_good(databases: Databases, clock: ManualClock) -> None:
+    key_id, secret = a_key(databases, clock())
+    ring = KeyRing(databases, clock)
+    ring.check(secret, "public")
+    with databases.control.begin() as session:
+        revoke_key(session, key_id, now=clock())
+    clock.advance(seconds=6)
+
+    def _away(_connection: object) -> None:
+        raise ConnectionError
+
+    sa.event.listen(databases.control_engine, "begin", _away)
+    with pytest.raises(ConnectionError):
+        ring.check(secret, "public")
+    sa.event.remove(databases.control_engine, "begin", _away)
+    with pytest.raises(KeyRejected):
+        ring.check(secret, "public")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from core.db import Databases, Ingest
 from core.settings import Settings
-from feedback import store
+from feedback import ingest, store
 from feedback.commit import OverloadedError
 from feedback.ingest import Collector
 from feedback.tables import ANSWERS, CELLS, POLL_EVENTS
@@ -203,3 +204,28 @@ def test_a_new_version_of_a_poll_is_known_at_once_and_old_answers_still_fit(
 
     assert old == ["accepted"]
     assert send(misses, a_batch(newer, an_answer("e3", poll_version=1))) == ["accepted", "accepted"]
+
+
+def test_while_one_thread_reads_the_polls_again_the_others_go_on(
+    either: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with either.control.begin() as session:
+        poll = a_running_poll(session)
+    book = ingest.PollBook(either)
+    known = book.find("demo", poll.poll.id, None)
+    monkeypatch.setattr(ingest, "POLLS_KEPT_S", -1.0)
+    found: list[object] = []
+    looked: list[object] = []
+
+    @sa.event.listens_for(either.control_engine, "begin")
+    def _meanwhile(connection: object) -> None:
+        looked.append(connection)
+        if len(looked) == 1:
+            another = threading.Thread(target=lambda: found.append(book.find("demo", poll.poll.id, None)))
+            another.start()
+            another.join(30)
+
+    assert book.find("demo", poll.poll.id, None) == known
+    assert known is not None
+    assert found == [known]
+    assert len(looked) == 1
