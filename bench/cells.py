@@ -1,0 +1,148 @@
+"""Do questions grow with history? Times of a guardrail's, a cohort's and the lattice's question at several sizes.
+
+`python -m bench.cells [--events 100000 1000000] [--duckdb PYTHON]` fills SQLite with fourteen days of so many events on
+2 000 kinds of devices and prints CPU seconds; every size has the same days and devices. pandas (and DuckDB, by a Python
+that has it) counts the same slices from rows in memory; what it takes to read them there is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from bench.cells_fill import ATTRIBUTES, DAYS, START, Filled, fill
+from core.db import Databases, Ingest, open_databases, reading
+from feedback import leaves, store
+from feedback.lattice import Lattice
+from feedback.store_arms import arm_cells
+from feedback.store_cohorts import answer_counts
+from feedback.store_leaves import arm_leaves
+from feedback.tables import CELLS, CONTEXTS
+from feedback.tables import DAYS as DAY_ROWS
+
+UNTIL = START + timedelta(days=DAYS)
+TIMES = 3
+Took = dict[str, float]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.cells", description=__doc__)
+    parser.add_argument("--events", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--duckdb", metavar="PYTHON", help="a Python that has duckdb")
+    options = parser.parse_args()
+    sizes = [_measure(events, options.duckdb) for events in options.events]
+    print(f"{'CPU seconds':<52}{''.join(f'{events:>12,}' for events in options.events)}{'last / first':>14}")
+    for name in sizes[0]:
+        numbers = [size[name] for size in sizes]
+        shape = ".0f" if name.endswith(": rows") or name == "slices" else ".3f"
+        print(f"{name:<52}{''.join(f'{n:>12{shape}}' for n in numbers)}{numbers[-1] / numbers[0]:>14.2f}")
+
+
+def _measure(events: int, duckdb: str | None) -> Took:
+    with tempfile.TemporaryDirectory() as folder:
+        databases = open_databases(f"sqlite:///{folder}/control.db", f"sqlite:///{folder}/ingest.db")
+        Ingest.metadata.create_all(databases.ingest_engine)
+        filled = fill(databases, events)
+        took = _asked(databases)
+        table = _leaves(databases)
+        lattice_s, lattice = _timed(lambda: _slices(table))
+        took |= {"all slices to depth 3, from counts of days: sums": lattice_s}
+        rows = pd.DataFrame(_columns(filled)).astype("category").assign(harmed=filled.fell_back)
+        took |= {"the same by pandas from rows": _timed(lambda: _by_pandas(rows, lattice), times=1)[0]}
+        if duckdb is not None:
+            took |= {"the same by DuckDB from rows": _by_duckdb(rows, lattice, duckdb, Path(folder) / "rows.csv")}
+        took |= {"slices": float(lattice.slices)}
+        databases.dispose()
+    return took
+
+
+def _asked(databases: Databases) -> Took:
+    """Ask what Muster asks of its tables: cells for a tick, rows for reports."""
+
+    def ask(question: Callable[[Any], object]) -> float:
+        with reading(databases.ingest) as session:
+            return _timed(lambda: question(session))[0]
+
+    def rows(table: sa.Table) -> float:
+        with reading(databases.ingest) as session:
+            return float(session.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+    window: Any = {"app": "bench", "model": "m", "attribute": "chipset", "since": START, "until": UNTIL}
+    return {
+        "guardrail, from cells": ask(lambda one: arm_cells(one, app="bench", release="rel_1")),
+        "its cells: rows": rows(CELLS),
+        "guardrail by device, from rows of the release": ask(
+            lambda one: arm_leaves(one, app="bench", release="rel_1", metrics={"crash_rate"})
+        ),
+        "ratings by chipset, from rows of the window": ask(lambda one: answer_counts(one, **window)),
+        "all slices to depth 3, from counts of days: read": _timed(lambda: _leaves(databases))[0],
+        "its counts of days: rows": rows(DAY_ROWS),
+    }
+
+
+def _leaves(databases: Databases) -> leaves.Leaves:
+    day, facts = DAY_ROWS.c, [CONTEXTS.c[name] for name in ATTRIBUTES]
+    harmed = sa.func.sum(sa.case((day.outcome == "yes", day.n), else_=0))
+    source = DAY_ROWS.join(CONTEXTS, CONTEXTS.c.id == day.context)
+    statement = sa.select(harmed, sa.func.sum(day.n), *facts).select_from(source)
+    wanted = (day.app == "bench", day.model == "m", day.measure == "fallback")
+    with store.fresh(databases.ingest) as session:
+        harms, reports, *columns = zip(
+            *session.execute(statement.where(*wanted).group_by(CONTEXTS.c.id)).all(), strict=True
+        )
+    return leaves.table(dict(zip(ATTRIBUTES, columns, strict=True)), harms=harms, exposures=reports)
+
+
+def _slices(table: leaves.Leaves) -> Lattice:
+    lattice = Lattice(table, depth=3)
+    for cuboid in lattice:
+        for column in (table.observed, table.exposures):
+            np.bincount(cuboid.numbers, weights=column, minlength=cuboid.size)
+    return lattice
+
+
+def _columns(filled: Filled) -> dict[str, Any]:
+    return {name: np.array([getattr(one, name) for one in filled.devices])[filled.leaf] for name in ATTRIBUTES}
+
+
+def _by_pandas(rows: pd.DataFrame, lattice: Lattice) -> None:
+    for choice in lattice.choices:
+        names = [lattice.leaves.attributes[place] for place in choice]
+        if names:
+            rows.groupby(names, observed=True)["harmed"].agg(["sum", "size"])
+
+
+def _by_duckdb(rows: pd.DataFrame, lattice: Lattice, python: str, path: Path) -> float:
+    rows.assign(harmed=rows["harmed"].astype(int)).to_csv(path, index=False, quoting=csv.QUOTE_MINIMAL)
+    command = [python, "-m", "bench.cells_duckdb", str(path)]
+    told = subprocess.run(
+        command, cwd=Path(__file__).parent.parent, capture_output=True, check=True, env={**os.environ}
+    )
+    slices, cpu_s = told.stdout.split()
+    assert int(slices) <= lattice.slices, "it counted others"
+    return float(cpu_s)
+
+
+def _timed(work: Callable[[], Any], *, times: int = TIMES) -> tuple[float, Any]:
+    best, found = float("inf"), None
+    for _ in range(times):
+        begun = time.process_time()
+        found = work()
+        best = min(best, time.process_time() - begun)
+    return best, found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""A history in the tables, as folding leaves it, for `bench.cells`: reports of phones, answers, cells and days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from core.db import Databases
+from core.device import DeviceContext
+from feedback.responses import CONTEXT_FIELDS, context_id, stratum
+from feedback.store_days import roll_up_day
+from feedback.tables import ANSWERS, CONTEXTS, INFERENCES
+
+START = datetime(2026, 11, 2, tzinfo=UTC)
+DAYS = 14
+LEAVES = 2_000
+# Each attribute of the lattice and how many values it has.
+ATTRIBUTES = {"chipset": 12, "os": 6, "accelerator": 4, "country": 8, "tier": 3, "app_version": 4}
+ANSWERS_OF = 10
+ROWS_AT_ONCE = 50_000
+
+CELLS_OF_REPORTS = """
+INSERT INTO cells (app, release, hour, stratum, arm, metric, bucket, n, total, total_sq)
+SELECT app, release, window_start, stratum, arm, '{metric}', 0, count(DISTINCT install), 0, 0
+FROM inferences JOIN strata ON strata.id = inferences.context WHERE {harmed} GROUP BY 1, 2, 3, 4, 5"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """`leaf` is the number of each report's device in `devices`, `fell_back` what it told."""
+
+    devices: tuple[DeviceContext, ...]
+    leaf: Any
+    fell_back: Any
+
+
+def fill(databases: Databases, events: int) -> Filled:
+    """Write so many events of fourteen days, nine in ten of them reports, and what is counted of them."""
+    random = np.random.default_rng(events)
+    devices = _devices()
+    keys = [context_id(device) for device in devices]
+    reports = events - events // ANSWERS_OF
+    leaf, hour = random.integers(0, LEAVES, reports), random.integers(0, 24 * DAYS, reports)
+    fell_back = random.random(reports) < 0.03
+    with databases.ingest.begin() as session:
+        facts = [{field: getattr(each, field) for field in CONTEXT_FIELDS} for each in devices]
+        session.execute(sa.insert(CONTEXTS), [one | {"id": key} for one, key in zip(facts, keys, strict=True)])
+        session.execute(sa.text("CREATE TEMPORARY TABLE strata (id TEXT PRIMARY KEY, stratum TEXT)"))
+        rows = [{"id": key, "stratum": stratum(each)} for key, each in zip(keys, devices, strict=True)]
+        session.execute(sa.text("INSERT INTO strata VALUES (:id, :stratum)"), rows)
+        crashed = random.random(reports) < 0.01
+        _insert(session, INFERENCES, _reports(keys, leaf, hour, fell_back, crashed))
+        _insert(session, ANSWERS, _answers(keys, events // ANSWERS_OF, random))
+        for metric, harmed in (("install_hours", "1 = 1"), ("crash_rate", "crashes > 0")):
+            session.execute(sa.text(CELLS_OF_REPORTS.format(metric=metric, harmed=harmed)))
+        for day in range(DAYS):
+            roll_up_day(session, app="bench", model="m", day=(START + timedelta(days=day)).date())
+        session.execute(sa.text("DROP TABLE strata"))
+    return Filled(devices=devices, leaf=leaf, fell_back=fell_back)
+
+
+def _devices() -> tuple[DeviceContext, ...]:
+    """Choose leaves among all combinations of values, the same ones each time."""
+    sizes = tuple(ATTRIBUTES.values())
+    chosen = np.random.default_rng(7).choice(int(np.prod(sizes)), LEAVES, replace=False)
+    places = np.column_stack(np.unravel_index(chosen, sizes))
+    tiers = ("low", "mid", "high")
+    names = list(ATTRIBUTES)
+    made = []
+    for row in places.tolist():
+        told: dict[str, Any] = {name: f"{name}-{place}" for name, place in zip(names, row, strict=True)}
+        told["tier"] = tiers[row[names.index("tier")]]
+        made.append(DeviceContext(platform="android", model_version="1.1.0", **told))
+    return tuple(made)
+
+
+def _reports(keys: list[str], leaf: Any, hour: Any, fell_back: Any, crashed: Any) -> Iterator[dict[str, Any]]:
+    for number, (place, at, back, crash) in enumerate(zip(leaf, hour, fell_back, crashed, strict=True)):
+        moment = START + timedelta(hours=int(at))
+        # Every other report is of a release, whose arms are even.
+        release, arm = ("rel_1", ("baseline", "candidate")[number % 4 // 2]) if number % 2 else ("rel_0", "baseline")
+        yield {
+            "app": "bench", "uuid": f"r{number}", "window_start": moment, "received_at": moment, "skew_s": 0,
+            "window_s": 3600, "install": f"i{number % 50_000}", "context": keys[place], "model": "m",
+            "release": release, "arm": arm, "count": 10, "crashes": int(crash), "timeouts": 0, "invalid": 0,
+            "fell_back": bool(back),
+        }  # fmt: skip
+
+
+def _answers(keys: list[str], count: int, random: Any) -> Iterator[dict[str, Any]]:
+    minutes, stars = random.integers(0, 60 * 24 * DAYS, count), random.integers(1, 6, count)
+    for number, (minute, star) in enumerate(zip(minutes, stars, strict=True)):
+        yield {
+            "app": "bench", "install": f"i{number % 50_000}", "submission": f"s{number}", "question": "q",
+            "poll": "p", "model": "m", "kind": "csat", "is_primary": True, "value": str(star),
+            "context": keys[number % LEAVES], "stratum": "all", "release": "rel_1", "arm": "baseline",
+            "at": START + timedelta(minutes=int(minute)), "uuid": f"a{number}",
+        }  # fmt: skip
+
+
+def _insert(session: Any, table: sa.Table, rows: Iterator[dict[str, Any]]) -> None:
+    part: list[dict[str, Any]] = []
+    for row in rows:
+        part.append(row)
+        if len(part) == ROWS_AT_ONCE:
+            session.execute(sa.insert(table), part)
+            part = []
+    if part:
+        session.execute(sa.insert(table), part)
