@@ -35,12 +35,15 @@ def test_every_setting_is_documented_in_its_own_words(each: object) -> None:
     assert about in rows[0]
 
 
-def test_every_decision_is_in_the_index() -> None:
-    index = (DOCS / "adr" / "README.md").read_text()
+def test_every_decision_has_a_number_of_its_own_and_stands_in_the_table() -> None:
+    folder = DOCS / "adr"
+    files = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    told = re.findall(r"^\| \[(\d+)\]\((\d{4}-[a-z0-9-]+\.md)\)", (folder / "README.md").read_text(), re.MULTILINE)
 
-    missing = [path.name for path in (DOCS / "adr").glob("0*.md") if path.name not in index]
-
-    assert missing == []
+    assert [name for _, name in told] == files
+    assert [int(number) for number, _ in told] == [int(name[:4]) for name in files]
+    assert len({number for number, _ in told}) == len(files)
+    assert all((folder / name).read_text().startswith(f"# {number}. ") for number, name in told)
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
