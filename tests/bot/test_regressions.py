@@ -124,8 +124,9 @@ def test_a_breach_and_a_look_are_about_one_ticket(ward: Ward) -> None:
         ward.look()
     ward.floor.tick()
 
-    assert "rolled_back" in ward.floor.history()
-    assert len(ward.tickets()) == 1
+    assert "cohort_rolled_back" in ward.floor.history()
+    (ticket,) = ward.tickets()
+    assert ticket.fingerprint == ward.standing()[0].fingerprint
 
 
 def test_what_is_not_found_any_more_is_gone_but_still_told(ward: Ward) -> None:
