@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from bot import cards, permissions, posts, speech, tickets
 from bot.context import Context
 from bot.flows.look import Look, look
+from bot.ticket_rules import Ticket
 from bot.views import figures
 from bot.views import release as views
 from bot.views import release_news as news_views
@@ -192,11 +193,19 @@ def _ticket_lines(ctx: Context, session: Session, release_id: str) -> tuple[view
     return tuple(
         views.TicketLine(
             fingerprint=ticket.fingerprint,
+            state=_ticket_state(ticket),
             key=ticket.key,
             url=ctx.jira.browse_url(ticket.key) if ctx.jira and ticket.key else None,
         )
         for ticket in tickets.of_release(session, release_id)
     )
+
+
+def _ticket_state(ticket: Ticket) -> Literal["open", "closed", "won't do", "muted"]:
+    """Return what has become of the issue; muted is what we were asked to be, won't do what Jira says of it."""
+    if ticket.state == "muted":
+        return "won't do" if ticket.resolution and ticket.muted_until is None else "muted"
+    return "closed" if ticket.state == "done" else "open"
 
 
 def _news(release: Release, event: Event, asked: tuple[str, ...]) -> news_views.News:

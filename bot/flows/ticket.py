@@ -18,6 +18,7 @@ from bot.flows.release_card import BEFORE_START
 from bot.ticket_rules import Evidence, RegressionFacts, Ticket
 from core import audit, segments
 from core.db import reading
+from core.engine import enqueue
 from core.errors import ConflictError, InvalidInputError, NotFoundError, Problem
 from core.segments import EVERYONE, Segment
 from feedback.regressions import fingerprint
@@ -121,6 +122,8 @@ def mute(ctx: Context, ref: str, span: timedelta, *, by: str, is_dry_run: bool) 
         facts = {"fingerprint": after.fingerprint, "until": (now + span).isoformat()}
         subject = after.regression.release_id or after.fingerprint
         audit.record(session, who=by, what="ticket.muted", subject=subject, now=now, facts=facts)
+        if release := after.regression.release_id:
+            enqueue(session, "show_card", key=f"{release}/ticket/{after.revision}", release=release)
         if is_dry_run:
             session.rollback()
     return after

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from bot.views import buttons, figures
 from bot.views.blocks import (
@@ -66,6 +67,7 @@ class TicketLine:
     """A ticket of the release; no key yet while Jira has not answered."""
 
     fingerprint: str
+    state: Literal["open", "closed", "won't do", "muted"] = "open"
     key: str | None = None
     url: str | None = None
 
@@ -182,7 +184,8 @@ def cohorts_chart(cohorts: Sequence[WorseCohort]) -> Block | None:
 def ticket_text(ticket: TicketLine) -> str:
     if ticket.key is None:
         return f"being opened (`{ticket.fingerprint}`)"
-    return f"<{ticket.url}|{escape(ticket.key)}>" if ticket.url else escape(ticket.key)
+    name = f"<{ticket.url}|{escape(ticket.key)}>" if ticket.url else escape(ticket.key)
+    return f"{name} ({ticket.state})"
 
 
 def card_buttons(facts: Card) -> list[Block]:
