@@ -73,6 +73,12 @@ def latest(session: Session, *, app: str) -> KeptDigest | None:
     return None if row is None else _facts(row)
 
 
+def before(session: Session, *, app: str, week: str, limit: int) -> tuple[KeptDigest, ...]:
+    """Return the digests of the weeks before, the latest first."""
+    earlier = select(DigestRow).where(DigestRow.app == app, DigestRow.week < week)
+    return tuple(_facts(row) for row in session.scalars(earlier.order_by(DigestRow.week.desc()).limit(limit)))
+
+
 def schedule_of(session: Session, settings: Settings) -> str:
     row = session.get(DigestScheduleRow, settings.app, populate_existing=True)
     return settings.digest_schedule if row is None else row.schedule

@@ -17,6 +17,7 @@ from core.errors import InvalidInputError, Problem
 # What has a goal, and the unit that its figures are in.
 MEASURES: Final[Mapping[str, str]] = {
     "csat": "%", "response_rate": "%", "crashes": "%", "timeouts": "%", "latency_p95": "ms", "size": "MB",
+    "accuracy": "%", "battery": "%",
 }  # fmt: skip
 FACTORS: Final[Mapping[tuple[str, str], float]] = {
     ("%", "%"): 0.01, ("ms", "ms"): 1.0, ("ms", "s"): 1e3, ("MB", "mb"): 1e6, ("MB", "kb"): 1e3, ("MB", "gb"): 1e9,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from feedback.digest_parts import (
@@ -20,6 +20,7 @@ from feedback.digest_parts import (
     ModelWeek,
     NoiseNote,
     Number,
+    Past,
     ReleaseWeek,
     ThemeLine,
     TicketLine,
@@ -40,6 +41,7 @@ __all__ = [
     "ModelWeek",
     "NoiseNote",
     "Number",
+    "Past",
     "ReleaseWeek",
     "ThemeLine",
     "TicketLine",
@@ -53,6 +55,8 @@ __all__ = [
 COHORTS_SHOWN: Final = 3
 QUOTES_SHOWN: Final = 3
 THEMES_SHOWN: Final = 5
+TREND_WEEKS: Final = 7
+WEEK: Final = timedelta(days=7)
 SCORE_NAMES: Final = {"csat": "CSAT", "nps": "NPS", "ces": "CES", "rating": "rating", "thumbs": "thumbs up"}
 # Below so many answers the interval of a share is wider than 14 points to each side: shown in gray.
 SMALL_N: Final = 50
@@ -69,14 +73,20 @@ def compose_digest(
     releases: Sequence[ReleaseWeek] = (),
     tickets: Sequence[TicketWeek] = (),
     health: Health | None = None,
+    earlier: Sequence[Digest] = (),
 ) -> Digest:
-    """Return the digest of the ISO week `week` ("2026-W47"), [starts, ends)."""
+    """Return the digest of the ISO week `week` ("2026-W47"), [starts, ends).
+
+    `earlier` are digests of the same app; those of the seven weeks before give the numbers their trend.
+    """
     health = health or Health()
     told = [ticket for ticket in tickets if ticket.opened < ends and (ticket.closed is None or ticket.closed >= starts)]
     if _is_empty(models, releases, told, health):
         headline = f"{week}: no answers, no inferences, no release moved, no ticket."
         return Digest(app=app, week=week, starts=starts, ends=ends, headline=headline, is_empty=True)
-    numbers = tuple(number for model in models for number in _numbers(model))
+    numbers = tuple(
+        replace(number, trend=_trend(number, starts, earlier)) for model in models for number in _numbers(model)
+    )
     lines = tuple(
         _judge(model, releases, told, [number for number in numbers if number.model == model.model], ends)
         for model in models
@@ -195,6 +205,21 @@ def _numbers(model: ModelWeek) -> list[Number]:
 
 def _before(each: Counted) -> Score:
     return noised_share(each.hits_before, each.n_before, spread=each.noise_before)
+
+
+def _trend(number: Number, starts: datetime, earlier: Sequence[Digest]) -> tuple[Past, ...]:
+    """Return what was said of the number before, in its unit of today; a week that nobody told of is left out."""
+    found = []
+    for digest in sorted(earlier, key=lambda each: each.starts):
+        weeks_ago = round((starts - digest.starts) / WEEK)
+        if not 1 <= weeks_ago <= TREND_WEEKS:
+            continue
+        found += [
+            Past(week=digest.week, weeks_ago=weeks_ago, score=past.score)
+            for past in digest.numbers
+            if (past.model, past.name, past.score.unit) == (number.model, number.name, number.score.unit)
+        ]
+    return tuple(found)
 
 
 def _ranked(models: Sequence[ModelWeek]) -> list[tuple[ModelWeek, CohortRow]]:

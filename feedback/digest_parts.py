@@ -121,14 +121,24 @@ class ModelLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What an earlier digest said of a number, `weeks_ago` weeks before; as it was told then, never counted anew."""
+
+    week: str
+    weeks_ago: int
+    score: Score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """A score and its change; `is_small` when too few people are behind it to be read as more than a hint."""
+    """A score, its change, and its trend, the oldest first; `is_small`: too few people to be more than a hint."""
 
     model: str
     name: str
     score: Score
     change: Change | None
     is_small: bool
+    trend: tuple[Past, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

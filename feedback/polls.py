@@ -120,6 +120,10 @@ def find_question(poll: Poll, question_id: str) -> Question | None:
     return next((question for question in poll.questions if question.id == question_id), None)
 
 
+def asks_for_corrections(poll: Poll) -> bool:
+    return any(question.type == "correction" for question in poll.questions)
+
+
 def next_question(poll: Poll, answer: Answer) -> str:
     """Return the id of the question after this answer, or "end". Choices win over tones, tones over "else"."""
     ids = [question.id for question in poll.questions]

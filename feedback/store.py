@@ -15,7 +15,7 @@ from feedback.store_cohorts import (
     impressions,
     quotes,
 )
-from feedback.store_corrections import corrections
+from feedback.store_corrections import Corrected, corrected, corrections
 from feedback.store_days import (
     LeafDay,
     first_day,
@@ -36,7 +36,9 @@ from feedback.store_imports import (
 )
 from feedback.store_installs import (
     Activity,
+    Battery,
     activity,
+    battery_per_hour,
     erase_install,
     export_install,
     installs_seen,
@@ -79,8 +81,10 @@ __all__ = [
     "AnswerCount",
     "ArmCell",
     "Arrival",
+    "Battery",
     "ChoiceCount",
     "CohortArm",
+    "Corrected",
     "Folding",
     "Habits",
     "ImpressionCount",
@@ -98,8 +102,10 @@ __all__ = [
     "arm_leaves",
     "arm_rows",
     "arrivals",
+    "battery_per_hour",
     "catch_up",
     "choice_counts",
+    "corrected",
     "corrections",
     "devices_seen",
     "erase_install",

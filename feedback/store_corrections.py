@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,6 +14,32 @@ from feedback.label_studio import Correction
 from feedback.tables import ANSWERS, CONTEXTS, POLL_EVENTS
 
 KIND = "correction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """Submissions to polls that ask for the right label, how many gave one, and how many people sent them."""
+
+    answered: int
+    corrected: int
+    people: int
+
+
+def corrected(
+    session: Session, *, app: str, polls: Collection[str], since: datetime, until: datetime
+) -> Corrected | None:
+    """Return how often people corrected the model in [since, until); None when nobody answered."""
+    row = ANSWERS.c
+    submission = row.install + sa.literal("/") + row.submission
+    gave = sa.case((sa.and_(row.kind == KIND, row.sealed.is_not(None)), submission))
+    counts = (
+        sa.func.count(sa.distinct(submission)),
+        sa.func.count(sa.distinct(gave)),
+        sa.func.count(sa.distinct(row.install)),
+    )
+    wanted = (row.app == app, row.poll.in_(polls), row.at >= since, row.at < until)
+    answered, corrected, people = session.execute(sa.select(*counts).where(*wanted)).one()
+    return Corrected(answered=answered, corrected=corrected, people=people) if answered else None
 
 
 def corrections(

@@ -37,6 +37,14 @@ class Activity:
     timed_out: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Battery:
+    """What one hour of use took of a full battery, as a share, and how many installs told of it."""
+
+    share: float
+    installs: int
+
+
 def installs_seen(session: Session, *, app: str, since: datetime) -> tuple[tuple[InstallHash, DeviceContext], ...]:
     """Return the installs heard of since then, each with the device it was last on."""
     source = INSTALLS.join(CONTEXTS, CONTEXTS.c.id == INSTALLS.c.context)
@@ -95,6 +103,20 @@ def usual_latency_p95(session: Session, *, app: str, model: str, since: datetime
     )  # fmt: skip
     found = session.execute(sa.select(run.latency_p95, sa.func.count()).where(*wanted).group_by(run.latency_p95))
     return quantile_bucket({bucket: n for bucket, n in found}, 0.5)  # noqa: C416 (rows are no pairs for dict)
+
+
+def battery_per_hour(session: Session, *, app: str, model: str, since: datetime, until: datetime) -> Battery | None:
+    """Return what an hour of the windows that told of battery took on average; None when none did."""
+    run, told = INFERENCES.c, INFERENCES.c.extra["battery_pct"].as_float()
+    wanted = (
+        run.app == app, run.model == model, run.window_start >= since, run.window_start < until,
+        run.install.is_not(None), run.extra.is_not(None), told.is_not(None), run.window_s > 0,
+    )  # fmt: skip
+    sums = sa.func.sum(told), sa.func.sum(run.window_s), sa.func.count(sa.distinct(run.install))
+    percent, seconds, installs = session.execute(sa.select(*sums).where(*wanted)).one()
+    if not installs:
+        return None
+    return Battery(share=float(percent) / 100 / (float(seconds) / 3600), installs=int(installs))
 
 
 def export_install(session: Session, *, app: str, install: InstallHash, key: bytes) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+import msgspec
 from sqlalchemy.orm import Session
 
-from bot import tickets
+from bot import digests, tickets
 from bot.context import Context
 from bot.flows import drift, kpis, noised, themes
 from bot.ticket_rules import Ticket
@@ -17,11 +18,22 @@ from bot.weeks import Week
 from core.db import reading
 from core.segments import EVERYONE
 from feedback import store
-from feedback.digest import Counted, Digest, Health, Kpi, ModelWeek, ReleaseWeek, TicketWeek, compose_digest
+from feedback.digest import (
+    TREND_WEEKS,
+    Counted,
+    Digest,
+    Health,
+    Kpi,
+    ModelWeek,
+    ReleaseWeek,
+    TicketWeek,
+    compose_digest,
+)
+from feedback.polls import asks_for_corrections
 from feedback.reporting import Asked, report_until
 from feedback.reports import CohortReport
 from feedback.scores import share
-from feedback.store import Activity, StoredPoll
+from feedback.store import Activity, Corrected, StoredPoll
 from releases import artifact_store
 from releases import store as release_store
 from releases.plan import Release
@@ -56,6 +68,7 @@ def gather(ctx: Context, week: Week, *, charges: bool = False) -> Digest:
         told = tuple(_ticket(ctx, ticket) for ticket in tickets.recent(session, app=app, limit=TICKETS))
         names = {poll.model for poll in known} | {model for _, model in artifact_store.models(session, app=app)}
         goals = {name: kpis.of_model(session, app, name) for name in names}
+        kept = digests.before(session, app=app, week=week.name, limit=TREND_WEEKS)
     with store.fresh(ctx.databases.ingest) as session:
         last = _week_before(week)
         now, before = _activity(session, app, week), _activity(session, app, last)
@@ -71,7 +84,13 @@ def gather(ctx: Context, week: Week, *, charges: bool = False) -> Digest:
             report = _report(ctx, name, _poll_of(name, known), week)
             counted = _counted(ctx, now.get(name, NOTHING), before.get(name, NOTHING))
             p95 = store.usual_latency_p95(session, app=app, model=name, since=week.starts, until=week.ends)
-            seen = kpis.Seen(report=report, activity=now.get(name, NOTHING), latency_bucket=p95)
+            seen = kpis.Seen(
+                report=report,
+                activity=now.get(name, NOTHING),
+                latency_bucket=p95,
+                battery=store.battery_per_hour(session, app=app, model=name, since=week.starts, until=week.ends),
+                corrected=_corrected(session, app, name, known, week),
+            )
             told_kpis = kpis.told(name, goals.get(name, kpis.NO_GOALS), seen, minimum=ctx.settings.minimum_cohort)
             models.append(
                 ModelWeek(
@@ -88,7 +107,7 @@ def gather(ctx: Context, week: Week, *, charges: bool = False) -> Digest:
         health = exact if noise is None else noised.health(noise, tuple(said), suppressed_cohorts=hidden)
     return compose_digest(
         week.name, app=app, starts=week.starts, ends=week.ends, models=models, releases=releases, tickets=told,
-        health=health,
+        health=health, earlier=[msgspec.convert(each.content, Digest) for each in kept],
     )  # fmt: skip
 
 
@@ -115,6 +134,14 @@ def _report(ctx: Context, model: str, poll: StoredPoll | None, week: Week) -> Co
     return report_until(
         ctx.databases, poll, asked, app=app, minimum=minimum, since=week.starts, until=week.ends, now=now
     )  # fmt: skip
+
+
+def _corrected(session: Session, app: str, model: str, known: Sequence[StoredPoll], week: Week) -> Corrected | None:
+    """Return how often people corrected the model; None when no poll of it asks them to."""
+    asking = [each.poll.id for each in known if each.model == model and asks_for_corrections(each.poll)]
+    if not asking:
+        return None
+    return store.corrected(session, app=app, polls=asking, since=week.starts, until=week.ends)
 
 
 def _counted(ctx: Context, now: Activity, before: Activity) -> tuple[Counted, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+SPARK_WIDTH, SPARK_HEIGHT, SPARK_INSET = 88, 26, 4  # pixels
 INSET = 1.5  # percent left free at both ends, so that a dot at the edge is whole
 
 
@@ -46,6 +47,42 @@ def interval(
     return Markup('<svg role="img" aria-label="{said}" height="24">{shapes}</svg>').format(
         said=said, shapes=Markup("").join(shapes)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """Where a line passes: `x` and `value` with the ends of its interval, in units of their own."""
+
+    x: float
+    value: float
+    low: float
+    high: float
+
+
+def spark(points: Sequence[Point], *, said: str, tone: str = "") -> Markup:
+    """Draw a small line with its interval as a band, the last point as a dot; two points or more, in order of `x`.
+
+    The band sets the scale, so that what is only chance looks flat.
+    """
+    first, last = points[0].x, points[-1].x
+    floor, ceiling = min(each.low for each in points), max(each.high for each in points)
+
+    def at(x: float, value: float) -> str:
+        across = SPARK_INSET + (SPARK_WIDTH - 2 * SPARK_INSET) * (x - first) / (last - first)
+        part = (value - floor) / (ceiling - floor) if ceiling > floor else 0.5
+        return f"{across:.1f},{SPARK_HEIGHT - SPARK_INSET - (SPARK_HEIGHT - 2 * SPARK_INSET) * part:.1f}"
+
+    band = [at(each.x, each.high) for each in points] + [at(each.x, each.low) for each in reversed(points)]
+    line = [at(each.x, each.value) for each in points]
+    x, _, y = line[-1].partition(",")
+    return Markup(
+        '<svg class="spark" role="img" aria-label="{said}" width="{w}" height="{h}" viewBox="0 0 {w} {h}">'
+        '<polygon class="band" points="{band}"/><polyline points="{line}"/>'
+        '<circle class="{dot}" cx="{x}" cy="{y}" r="3.5"/></svg>'
+    ).format(
+        said=said, w=SPARK_WIDTH, h=SPARK_HEIGHT, band=" ".join(band), line=" ".join(line), x=x, y=y,
+        dot=f"{tone} dot".strip(),
+    )  # fmt: skip
 
 
 def _line(kind: str, start: float, end: float, width: int) -> Markup:

@@ -143,10 +143,12 @@ def _numbers(facts: Digest) -> list[Block]:
     for number in facts.numbers:
         row = digest_words.number_row(number)
         name = f"{row.name} (few people)" if row.is_small else row.name
-        rows.append((row.model, name, row.value, row.interval, row.n, row.change))
+        rows.append((row.model, name, row.value, row.interval, row.n, row.change, row.trend or "–"))
     if not rows:
         return []
-    head = ("Model", "Number", "This week", "95 % interval", "n", "Against last week")
+    head = ["Model", "Number", "This week", "95 % interval", "n", "Against last week", "Weeks before"]
+    if not any(number.trend for number in facts.numbers):
+        head, rows = head[:-1], [row[:-1] for row in rows]
     return [section("*Numbers*"), table(head, rows, caption="Numbers of the week")]
 
 

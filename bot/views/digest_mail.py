@@ -47,6 +47,7 @@ def mail(digest: Digest, *, url: str, stop_url: str, command: str = "/muster") -
         "url": url,
         "stop_url": stop_url,
         "period": f"{figures.day(digest.starts)} – {figures.day(digest.ends - timedelta(seconds=1))}",
+        "headline": digest.headline.removeprefix(f"{digest.week}: "),
         "rows": [digest_words.number_row(number) for number in digest.numbers],
         "cohorts": cohort_pictures(digest),
         "colors": COLORS,

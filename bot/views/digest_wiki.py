@@ -56,12 +56,12 @@ def _moved(digest: Digest) -> list[Markup]:
 def _numbers(digest: Digest) -> list[Markup]:
     if not digest.numbers:
         return []
-    head = ("Model", "Number", "This week", "95 % interval", "n", "Against last week")
+    head = ("Model", "Number", "This week", "95 % interval", "n", "Against last week", "Weeks before")
     rows = []
     for number in digest.numbers:
         row = digest_words.number_row(number)
         name = f"{row.name} (few people)" if row.is_small else row.name
-        rows.append((row.model, name, row.value, row.interval, row.n, row.change))
+        rows.append((row.model, name, row.value, row.interval, row.n, row.change, row.trend or "–"))
     return [wiki.heading(2, "Numbers"), wiki.table(head, rows)]
 
 

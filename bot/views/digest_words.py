@@ -25,6 +25,8 @@ class Row:
     change: str
     tone: str
     is_small: bool
+    trend: str = ""
+    trend_said: str = ""
 
 
 def number_row(number: Number) -> Row:
@@ -37,12 +39,35 @@ def number_row(number: Number) -> Row:
         change=change(number.change),
         tone="unclear" if number.is_small else tone(number),
         is_small=number.is_small,
+        trend=trend(number),
+        trend_said=trend_said(number),
     )
+
+
+def trend(number: Number) -> str:
+    """84 → – → 86 %: the weeks before, the oldest first; a dash is a week that nothing was told of."""
+    if not number.trend:
+        return ""
+    told = {past.weeks_ago: past.score for past in number.trend}
+    oldest, latest = max(told), min(told)
+    unit = number.score.unit
+    said = [bare(told[ago].value, unit) if ago in told else "–" for ago in range(oldest, latest - 1, -1)]
+    said[-1] = plain(told[latest].value, unit)
+    return " → ".join(said)
+
+
+def trend_said(number: Number) -> str:
+    """CSAT of kws by week: 84 % in 2026-W42, 85 % in 2026-W46, 86 % now; for whoever sees no drawing."""
+    if not number.trend:
+        return ""
+    unit = number.score.unit
+    told = ", ".join(f"{plain(past.score.value, unit)} in {past.week}" for past in number.trend)
+    return f"{number.name} of {number.model} by week: {told}, {value(number.score)} now"
 
 
 def said(score: Score) -> str:
     """86 % (84 to 88), n = 1 904."""
-    return f"{value(score)} ({interval(score)}), n = {figures.count(score.n)}"
+    return f"{value(score)} ({interval(score)}), n{figures.NARROW}={figures.NARROW}{figures.count(score.n)}"
 
 
 def value(score: Score) -> str:

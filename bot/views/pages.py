@@ -13,9 +13,20 @@ from markupsafe import Markup
 
 from bot.glossary import GLOSSARY, anchor, read
 from bot.views import charts, figures
+from bot.views.charts import Point
 from bot.views.digest_strokes import Stroke, cohort_strokes
-from bot.views.digest_words import age, goal_said, health_lines, number_row, plain, repeats, said, theme_line
-from feedback.digest import Digest
+from bot.views.digest_words import (
+    age,
+    goal_said,
+    health_lines,
+    number_row,
+    plain,
+    repeats,
+    said,
+    theme_line,
+    trend_said,
+)
+from feedback.digest import Digest, Number
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 TONES: Final = {"Healthy": "good", "Watch": "watch", "Act": "bad"}
@@ -54,6 +65,8 @@ def digest_page(digest: Digest, *, composed: str, command: str = "/muster") -> s
         tones=TONES,
         marks=MARKS,
         rows=[number_row(number) for number in digest.numbers],
+        trends=[trend_line(number) for number in digest.numbers],
+        headline=digest.headline.removeprefix(f"{digest.week}: "),
         cohorts=cohort_bars(digest),
         count=figures.count,
         moment=figures.moment,
@@ -94,6 +107,16 @@ def cohort_bars(digest: Digest) -> list[Bars]:
         ends = (plain(axis.low, unit), plain(axis.high, unit))
         found.append(Bars(title=title, bars=tuple(_bar(stroke) for stroke in strokes), ends=ends))
     return found
+
+
+def trend_line(number: Number) -> Markup:
+    """Draw the weeks before and this one; nothing where there was no digest before."""
+    if not number.trend:
+        return Markup("")
+    told = [(-past.weeks_ago, past.score) for past in number.trend] + [(0, number.score)]
+    points = [Point(x=x, value=score.value, low=score.low, high=score.high) for x, score in told]
+    tone = {"better": "good", "worse": "bad"}.get(number_row(number).tone, "")
+    return charts.spark(points, said=trend_said(number), tone=tone)
 
 
 def _bar(stroke: Stroke) -> Bar:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from feedback.digest import Digest, Health, Kpi, ReleaseWeek
-from feedback.digest_parts import CohortLine, ModelLine, Number, TicketLine
+from feedback.digest_parts import CohortLine, ModelLine, Number, Past, TicketLine
 from feedback.scores import Score, difference, share
 from tests.builders import T0
 
@@ -20,6 +21,11 @@ def a_cohort(name: str, hits: int, n: int, before: tuple[int, int] | None = None
 
 def a_number(name: str, now: Score, before: Score) -> Number:
     return Number(model="kws", name=name, score=now, change=difference(now, before), is_small=False)
+
+
+def weeks_before(*told: tuple[int, int, int]) -> tuple[Past, ...]:
+    """Each (weeks ago, hits, n)."""
+    return tuple(Past(week=f"2026-W{47 - ago}", weeks_ago=ago, score=share(hits, n)) for ago, hits, n in told)
 
 
 def a_full_week() -> Digest:
@@ -55,8 +61,14 @@ def a_full_week() -> Digest:
             ),
         ),
         numbers=(
-            a_number("CSAT", share(1637, 1904), share(1600, 1890)),
-            a_number("installs with a crash", share(41, 1480), share(6, 1502)),
+            replace(
+                a_number("CSAT", share(1637, 1904), share(1600, 1890)),
+                trend=weeks_before((7, 1480, 1790), (6, 1502, 1803), (4, 1498, 1799), (2, 1602, 1880), (1, 1600, 1890)),
+            ),
+            replace(
+                a_number("installs with a crash", share(41, 1480), share(6, 1502)),
+                trend=weeks_before((3, 5, 1490), (2, 7, 1511), (1, 6, 1502)),
+            ),
             Number(model="next-word", name="CSAT", score=share(31, 38), change=None, is_small=True),
         ),
         worst=(
@@ -85,6 +97,8 @@ def a_full_week() -> Digest:
         ),
         kpis=(
             Kpi(model="kws", name="Model size", value="1.2 MB", goal="< 4 MB", is_met=True),
+            Kpi(model="kws", name="Accuracy proxy: uncorrected answers", value="93 %", goal="> 95 %", is_met=False),
+            Kpi(model="kws", name="Battery per hour of use", value="not measured", goal="< 2 %"),
             Kpi(model="kws", name="Inferences", value="612 004"),
         ),
     )  # fmt: skip

@@ -189,3 +189,20 @@ def test_show_gives_the_latest_digest_or_says_when_it_comes(floor: Floor) -> Non
 
 def test_schedule_says_when_digests_come(floor: Floor) -> None:
     assert "every mon 09:00 UTC to <#C0RELEASES>" in words(floor.type(PAM, "digest schedule"))
+
+
+def test_the_weeks_before_are_read_from_the_digests_that_were_sent(floor: Floor) -> None:
+    a_bad_week(floor)
+    flow.compose_once(floor.ctx, flow.week_named(floor.ctx, WEEK))
+    people_answer(floor, value=5, chipset="Tensor G2", count=25)
+    floor.clock.now = MONDAY_AFTER + timedelta(days=7)
+    sent = gather(floor.ctx, flow.week_named(floor.ctx, WEEK)).numbers
+
+    (csat,) = [
+        each for each in gather(floor.ctx, flow.week_named(floor.ctx, "2026-W48")).numbers if each.name == "CSAT"
+    ]
+
+    (past,) = csat.trend
+    assert (past.week, past.weeks_ago) == (WEEK, 1)
+    assert past.score == next(each.score for each in sent if each.name == "CSAT")
+    assert "Weeks before" in words(floor.type(PAM, "digest preview 2026-W48"))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
+
+from bot.views import charts, digest_mail, digest_wiki, digest_words, pages
 from bot.views import digest as views
-from bot.views import digest_mail, digest_wiki, digest_words, pages
+from bot.views.charts import Point
 from feedback.digest import Digest
 from feedback.scores import Change
 from tests.bot.digests_made import WEEK, a_cohort, a_full_week, nps_score
@@ -105,3 +108,53 @@ def test_the_pages_words_lead_to_their_meaning() -> None:
 
     assert len(targets) > 5
     assert [target for target in targets if f'id="{target}"' not in glossary] == []
+
+
+def test_the_trend_is_drawn_with_words_in_its_place_and_written_out_elsewhere() -> None:
+    week = a_full_week()
+
+    page = pages.digest_page(week, composed="now").replace("\xa0", " ")
+    mail = digest_mail.mail(week, url=URL, stop_url=URL)
+    slack = words(views.digest(week, url=URL)).replace("\xa0", " ")
+
+    assert 'aria-label="installs with a crash of kws by week: 0.34 % in 2026-W44, 0.46 % in 2026-W45' in page
+    assert page.count('<svg class="spark"') == 2
+    before = "0.34 → 0.46 → 0.4 %"
+    assert before in slack
+    assert before in mail.html.replace("\xa0", " ")
+    assert before in mail.plain.replace("\xa0", " ")
+    assert before in digest_wiki.body(week, url=URL, origin="digest/demo/2026-W47").replace("\xa0", " ")
+
+
+def test_a_week_that_nothing_was_told_of_is_a_dash_in_the_trend() -> None:
+    csat = a_full_week().numbers[0]
+
+    assert digest_words.trend(csat).replace("\xa0", " ") == "83 → 83 → – → 83 → – → 85 → 85 %"
+
+
+def test_without_weeks_before_there_is_no_empty_column() -> None:
+    week = a_full_week()
+    first = replace(week, numbers=tuple(replace(number, trend=()) for number in week.numbers))
+
+    assert "By week" not in pages.digest_page(first, composed="now")
+    assert "Weeks before" not in words(views.digest(first, url=URL))
+
+
+def test_a_line_keeps_inside_its_box_and_leaves_room_for_weeks_without_a_point() -> None:
+    points = [Point(x=x, value=value, low=value - 1, high=value + 1) for x, value in ((-3, 0.0), (-2, 8.0), (0, 4.0))]
+
+    drawn = charts.spark(points, said="up and down")
+
+    told = re.search(r'polyline points="([^"]+)"', drawn)
+    assert told
+    across = [float(pair.split(",")[0]) for pair in told[1].split()]
+    assert across[1] - across[0] == pytest.approx((across[2] - across[0]) / 3, abs=0.1)
+    ends = [float(number) for number in re.findall(r"[\d.]+", " ".join(re.findall(r'points="([^"]+)"', drawn)))]
+    assert min(ends) >= 0
+    assert max(ends) <= charts.SPARK_WIDTH
+
+
+def test_a_line_on_which_nothing_ever_moved_is_drawn_flat() -> None:
+    still = [Point(x=x, value=5.0, low=5.0, high=5.0) for x in (-1, 0)]
+
+    assert f'cy="{charts.SPARK_HEIGHT / 2:.1f}"' in charts.spark(still, said="5, 5")

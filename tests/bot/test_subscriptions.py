@@ -17,7 +17,7 @@ from bot.views.blocks import Message
 from core.db import reading
 from core.errors import InvalidInputError
 from feedback.digest import only
-from feedback.store import Activity
+from feedback.store import Activity, Battery, Corrected
 from sandbox.slack.state import Message as Shown
 from sandbox.world import World
 from tests.bot.digests_made import a_full_week
@@ -243,3 +243,25 @@ def test_a_figure_of_too_few_people_is_not_measured(floor: Floor) -> None:
     many = {name: (value, met) for name, value, met in rows(replace(few, reporting=200, crashed=4))}
     assert many["Installs with a crash"] == ("2\u00a0%", False)
     assert many["Latency, p95 of the usual hour"] == ("38.1\u00a0ms", True)
+    assert many["Battery per hour of use"] == ("not measured", None)
+
+
+def test_accuracy_and_battery_are_measured_or_said_to_be_not() -> None:
+    wanted = {goal.measure: goal for goal in goals.parse(["accuracy>95%", "battery<2%"])}
+    ran = Activity(model="kws", impressions=0, responses=0, respondents=0, reporting=90, inferences=50, crashes=0,
+                   timeouts=0)  # fmt: skip
+
+    def rows(battery: Battery | None, corrected: Corrected | None) -> list[tuple[str, str | None, bool | None]]:
+        seen = kpis.Seen(report=None, activity=ran, latency_bucket=None, battery=battery, corrected=corrected)
+        return [
+            (each.value, each.goal, each.is_met)
+            for each in kpis.told("kws", kpis.Goals(wanted=wanted), seen, minimum=20)
+            if each.name.startswith(("Accuracy proxy", "Battery"))
+        ]
+
+    enough = Battery(share=0.015, installs=60), Corrected(answered=200, corrected=14, people=120)
+    few = Battery(share=0.015, installs=19), Corrected(answered=200, corrected=14, people=19)
+    unmeasured = [("not measured", "> 95\xa0%", None), ("not measured", "< 2\xa0%", None)]
+    assert rows(*enough) == [("93\xa0%", "> 95\xa0%", False), ("1.5\xa0%", "< 2\xa0%", True)]
+    assert rows(*few) == unmeasured
+    assert rows(None, None) == unmeasured

@@ -166,3 +166,30 @@ def test_releases_that_moved_stand_in_order_of_time() -> None:
     later, earlier = a_release(release="R2", at=NOON), a_release(release="R1", at=T0)
 
     assert a_digest(releases=[later, earlier]).moved == (earlier, later)
+
+
+def a_week_with(week: str, days_ago: int, *models: ModelWeek) -> Digest:
+    shift = timedelta(days=days_ago)
+    return compose_digest(week, app="demo", starts=T0 - shift, ends=T1 - shift, models=models)
+
+
+def test_the_trend_is_what_the_digests_of_the_weeks_before_said_and_no_more() -> None:
+    before = a_report(a_group("G2", 70, 30))
+    digests = [
+        a_week_with("2026-W46", 7, ModelWeek(model="kws", report=before)),
+        a_week_with("2026-W44", 21, ModelWeek(model="kws", report=GOOD), ModelWeek(model="other", report=before)),
+        a_week_with("2026-W45", 14, ModelWeek(model="other", report=before)),
+        a_week_with("2026-W39", 56, ModelWeek(model="kws", report=before)),
+        a_week_with("2026-W47", 0, ModelWeek(model="kws", report=before)),
+    ]
+
+    (number,) = a_digest(ModelWeek(model="kws", report=GOOD), earlier=digests).numbers
+
+    assert [(past.week, past.weeks_ago, past.score) for past in number.trend] == [
+        ("2026-W44", 3, share(178, 200)),
+        ("2026-W46", 1, share(70, 100)),
+    ]
+
+
+def test_a_number_that_is_new_has_no_trend() -> None:
+    assert a_digest(ModelWeek(model="kws", report=GOOD)).numbers[0].trend == ()
