@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,15 +38,18 @@ Wait = Callable[[float], None]
 @click.option("--eval", "evaluation", type=_FILE, help="npz with x (inputs) and y (labels) to judge by.")
 @click.option("--calib", "calibration", type=_FILE, help="npz with x (inputs) to calibrate and repair by.")
 @click.option("--train-script", type=_FILE, help="How it was trained; for recipes that train again.")
+@click.option("--trained", type=click.DateTime(["%Y-%m-%d"]), help="Day of the newest data it was trained on.")
 @server_option
 @key_option
 def register(
     name: str, version: str, path: Path, server: str, key: str, evaluation: Path | None, calibration: Path | None,
-    train_script: Path | None, **needs: Any,
+    train_script: Path | None, trained: datetime | None, **needs: Any,
 ) -> None:  # fmt: skip
     """Upload a model file and what belongs to it; the same again changes nothing. What is cut off goes on."""
     beside = {"eval": evaluation, "calib": calibration, "train_script": train_script}
     stated = {"model": name, "version": version} | {field: _plain(value) for field, value in needs.items() if value}
+    if trained is not None:
+        stated["trained"] = trained.date().isoformat()
     put(server, key, path, stated, {role: each for role, each in beside.items() if each is not None})
 
 

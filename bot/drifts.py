@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -37,19 +37,6 @@ class GoalRow(Control):
     model: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
     age_days: Mapped[int | None]
     data_days: Mapped[int | None]
-    set_by: Mapped[str] = mapped_column(sa.String(64))
-    set_at: Mapped[datetime]
-
-
-class TrainingRow(Control):
-    """Until when the data reach that a version was trained on."""
-
-    __tablename__ = "training_data"
-
-    app: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    model: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
-    version: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    until: Mapped[date] = mapped_column(sa.Date)
     set_by: Mapped[str] = mapped_column(sa.String(64))
     set_at: Mapped[datetime]
 
@@ -147,17 +134,6 @@ def set_goal(session: Session, goal: Goal, *, app: str, model: str, by: str, now
 def goal_of(session: Session, *, app: str, model: str) -> Goal:
     row = session.get(GoalRow, (app, model), populate_existing=True)
     return Goal() if row is None else Goal(age_days=row.age_days, data_days=row.data_days)
-
-
-def set_trained(session: Session, until: date, *, app: str, model: str, version: str, by: str, now: datetime) -> None:
-    values = {"until": until, "set_by": by, "set_at": now}
-    made = insert(session, TrainingRow).values(app=app, model=model, version=version, **values)
-    session.execute(made.on_conflict_do_update(index_elements=["app", "model", "version"], set_=values))
-
-
-def trained_until(session: Session, *, app: str, model: str, version: str) -> date | None:
-    row = session.get(TrainingRow, (app, model, version), populate_existing=True)
-    return None if row is None else row.until
 
 
 def _found(row: DriftRow) -> FoundDrift:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import date
 from typing import Final, Protocol
 
 from core.device import DeviceContext
+from core.disclosure import disjoint, withhold
 from core.segments import text
 from feedback import cohorts
 from feedback.drift import EVERYONE, DayCounts
@@ -33,12 +34,14 @@ class Counted(Protocol):
 def cohort_days(
     days: Iterable[Counted], installs: Iterable[tuple[DeviceContext, int]], *, minimum: int
 ) -> tuple[DayCounts, ...]:
-    """Return the counts of everyone, and of each cohort of one value that `minimum` installs are in.
+    """Return the counts of everyone, and of each cohort of one value that may be told.
 
-    `installs` tells how many are on each kind of device. Rare outcomes are put together: phones may say anything.
+    Those are of `minimum` installs, and no total less what is told of the other values of its attribute gives fewer
+    (core/disclosure.py). `installs` tells how many are on each kind of device. Rare outcomes are put together: phones
+    may say anything.
     """
     days = list(days)
-    large = {name for name, count in _sizes(installs).items() if count >= minimum}
+    large = _told(installs, minimum)
     common = _common(days)
     found: dict[tuple[str, str, date], Counter[str]] = defaultdict(Counter)
     for each in days:
@@ -54,12 +57,24 @@ def cohort_days(
     )
 
 
-def _sizes(installs: Iterable[tuple[DeviceContext, int]]) -> Counter[str]:
-    sizes: Counter[str] = Counter()
+def _told(installs: Iterable[tuple[DeviceContext, int]], minimum: int) -> set[str]:
+    """Return the names of cohorts that may be told beside everyone, one attribute after the other."""
+    sizes: dict[str, Counter[str | None]] = {name: Counter() for name in BY}
     for device, count in installs:
-        for name in _names(device):
-            sizes[name] += count
-    return sizes
+        for name in BY:
+            sizes[name][device.label(name)] += count
+    told: set[str] = set()
+    for name, values in sizes.items():
+        cells, people = disjoint(list(values.values()))
+        groups = [frozenset[Hashable]().union(*cells), *cells]
+        hidden = withhold(groups, people=people, minimum=minimum)
+        told |= {EVERYONE} if 0 not in hidden and values else set()
+        told |= {
+            text(cohorts.of(**{name: label}))
+            for place, label in enumerate(values, 1)
+            if label is not None and place not in hidden
+        }
+    return told
 
 
 def _names(device: DeviceContext) -> list[str]:

@@ -19,7 +19,6 @@ from feedback.store_corrections import Corrected, corrected, corrections
 from feedback.store_days import (
     LeafDay,
     first_day,
-    forget_days,
     leaf_days,
     leaf_installs,
     roll_up_day,
@@ -115,7 +114,6 @@ __all__ = [
     "first_day",
     "fold_install",
     "forget",
-    "forget_days",
     "forget_shown",
     "fresh",
     "full_groups",

@@ -111,11 +111,6 @@ def leaf_installs(
     )
 
 
-def forget_days(session: Session, *, before: date) -> int:
-    """Delete counts of days before; return how many."""
-    return int(session.execute(sa.delete(DAYS).where(DAYS.c.day < before)).rowcount)  # type: ignore[attr-defined]
-
-
 def _counted(context: str, count: int, invalid: int, fell_back: bool, extra: Mapping[str, Any] | str) -> dict[Key, int]:
     told = json.loads(extra) if isinstance(extra, str) else extra
     found: Counter[Key] = Counter()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from core.db import reading
-from feedback.tables import ANSWERS, INBOX, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+from feedback.tables import ANSWERS, DAYS, INBOX, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
 
 ROWS: Final = 1_000
 
@@ -39,6 +39,7 @@ def _due(now: datetime, retention_days: int, retention_by_poll: Mapping[str, int
     yield ANSWERS, ANSWERS.c.at < limit
     yield POLL_EVENTS, POLL_EVENTS.c.at < limit
     yield INFERENCES, INFERENCES.c.window_start < limit
+    yield DAYS, DAYS.c.day < limit.date()
     yield MARKS, MARKS.c.hour < limit
     yield INSTALLS, INSTALLS.c.last_seen < limit
     yield INBOX, INBOX.c.refused_at < limit

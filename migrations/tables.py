@@ -21,3 +21,4 @@ import core.keys
 import feedback.tables
 import optimize.tables
 import releases.tables
+import releases.training

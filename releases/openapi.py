@@ -25,6 +25,7 @@ STATED: Final = {
     "eval": "Digest of an uploaded npz with inputs x and labels y to judge by.",
     "calib": "Digest of an uploaded npz with inputs x to calibrate by.",
     "train_script": "Digest of an uploaded training script.",
+    "trained": "The day of the newest data it was trained on, such as 2026-09-01.",
 }
 
 

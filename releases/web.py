@@ -14,7 +14,7 @@ from core.db import Databases, reading
 from core.errors import AppError, NotFoundError
 from core.keys import KeyRing
 from core.settings import Settings
-from releases import ofrep, push, registry, upload_web
+from releases import ofrep, push, registry, training, upload_web
 from releases.artifact_store import current_baselines, find_artifact, find_artifacts, models
 from releases.artifacts import SHA256, Artifact, read_artifact
 from releases.blobs import Blobs, TooLargeError
@@ -43,6 +43,7 @@ def blueprint(
     def _register(sha256: str) -> tuple[Response, int]:
         key = keys.check_headers(request.headers, "secret")
         stated, companions = _told(request.args)
+        trained = training.read_day(day, clock().date()) if (day := stated.pop("trained", "")) else None
         artifact = read_artifact(sha256, stated)
         size = _uploaded(key.app, sha256)
         if size is None:
@@ -54,6 +55,9 @@ def blueprint(
             kept, is_new = registry.register(
                 session, artifact, app=key.app, by=key.id, now=clock(), companions=companions
             )
+            if trained is not None:
+                told = {"app": key.app, "model": kept.model, "version": kept.version}
+                training.note(session, trained, **told, by=key.id, now=clock())
             registry.note_file(session, app=key.app, sha256=sha256, size_bytes=size, by=key.id, now=clock())
             facts = _facts(session, key.app, kept, settings)
         return jsonify(facts), 201 if is_new else 200

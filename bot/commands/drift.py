@@ -16,6 +16,7 @@ from core import audit
 from core.db import reading
 from core.errors import InvalidInputError, Problem
 from core.values import period
+from releases import training
 from releases.artifact_store import find_artifacts
 
 MANY_DAYS = timedelta(days=3650)
@@ -39,15 +40,17 @@ def _show(ctx: Context, request: Request) -> Message:
     with reading(ctx.databases.control) as session:
         found = drifts.standing(session, app=ctx.settings.app, model=model)
     age = flow.age(ctx, model)
-    ages = None
-    if age is not None:
-        ages = views.ages(
-            version=age.version, model_days=age.stale.model_days, data_days=age.stale.data_days, goal=age.goal,
-            command=command, model=model,
-        )  # fmt: skip
+    ages = None if age is None else told_age(age, command)
     return views.report(
         model, found, version=age.version if age else None, reasons=age.stale.reasons if age else (), ages=ages,
         shared=request.is_shared,
+    )  # fmt: skip
+
+
+def told_age(age: flow.Age, command: str) -> str:
+    return views.ages(
+        version=age.version, model_days=age.stale.model_days, data_days=age.stale.data_days, goal=age.goal,
+        command=command, model=age.model,
     )  # fmt: skip
 
 
@@ -83,9 +86,7 @@ def _trained(ctx: Context, request: Request) -> Message:
             raise InvalidInputError(Problem("", f"name a version that is registered; for example: `{example}`"))
         require(session, admins, by, ("operator",), model=model, act=f"note what {model} was trained on")
         if not request.is_dry_run:
-            drifts.set_trained(session, until, app=app, model=model, version=version, by=by, now=ctx.clock())
-            facts = {"version": version, "until": until.isoformat()}
-            audit.record(session, who=by, what="model.trained", subject=model, now=ctx.clock(), facts=facts)
+            training.note(session, until, app=app, model=model, version=version, by=by, now=ctx.clock())
     return views.trained_set(model, version, until, by=by, is_dry_run=request.is_dry_run)
 
 

@@ -25,7 +25,7 @@ from feedback.drift import Drift, watch
 from feedback.drift_cohorts import cohort_days
 from feedback.staleness import Staleness, staleness
 from feedback.store import LeafDay
-from releases import artifact_store
+from releases import artifact_store, training
 from releases.store import stood_releases
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ WEEK: Final = timedelta(days=7)
 # Four weeks are compared with the same weekdays of the four before.
 HISTORY: Final = 9 * WEEK
 LATE: Final = 3 * DAY
-KEPT: Final = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +77,6 @@ def _roll_up(ctx: Context, model: str, today: date) -> None:
             with ctx.databases.ingest.begin() as session:
                 feedback.roll_up_day(session, app=app, model=model, day=day)
         day += DAY
-    with ctx.databases.ingest.begin() as session:
-        feedback.forget_days(session, before=today - KEPT)
 
 
 def _found(ctx: Context, model: str, today: date) -> tuple[Drift, ...]:
@@ -156,7 +153,7 @@ def age(ctx: Context, model: str) -> Age | None:
         stale = staleness(
             today=today,
             released=_released(session, app, model, version).date(),
-            data_until=drifts.trained_until(session, app=app, model=model, version=version),
+            data_until=training.trained_until(session, app=app, model=model, version=version),
             goal_days=goal.age_days,
             data_goal_days=goal.data_days,
             drifts=drifts.standing(session, app=app, model=model),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +14,7 @@ from bot.ticket_rules import RegressionFacts, Ticket
 from bot.views import themes as views
 from core import audit
 from core.db import reading
+from core.disclosure import withhold
 from core.errors import InvalidInputError, NotFoundError, Problem
 from core.segments import EVERYONE, Segment
 from feedback import store as feedback
@@ -164,11 +165,16 @@ def _said(ctx: Context, asked: Asked, since: datetime, until: datetime) -> tuple
 
 
 def _texts(said: list[Said], minimum: int) -> list[Text]:
-    """Return them for the search; a cohort is named only if as many people wrote there as may be shown."""
-    people: dict[str | None, set[str]] = {}
+    """Return them for the search; a cohort is named only if who wrote there may be counted beside everyone."""
+    wrote: dict[Hashable, set[str]] = {}
     for each in said:
-        people.setdefault(each.device.label(BY), set()).add(each.install)
-    shown = {name for name, installs in people.items() if name is not None and len(installs) >= minimum}
+        wrote.setdefault(each.device.label(BY), set()).add(each.install)
+    cells = [frozenset({name}) for name in wrote]
+    hidden = withhold(
+        [frozenset(wrote), *cells], minimum=minimum,
+        people=lambda names: len(set[str]().union(*(wrote[name] for name in names))),
+    )  # fmt: skip
+    shown = {name for place, name in enumerate(wrote, 1) if place not in hidden} - {None}
     return [
         Text(
             words=each.words, install=each.install, at=each.at, is_low=each.is_low, release=each.release,

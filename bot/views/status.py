@@ -21,11 +21,14 @@ UNTOLD = frozenset({"release", "plan", "revision"})
 """Facts of an audit entry that say nothing to a person: ids and hashes that its subject stands for."""
 
 
-def status(facts: Overview, command: str) -> Message:
+def status(facts: Overview, command: str, *, age: str | None = None, stale: Sequence[str] = ()) -> Message:
+    """`age` tells how old a model and its data are, `stale` why that is too old."""
     releases = _count(len(facts.releases), "release is open", "releases are open")
     polls = _count(len(facts.polls), "poll runs", "polls run")
-    text = f"{releases}, {polls}."
+    text = f"{releases}, {polls}." + (f" The model is stale: {escape('; '.join(stale))}." if stale else "")
     blocks = [section(text), *release_lines(facts), *poll_lines(facts, command)]
+    if age is not None:
+        blocks.append(context_line(escape(age)))
     return Message(text=text, blocks=tuple(blocks))
 
 

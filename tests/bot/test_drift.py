@@ -151,6 +151,18 @@ def test_the_report_shows_what_moved_how_old_the_model_is_and_that_it_is_stale(w
     assert "its newest training data are" in words(message)
 
 
+def test_the_status_of_a_model_tells_how_stale_it_and_its_data_are(watch: Watch) -> None:
+    watch.ask("drift goal kws age=30d data=60d", DANA)
+    watch.ask("drift trained kws@1.3.2 2026-06-01", DANA)
+    watch.clock.now = T0 + timedelta(days=45)
+
+    told = watch.ask("status kws")
+
+    assert "The model is stale: released 45 days ago, the goal is 30" in told.text
+    assert "its newest training data are" in words(told)
+    assert "training data" not in words(watch.ask("status"))
+
+
 def test_goals_and_data_are_for_operators_and_a_dry_run_changes_nothing(watch: Watch) -> None:
     assert "You may not set the goal of kws" in watch.ask("drift goal kws age=30d").text
     assert "You may not note what kws was trained on" in watch.ask("drift trained kws@1.3.2 2026-06-01").text

@@ -77,12 +77,21 @@ def a_leaf(chipset: str, counts: dict[str, int]) -> LeafDay:
 
 
 def test_cohorts_of_too_few_are_in_everyone_only() -> None:
-    days = [a_leaf("A16", {"go": 5}), a_leaf("Rare", {"go": 1})]
-    people = [(DeviceContext(chipset="A16"), 20), (DeviceContext(chipset="Rare"), 19)]
+    days = [a_leaf("A16", {"go": 5}), a_leaf("Rare", {"go": 1}), a_leaf("Odd", {"go": 1})]
+    people = [(DeviceContext(chipset=name), count) for name, count in (("A16", 20), ("Rare", 19), ("Odd", 1))]
 
     found = {each.cohort: dict(each.counts) for each in cohort_days(days, people, minimum=20)}
 
-    assert found == {"": {"go": 6}, "chipset=A16": {"go": 5}}
+    assert found == {"": {"go": 7}, "chipset=A16": {"go": 5}}
+
+
+def test_no_cohort_is_told_that_everyone_less_the_others_would_give() -> None:
+    days = [a_leaf("A16", {"go": 5}), a_leaf("G35", {"go": 3}), a_leaf("Rare", {"go": 1})]
+    people = [(DeviceContext(chipset=name), count) for name, count in (("A16", 40), ("G35", 20), ("Rare", 19))]
+
+    found = {each.cohort: dict(each.counts) for each in cohort_days(days, people, minimum=20)}
+
+    assert found == {"": {"go": 9}, "chipset=A16": {"go": 5}}
 
 
 def test_labels_that_a_phone_makes_up_are_put_together() -> None:
@@ -93,3 +102,17 @@ def test_labels_that_a_phone_makes_up_are_put_together() -> None:
     assert len(everyone.counts) == 41
     assert everyone.counts[OTHER] == 261
     assert sum(everyone.counts.values()) == 800
+
+
+def test_days_are_forgotten_when_the_telemetry_is_that_they_were_counted_from(wire: Wire, databases: Databases) -> None:
+    report(wire, "a", outputs={"go": 10})
+    assert counts(databases, "outputs") == {"go": 10}
+
+    def days() -> int:
+        with reading(databases.ingest) as session:
+            return len(store.leaf_days(session, app="demo", model="kws", since=DAY, until=DAY + timedelta(days=1)))
+
+    store.forget(databases.ingest, now=T0 + timedelta(days=30), retention_days=30)
+    assert days() > 0
+    store.forget(databases.ingest, now=T0 + timedelta(days=31), retention_days=30)
+    assert days() == 0

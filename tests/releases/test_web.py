@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 from core import audit
 from core.db import Databases
 from core.settings import Settings
+from releases import training
 from releases.rollout import Kill
 from tests.releases.builders import digest_of, do, start
 from tests.releases.conftest import Keys
@@ -200,3 +202,28 @@ def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_what_a_version_was_trained_on_is_noted_when_it_is_registered(
+    client: FlaskClient, api_keys: Keys, databases: Databases
+) -> None:
+    replies = [
+        put(client, api_keys.secret, trained=day).status_code for day in ("2026-06-01", "2026-06-01", "2026-07-01")
+    ]
+
+    assert replies == [201, 200, 200]
+    with databases.control.begin() as session:
+        assert training.trained_until(session, app="demo", model="kws", version="1.4.0") == date(2026, 7, 1)
+        told = [entry for entry in audit.entries(session) if entry.what == "model.trained"]
+    assert sorted(str(entry.facts["until"]) for entry in told) == ["2026-06-01", "2026-07-01"]
+
+
+@pytest.mark.parametrize("day", ["last week", "2026-13-01", "2999-01-01"])
+def test_a_day_of_training_that_cannot_be_is_refused_and_nothing_is_registered(
+    client: FlaskClient, api_keys: Keys, day: str
+) -> None:
+    reply = put(client, api_keys.secret, trained=day)
+
+    assert reply.status_code == 422
+    assert [problem["path"] for problem in reply.get_json()["problems"]] == ["trained"]
+    assert fetch(client, api_keys.public).status_code == 404
