@@ -48,7 +48,7 @@ MOST_A_SECOND = 15_000
 
 @dataclass(slots=True)
 class Turns:
-    """What one server did; `cpu_s` is that of the server, `folding_s` that of the folding process meanwhile."""
+    """What one server did; `cpu_s` is of the server, `folding_s` that of folding all of it, also after the turn."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     cpu_s: float = 0.0
@@ -81,10 +81,12 @@ def main() -> int:
             before, folded = cpu_s(process), cpu_s(folder_process)
             outcome = run(("127.0.0.1", port), made, seconds=seconds, connections=options.connections)
             acknowledged.extend(outcome.tags if name in ("ours", "batch") else ())
+            used = cpu_s(process) - before
+            drained = _drain(databases)
             if counts:
                 turns[name].outcomes.append(outcome)
-                turns[name].cpu_s += cpu_s(process) - before
-                turns[name].folding_s += cpu_s(folder_process) - folded
+                turns[name].cpu_s += used
+                turns[name].folding_s += cpu_s(folder_process) - folded + drained
 
         acknowledged: list[str] = []
         for name in turns:
@@ -93,7 +95,6 @@ def main() -> int:
         for _ in range(options.rounds):
             for name in random.sample(tuple(turns), k=len(turns)):
                 take(name, options.seconds)
-                _drain(databases)
             raws.append(raw.per_second(options.seconds))
         lost, doubled = _compare(databases, acknowledged)
     return _report(turns, raws, len(acknowledged), lost, doubled, is_sqlite=options.postgres is None)
@@ -177,10 +178,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _drain(databases: Databases) -> None:
-    """Fold what is left, so that nobody else's turn pays for it."""
+def _drain(databases: Databases) -> float:
+    """Fold what is left, so that nobody else's turn pays for it; return the processor time it took us."""
+    begun = time.process_time()
     while fold_some(databases.ingest):
         pass
+    return time.process_time() - begun
 
 
 def _compare(databases: Databases, acknowledged: list[str]) -> tuple[int, int]:
