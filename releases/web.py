@@ -37,6 +37,7 @@ def blueprint(
     routes.register_blueprint(ofrep.blueprint(databases, settings, keys, clock=clock, seconds=seconds, catalog=catalog))
     routes.register_blueprint(push.blueprint(catalog, clock, key=settings.secret_key, pace=push.Pace(seconds=seconds)))
     routes.register_blueprint(upload_web.blueprint(databases, settings, clock, keys))
+    _tell_models(routes, databases, settings, keys)
     blobs = Blobs(settings.blob_dir)
 
     @routes.put("/v1/artifacts/<sha256>")
@@ -45,7 +46,7 @@ def blueprint(
         stated, companions = _told(request.args)
         trained = training.read_day(day, clock().date()) if (day := stated.pop("trained", "")) else None
         artifact = read_artifact(sha256, stated)
-        size = _uploaded(key.app, sha256)
+        size = _uploaded(databases, key.app, sha256)
         if size is None:
             if (request.content_length or 0) > settings.max_artifact_bytes:
                 raise TooLargeError(f"A model file has at most {settings.max_artifact_bytes} bytes here.")
@@ -76,6 +77,18 @@ def blueprint(
         reply.headers["Cache-Control"] = "private, max-age=31536000, immutable"
         return reply
 
+    return routes
+
+
+def _uploaded(databases: Databases, app: str, sha256: str) -> int | None:
+    """Return the size of a file that came by /v1/uploads, when this request brings no bytes of its own."""
+    if request.content_length or "chunked" in request.headers.get("Transfer-Encoding", ""):
+        return None
+    with reading(databases.control) as session:
+        return registry.size_of(session, app=app, sha256=sha256)
+
+
+def _tell_models(routes: Blueprint, databases: Databases, settings: Settings, keys: KeyRing) -> None:
     @routes.get("/v1/models")
     def _list() -> Response:
         key = keys.check_headers(request.headers, "secret")
@@ -90,15 +103,6 @@ def blueprint(
             if (key.app, name) not in models(session, app=key.app):
                 raise NotFoundError(f"There is no model {name}.")
             return jsonify(_model(session, key.app, name, settings))
-
-    def _uploaded(app: str, sha256: str) -> int | None:
-        """Return the size of a file that came by /v1/uploads, when this request brings no bytes of its own."""
-        if request.content_length or "chunked" in request.headers.get("Transfer-Encoding", ""):
-            return None
-        with reading(databases.control) as session:
-            return registry.size_of(session, app=app, sha256=sha256)
-
-    return routes
 
 
 def _told(args: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
