@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from core.clock import Clock, monotonic, system_clock
 from core.db import Databases
@@ -43,6 +44,10 @@ class BadContextError(AppError):
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TooLongError(AppError):
+    status = 413
 
 
 class TooManyError(AppError):
@@ -179,4 +184,7 @@ def _seen() -> int:
 
 def _body() -> bytes:
     request.max_content_length = MAX_BODY_BYTES
-    return request.get_data(cache=False)
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise TooLongError(f"The body must have at most {MAX_BODY_BYTES} bytes.") from None

@@ -63,7 +63,8 @@ def _plan(session: Session, asked: Mapping[str, str], *, app: str) -> Plan:
             session, app=app, model=asked["model"], version=asked["version"], rival=asked.get("versus"),
             is_aa=asked.get("mode") == A_A,
         )  # fmt: skip
-        raise InvalidInputError(*error.problems, *wrong) from error
+        taken = store.why_taken(session, app=app, model=asked["model"])
+        raise InvalidInputError(*error.problems, *wrong, *([Problem("", taken)] if taken else [])) from error
 
 
 def outcome(rollout: Rollout) -> str:

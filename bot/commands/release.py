@@ -127,8 +127,10 @@ def _act(ctx: Context, request: Request) -> Message:
     if outcome.waits:
         return views.approved_in_part(outcome.release, outcome.waits, by=wish.by, is_dry_run=request.is_dry_run)
     if wish.where is not None:
-        words = COHORT_DONE[request.verb]
-        return views.cohort_done(outcome.release, wish.where, words, by=wish.by, is_dry_run=request.is_dry_run)
+        return views.cohort_done(
+            outcome.release, outcome.rollout, wish.where, COHORT_DONE[request.verb], by=wish.by,
+            is_dry_run=request.is_dry_run,
+        )  # fmt: skip
     if request.is_dry_run:
         return views.would(outcome.release, outcome.rollout)
     return views.done(outcome.release, outcome.rollout, DONE[request.verb], by=wish.by)

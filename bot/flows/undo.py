@@ -41,7 +41,7 @@ GONE: Final[Mapping[str, str]] = {
     "release.cohort_rolled_back": "A cohort that was rolled back is never offered this candidate again.",
     "release.rejected": "A rejected proposal is over; propose it again.",
     "release.cancelled": "A cancelled proposal is over; propose it again.",
-    "release.kept": "Nothing was changed by it.",
+    "release.kept": "It only tells that somebody has looked.",
     "release.approved_in_part": "An approval stands; `release reject {name}` ends the proposal.",
 }
 

@@ -140,11 +140,16 @@ def finding_line(finding: Finding) -> str:
     return f"{line} _n = {counts}_{unseen}"
 
 
+def goes_on(rollout: Rollout) -> bool:
+    """Return whether installs of no stopped cohort are offered the candidate under its share."""
+    return rollout.state in (State.PROGRESSING, State.PAUSED, State.COMPLETED)
+
+
 def stopped_section(rollout: Rollout) -> list[Block]:
     """Show the cohorts that are stopped alone, as many as there is room for."""
     if not rollout.stopped:
         return []
-    lines = ["*Stopped alone*, everybody else goes on"]
+    lines = ["*Stopped alone*, everybody else goes on" if goes_on(rollout) else "*Stopped alone*"]
     for stop in rollout.stopped[:SHOWN_COHORTS]:
         icon, word = ("🔴", "rolled back") if stop.returns else ("🟠", "halted")
         rule = segments.text(stop.segment)

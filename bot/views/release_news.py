@@ -16,6 +16,7 @@ from bot.views.release import (
     card_buttons,
     cohorts_text,
     finding_line,
+    goes_on,
     stages_line,
     state_line,
     stopped_section,
@@ -113,15 +114,18 @@ def approved_in_part(release: Release, missing: int, *, by: str, is_dry_run: boo
     return Message(f"*{title(release)}* is approved by {who(by)}; {others}", in_channel=True)
 
 
-def cohort_done(release: Release, cohort: Segment, words: tuple[str, str], *, by: str, is_dry_run: bool) -> Message:
+def cohort_done(
+    release: Release, rollout: Rollout, cohort: Segment, words: tuple[str, str], *, by: str, is_dry_run: bool
+) -> Message:
     """The answer to a stop of one cohort, or to the end of it."""
+    others = (
+        "Everybody else goes on." if goes_on(rollout) else f"The release itself is {STATES[rollout.state][1].lower()}."
+    )
     rule = escape(segments.text(cohort))
     then = words[1].format(new=escape(release.candidate_version), old=escape(release.baseline_version))
     if is_dry_run:
-        return Message(
-            f"*Dry run.* For {rule} of {title(release)}: {then}. Everybody else goes on. Nothing was changed."
-        )
-    text = f"*{title(release)}* {words[0]} for *{rule}* alone, by {who(by)}: {then}. Everybody else goes on."
+        return Message(f"*Dry run.* For {rule} of {title(release)}: {then}. {others} Nothing was changed.")
+    text = f"*{title(release)}* {words[0]} for *{rule}* alone, by {who(by)}: {then}. {others}"
     return Message(text, in_channel=True)
 
 

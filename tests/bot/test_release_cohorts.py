@@ -95,6 +95,17 @@ def test_the_news_tells_the_evidence_and_one_ticket_is_about_that_cohort(floor: 
     assert "Everybody else is sound." in ticket.regression.sentence
 
 
+def test_a_cohort_of_a_halted_release_is_stopped_without_saying_that_others_go_on(floor: Floor) -> None:
+    breached(floor)
+    floor.type(MIA, "release halt R1")
+
+    said = words(floor.type(MIA, f"release halt R1 {WHERE}"))
+
+    assert "The release itself is halted." in said
+    assert "Everybody else goes on" not in said
+    assert "everybody else goes on" not in words(floor.type(MIA, "release show R1"))
+
+
 def test_harm_everywhere_stops_the_whole_release(floor: Floor) -> None:
     breached(floor)
     floor.phones_report(crashing=0.3, on="Tensor G2", installs=300)

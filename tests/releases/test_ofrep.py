@@ -167,6 +167,17 @@ def test_a_bad_request_is_answered_with_its_code_and_details(
     assert told.get("key") == ("kws" if path == KWS else None)
 
 
+@pytest.mark.parametrize("path", [FLAGS, KWS])
+def test_a_body_without_end_is_refused_in_the_words_of_ofrep(
+    client: FlaskClient, api_keys: Keys, baseline: str, path: str
+) -> None:
+    reply = client.post(path, data=b"x" * 65537, headers={"Authorization": f"Bearer {api_keys.public}"})
+
+    told = reply.get_json()
+    assert (reply.status_code, told["errorCode"]) == (413, "GENERAL")
+    assert told["errorDetails"] == "The body must have at most 65536 bytes."
+
+
 def test_an_unknown_flag_is_not_found(
     client: FlaskClient, api_keys: Keys, baseline: str, contract: dict[str, Any]
 ) -> None:

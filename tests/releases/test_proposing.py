@@ -77,6 +77,8 @@ def test_the_same_proposal_again_is_the_one_that_is_there(pipeline: FlaskClient,
     assert len(jobs.names()) == 2
     status, refused = post(pipeline, api_keys.secret, ASKED | {"to": "1,100"})
     assert status == 409
+    _, mistaken = post(pipeline, api_keys.secret, ASKED | {"to": "25,5,100"})
+    assert [problem["path"] for problem in mistaken["problems"]] == ["to", ""]
     assert refused["error"].startswith("R1 of kws is awaiting approval; one release of a model at a time:")
 
 
