@@ -50,6 +50,7 @@ test-backends: $(SETUP) ## the optimizer's tests with every extra that can be in
 	for extra in litert coreml train; do \
 	  $(BIN)/uv pip install --quiet --python $(BACKENDS)/python --no-deps --require-hashes -r requirements/$$extra.txt \
 	    || echo "The extra [$$extra] cannot be installed here: its tests are skipped."; done
+	$(BACKENDS)/python -m compileall -qq .venv-backends || true  # the limited children may not write it
 	$(BACKENDS)/python -m pytest -rs tests/optimize
 
 test-dp: $(SETUP) ## the tests of noised counts, with OpenDP's own noise; 265 MB

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,8 @@ from optimize.recipes import Step
 
 _STEPS: Final = ("int8-weights", "palettize4", "palettize6", "sparse50", "sparse75")
 _DATE: Final = "com.github.apple.coremltools.conversion_date"
+# coremltools imports whatever it could convert from when it is installed: ten CPU seconds beside [train], one without.
+_NOT_NEEDED: Final = ("executorch", "tensorflow", "torch", "torchao", "transformers")
 _IOS16: Final = 7  # the specification from which on weights may be compressed
 NOT_VERIFIED: Final = "Core ML packages run on Apple's machines only: accuracy and latency are not verified here"
 
@@ -40,7 +44,8 @@ class CoreMl:
         return Advice(applies=True, reason="applies")
 
     def run(self, step: Step, content: bytes, bench: Bench) -> Made:
-        import coremltools
+        with _hidden(_NOT_NEEDED):
+            import coremltools
 
         before = bench.folder / "before.mlpackage"
         unpack(content, before)
@@ -49,6 +54,18 @@ class CoreMl:
         made = pack(compress(model), bench.folder)
         shutil.rmtree(before)
         return Made(model=made, notes=(NOT_VERIFIED,))
+
+
+@contextlib.contextmanager
+def _hidden(names: tuple[str, ...]) -> Iterator[None]:
+    """Let imports of packages fail as if they were not installed; those that are imported already stay."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 def unpack(content: bytes, folder: Path) -> None:
