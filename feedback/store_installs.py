@@ -45,12 +45,18 @@ class Battery:
     installs: int
 
 
-def installs_seen(session: Session, *, app: str, since: datetime) -> tuple[tuple[InstallHash, DeviceContext], ...]:
-    """Return the installs heard of since then, each with the device it was last on."""
+def installs_seen(
+    session: Session, *, app: str, since: datetime, first_before: datetime | None = None
+) -> tuple[tuple[InstallHash, DeviceContext], ...]:
+    """Return the installs heard of since then, each with the device it was last on; only those known by `first_before`.
+
+    Of a period that is over, those that came after it have to be left out by that.
+    """
     source = INSTALLS.join(CONTEXTS, CONTEXTS.c.id == INSTALLS.c.context)
     facts = [CONTEXTS.c[field] for field in CONTEXT_FIELDS]
     statement = sa.select(INSTALLS.c.install, *facts).select_from(source)
-    wanted = (INSTALLS.c.app == app, INSTALLS.c.last_seen >= since)
+    wanted = [INSTALLS.c.app == app, INSTALLS.c.last_seen >= since]
+    wanted += [] if first_before is None else [INSTALLS.c.first_seen < first_before]
     rows = session.execute(statement.where(*wanted).order_by(INSTALLS.c.install))
     return tuple(
         (InstallHash(install), DeviceContext(**dict(zip(CONTEXT_FIELDS, values, strict=True))))

@@ -160,8 +160,8 @@ def warn_if_missing(ctx: Context) -> None:
 def _queries(
     session: Session, app: str, week: Week, before: Week, themes: Mapping[str, Sequence[ThemeLine]]
 ) -> list[Query]:
-    heard = len(store.installs_seen(session, app=app, since=week.starts))
-    known = len(store.installs_seen(session, app=app, since=before.starts))
+    heard = len(store.installs_seen(session, app=app, since=week.starts, first_before=week.ends))
+    known = len(store.installs_seen(session, app=app, since=before.starts, first_before=week.ends))
     polled = store.polled_tallies(session, app=app, since=week.starts, until=week.ends)
     ran = store.harm_tallies(session, app=app, since=week.starts, until=week.ends)
     queries = [Query(key=INSTALLS, cells={REPORTING: heard, SILENT: known - heard}, bound=1)]

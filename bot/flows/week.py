@@ -190,8 +190,8 @@ def _quotes(ctx: Context, session: Session, model: str, report: CohortReport | N
 
 def _health(session: Session, app: str, week: Week, ran: Sequence[Activity], hidden: int) -> Health:
     shown, answered = sum(each.impressions for each in ran), sum(each.responses for each in ran)
-    heard = len(store.installs_seen(session, app=app, since=week.starts))
-    known = len(store.installs_seen(session, app=app, since=_week_before(week).starts))
+    heard = len(store.installs_seen(session, app=app, since=week.starts, first_before=week.ends))
+    known = len(store.installs_seen(session, app=app, since=_week_before(week).starts, first_before=week.ends))
     return Health(
         impressions=shown,
         responses=answered,

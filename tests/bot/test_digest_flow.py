@@ -144,6 +144,12 @@ def test_an_empty_week_is_one_line(floor: Floor) -> None:
     assert message.blocks == () or len(message.blocks) <= 1
 
 
+def test_a_week_without_anything_stays_empty_though_phones_came_after_it(floor: Floor) -> None:
+    a_bad_week(floor)
+
+    assert gather(floor.ctx, flow.week_named(floor.ctx, "2026-W46")).is_empty
+
+
 def test_preview_shows_the_week_so_far_to_the_asker_and_keeps_nothing(floor: Floor) -> None:
     a_bad_week(floor)
     floor.clock.now = T0 + timedelta(days=2)
