@@ -30,6 +30,7 @@ import releases.history_web
 import releases.openapi
 import releases.web
 from bot.context import Context, open_context
+from bot.flows import pipeline_orders
 from core import health, log, openapi
 from core.http_errors import register_errors
 from core.keys import KeyRing
@@ -60,7 +61,7 @@ def create_app(ctx: Context) -> Wsgi:
     app.register_blueprint(bot.jira_web.blueprint(ctx.databases, ctx.settings))
     for pages in (bot.pages_web, bot.mail_web, bot.priorities_web):
         app.register_blueprint(pages.blueprint(ctx.databases, ctx.settings, ctx.clock))
-    app.register_blueprint(bot.jobs_web.blueprint(*parts))
+    app.register_blueprint(bot.jobs_web.blueprint(*parts, take=partial(pipeline_orders.order, ctx)))
     app.register_blueprint(health.create_blueprint(ctx.databases, is_current))
     document = describe(ctx.settings)
     app.register_blueprint(openapi.blueprint(document))

@@ -223,6 +223,7 @@ def run_scenario(paths: tuple[Path, ...], json_path: Path | None) -> None:
 cli_remote.model.add_command(optimize_cli.check)
 cli_remote.model.add_command(optimize_cli.optimize_local)
 cli_remote.model.add_command(cli_upload.register)
+cli_remote.model.add_command(cli_job.optimize)
 for command in (
     cli_remote.model,
     cli_remote.poll,

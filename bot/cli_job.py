@@ -1,10 +1,11 @@
-"""`muster job …`: how far an optimization is, and its report card, for pipelines."""
+"""`muster model optimize` and `muster job …`: order an optimization, wait for it, read its card, for pipelines."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
+import time
 from typing import Any, Final
 
 import click
@@ -13,6 +14,7 @@ from bot.cli_remote import ask, key_option, server_option
 
 # What a pipeline branches on: done and within its budget, done or failed without, still on its way.
 EXIT: Final = {"fits": 0, "not": 1, "running": 3}
+LOOK_EVERY_S: Final = 2.0
 
 
 class _Jobs(click.Group):
@@ -48,6 +50,42 @@ def show(name: str, as_json: bool, server: str, key: str) -> None:
     found = ask("GET", server, f"/v1/jobs/{name}", key)
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _line(found))
     sys.exit(EXIT[_outcome(found)])
+
+
+@job.command()
+@click.argument("name")
+@click.option("--timeout-s", type=float, default=3600, show_default=True, help="Most seconds to wait.")
+@server_option
+@key_option
+def wait(name: str, timeout_s: float, server: str, key: str) -> None:
+    """Wait for the end of a job. Exit status: 0 it fits its budget, 1 it does not or failed, 3 time is up."""
+    deadline, told = time.monotonic() + timeout_s, ""
+    while True:
+        found = ask("GET", server, f"/v1/jobs/{name}", key)
+        if (line := _line(found)) != told:
+            told = line
+            click.echo(line)
+        if _outcome(found) != "running" or time.monotonic() >= deadline:
+            sys.exit(EXIT[_outcome(found)])
+        time.sleep(min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
+
+
+@click.command()
+@click.argument("target", metavar="MODEL@VERSION")
+@click.option("--recipe", help="auto, or steps such as prune50,int8.")
+@click.option("--budget", help="Limits such as size<4MB latency<-10% accuracy>-1pt.")
+@click.option("--variant", help="Which file, where a version has several.")
+@click.option("--cpu", help="Most seconds of one processor, such as 120s.")
+@click.option("--runtime", help="What the app runs models with, such as onnxruntime 1.30.")
+@server_option
+@key_option
+def optimize(target: str, server: str, key: str, **words: str | None) -> None:
+    """Have a worker make a registered model smaller and faster; the same order twice is one until it ends."""
+    model, at, version = target.partition("@")
+    if not at or not model or not version:
+        raise click.UsageError("say which version, as in kws@1.4.0")
+    body = {"model": model, "version": version} | {name: value for name, value in words.items() if value}
+    click.echo(_line(ask("POST", server, "/v1/jobs", key, json=body)))
 
 
 def _outcome(found: dict[str, Any]) -> str:

@@ -1,9 +1,10 @@
-"""Jobs on the web: JSON for pipelines (`sk_…`), and the report card as a page behind a signed link."""
+"""Jobs on the web: ordered and told as JSON for pipelines (`sk_…`), and the report card behind a signed link."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -20,6 +21,9 @@ from optimize import store
 from optimize.store import Job
 
 LINK_LASTS = timedelta(days=90)
+MAX_BODY_BYTES: Final = 64 * 1024
+Take = Callable[..., tuple[Job, bool]]
+"""Takes an order: a body, and by name `app`, `by` (a key's id) and `now`; returns the job and whether it is new."""
 
 
 def job_url(job: Job, settings: Settings) -> str:
@@ -28,8 +32,16 @@ def job_url(job: Job, settings: Settings) -> str:
     return settings.public_url + path
 
 
-def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
+def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyRing, *, take: Take) -> Blueprint:
     web = Blueprint("jobs", __name__)
+
+    @web.post("/v1/jobs")
+    def _order() -> tuple[Response, int]:
+        key = keys.check_headers(request.headers, "secret")
+        request.max_content_length = MAX_BODY_BYTES
+        body = request.get_json(silent=True, force=True)
+        job, is_new = take(body, app=key.app, by=key.id, now=clock())
+        return jsonify(facts(job, settings)), 201 if is_new else 200
 
     @web.get("/v1/jobs")
     def _list() -> Response:

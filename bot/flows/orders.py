@@ -65,8 +65,8 @@ def optimize(ctx: Context, asked: Asked, *, now: datetime, dry_run: bool) -> Ord
         act = f"optimize {model}"
         permissions.require(session, ctx.settings.slack_admins, asked.by, ("operator",), model=model, act=act)
         source = pick(session, ctx.settings.app, asked.target, asked.options.get("variant"))
-        wanted = _wanted(session, ctx.settings.app, source, asked)
-        return _order(session, wanted, rows_of(session, ctx.settings.app, source), now=now, dry_run=dry_run)
+        ordered = wanted(session, ctx.settings.app, source, asked)
+        return place(session, ordered, rows_of(session, ctx.settings.app, source), now=now, dry_run=dry_run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +105,13 @@ def compare(ctx: Context, found: Pair, asked: Asked, *, now: datetime) -> Ordere
                 problems.append(Problem(f"{each.model}@{each.version}", own.refused))
         if problems:
             raise InvalidInputError(*problems)
-        wanted = Wanted(
+        order_of_both = Wanted(
             app=app, kind="compare", model=before.model, version=before.version, variant=before.variant,
             parent=before.sha256, other=after.sha256, other_version=after.version, recipe="", budget=DEFAULT,
             most_cpu_s=MOST_CPU_S, evaluation=found.evaluation, asked_by=asked.by, delivery=asked.delivery,
             channel=asked.channel, thread=asked.thread,
         )  # fmt: skip
-        return _order(session, wanted, rows_of(session, app, before), now=now, dry_run=False)
+        return place(session, order_of_both, rows_of(session, app, before), now=now, dry_run=False)
 
 
 def missing_extra() -> Problem | None:
@@ -148,8 +148,9 @@ def rows_of(session: Session, app: str, artifact: Artifact) -> int | None:
     return found.facts["rows"] if found and found.facts else None
 
 
-def _wanted(session: Session, app: str, source: Artifact, asked: Asked) -> Wanted:
-    """Raises: InvalidInputError: with every problem of options, files and recipe."""
+def wanted(session: Session, app: str, source: Artifact, asked: Asked) -> Wanted:
+    """Return the order of one artifact, checked. Raises: InvalidInputError: with every problem of options, files and
+    recipe."""
     options = asked.options
     problems: list[Problem] = [missing] if (missing := missing_extra()) else []
     recipe = _try(lambda: parse_recipe(options.get("recipe", "auto")), problems)
@@ -187,7 +188,8 @@ def _why_not(recipe: Any, facts: Mapping[str, Any] | None, beside: Mapping[str, 
     )
 
 
-def _order(session: Session, wanted: Wanted, rows: int | None, *, now: datetime, dry_run: bool) -> Ordered:
+def place(session: Session, wanted: Wanted, rows: int | None, *, now: datetime, dry_run: bool) -> Ordered:
+    """Write the order down, and have a worker carry it out once that is committed."""
     waiting = sum(1 for each in store.newest(session, app=wanted.app, limit=100) if not each.has_ended)
     if dry_run:
         return Ordered(job=None, wanted=wanted, is_new=False, waiting=waiting, rows=rows)
