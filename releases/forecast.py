@@ -145,7 +145,7 @@ def forecast(
         begins = ends
     least = minimum if eligible else 1
     return Forecast(targeted=sum(each.installs for each in targeted), eligible=installs, stages=tuple(stages),
-                    cohorts=_cohorts(plan, sizes), problems=_problems(plan, both, seen, targeted, least=least),
+                    cohorts=_cohorts(plan, sizes, minimum), problems=_problems(plan, both, seen, targeted, least=least),
                     left_out=_left_out(both, targeted, least=least))  # fmt: skip
 
 
@@ -173,8 +173,8 @@ def _size(both: Sequence[Sequence[Artifact]], device: DeviceContext) -> int | No
     return sum(files[0].size_bytes for files in fitting) if all(fitting) else None
 
 
-def _cohorts(plan: Plan, sizes: Sequence[tuple[Seen, int | None]]) -> tuple[CohortForecast, ...]:
-    """Return the cohorts of each attribute that is told, the most installs first."""
+def _cohorts(plan: Plan, sizes: Sequence[tuple[Seen, int | None]], least: int) -> tuple[CohortForecast, ...]:
+    """Return the cohorts of each attribute that is told, the most installs first; none of fewer than `least`."""
     found: dict[str, list[tuple[Seen, int | None]]] = {}
     for each, size in sizes:
         for attribute in COHORTS_BY:
@@ -183,7 +183,8 @@ def _cohorts(plan: Plan, sizes: Sequence[tuple[Seen, int | None]]) -> tuple[Coho
             if isinstance(rule, segments.Is):
                 found.setdefault(segments.text(rule), []).append((each, size))
     cohorts = [_cohort(plan, name, members) for name, members in found.items()]
-    return tuple(sorted(cohorts, key=lambda cohort: (-cohort.installs, cohort.cohort)))
+    large = [each for each in cohorts if each.installs >= least]
+    return tuple(sorted(large, key=lambda cohort: (-cohort.installs, cohort.cohort)))
 
 
 def _cohort(plan: Plan, name: str, members: Sequence[tuple[Seen, int | None]]) -> CohortForecast:

@@ -46,6 +46,15 @@ def test_each_cohort_has_its_own_line() -> None:
     assert cohorts["platform=android"].installs == 10_000
 
 
+def test_a_cohort_of_too_few_installs_has_no_line() -> None:
+    rare = Seen(device=DeviceContext(platform="android", ram_gb=8.0, chipset="Unisoc T606"), installs=19)
+
+    found = forecast(PLAN, FILES, (BIG, SMALL, rare), T0, usual=USUAL, minimum=20)
+
+    assert 'chipset="Unisoc T606"' not in {cohort.cohort for cohort in found.cohorts}
+    assert found.targeted == 10_019
+
+
 def test_a_longer_or_wider_stage_shows_smaller_regressions() -> None:
     seen = [stage.visible[0].smallest for stage in told().stages]
     longer = told(parse_plan(to="5,25,100", bake="72h", guard="crash_rate<+0.2pt")).stages[0].visible[0].smallest
