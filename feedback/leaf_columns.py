@@ -65,7 +65,7 @@ def roles(header: Sequence[str]) -> dict[str, str]:
     """Return what columns of numbers are told as when their names mix two ways: actual and expected are a pair."""
     told = set(header) & set(NUMBERS)
     seen, usual = told & {"harms", "real"}, told & {"expected", "predict"}
-    if len(seen) != 1 or len(usual) > 1:
+    if len(seen) != 1 or len(usual) > 1 or not (usual or "exposures" in told):
         return {}
     is_figure = "exposures" not in told and told & {"real", "predict"} and bool(usual)
     pair = ("real", "predict") if is_figure else ("harms", "expected")
