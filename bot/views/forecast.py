@@ -9,7 +9,6 @@ from bot.views.blocks import Block, Cell, Message, Number, bar_chart, context_li
 from bot.views.release import title
 from releases import plan as plans
 from releases.forecast import CohortForecast, Forecast, StageForecast, Visible
-from releases.guardrails import METRICS
 from releases.plan import Release, Stage
 from releases.wording import duration, percent, points, share, signed
 
@@ -23,7 +22,7 @@ def dry_run(release: Release, ahead: Forecast, ask: str) -> Message:
     chart = _chart(ahead) if ahead.eligible else None
     blocks += [chart] if chart else []
     rows = [_stage_row(i, *pair) for i, pair in enumerate(zip(release.plan.stages, ahead.stages, strict=True))]
-    guardrails = [METRICS[each.metric].title for each in release.plan.guardrails]
+    guardrails = [each.about.title for each in release.plan.guardrails]
     head = ("Stage", "Share", "Begins", "Lasts", "Approval", "Installs", "Download", *_unique(guardrails))
     blocks.append(table(head, rows, caption="Stages, and the smallest regression each would show"))
     if ahead.eligible and len(ahead.cohorts) > 1:
@@ -73,7 +72,7 @@ def smallest(visible: Visible) -> str:
         return "not known"
     if size is None:
         return "none"
-    shown = percent(size) if rail.relative or not METRICS[rail.metric].is_share else points(size)
+    shown = percent(size) if rail.relative or not rail.about.is_share else points(size)
     return signed(shown, 1 if rail.better == "lower" else -1)
 
 

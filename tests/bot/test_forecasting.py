@@ -62,6 +62,13 @@ def test_a_dry_run_shows_installs_bytes_and_what_could_be_seen(floor: Floor) -> 
     assert "No release" not in words(floor.type(DANA, "release list"))
 
 
+def test_a_guardrail_on_a_limit_of_latency_has_its_column(floor: Floor) -> None:
+    answer = floor.type(DANA, 'release start kws@1.5.0 to=5,100 bake=24h guard="over_100ms<+1pt" --dry-run')
+
+    (stages, _) = block_of(answer, "data_table")
+    assert stages["rows"][0][-1]["text"] == "p95 over 100 ms"
+
+
 def test_few_installs_show_no_small_regression(floor: Floor) -> None:
     ahead = ahead_of(floor, 'release start kws@1.5.0 to=1,100 bake=24h guard="crash_rate<+0.2pt"')
 
