@@ -37,6 +37,8 @@ OWN_QUEUE = {"hear": "hear", "tick": "tick", "show_card": "news", "announce": "n
              "tell_issue": "news", "optimize": "optimize"}  # fmt: skip
 BROKEN_ATTEMPTS = 5
 FIRST_WAIT_S = 1.0
+# What another system may ask for at most: a wait of years would never end in a message that was given up on.
+LONGEST_ASKED_S = 86_400.0
 BEAT_S = 10.0
 DEAD_AFTER = timedelta(seconds=40)
 HISTORY_DAYS = 14
@@ -215,23 +217,24 @@ class Worker:
             if error.permanent:
                 log.error("job.failed", extra={"job": job, "key": key, "reason": str(error)})
                 raise
-            self._again(job, key, attempt, ids, reason=str(error), least_s=error.retry_after_s or 0.0)
+            self._again(job, key, attempt, ids, reason=str(error), asked_s=error.retry_after_s or 0.0)
         except Exception as error:
             if attempt >= BROKEN_ATTEMPTS or job == self._tick_job:
                 log.exception("job.failed", extra={"job": job, "key": key})
                 raise
-            self._again(job, key, attempt, ids, reason=repr(error), least_s=0.0)
+            self._again(job, key, attempt, ids, reason=repr(error), asked_s=0.0)
 
-    def _again(self, job: str, key: str, attempt: int, ids: Mapping[str, str], *, reason: str, least_s: float) -> None:
-        wait_s = max(wait_before(attempt + 1, cap_s=self._settings.retry_cap_s), least_s)
+    def _again(self, job: str, key: str, attempt: int, ids: Mapping[str, str], *, reason: str, asked_s: float) -> None:
+        wait_s = wait_before(attempt + 1, cap_s=self._settings.retry_cap_s, asked_s=asked_s)
         log.warning("job.again", extra={"job": job, "key": key, "attempt": attempt, "wait_s": wait_s, "reason": reason})
         with self._databases.control.begin() as session:
             self._queue.put(session, job, key=key, attempt=attempt + 1, after=timedelta(seconds=wait_s), ids=ids)
 
 
-def wait_before(attempt: int, *, cap_s: float) -> float:
-    """Return the seconds before the n-th attempt (n ≥ 2): 1, 2, 4 … up to the cap."""
-    return min(cap_s, FIRST_WAIT_S * 2.0 ** min(attempt - 2, 30))
+def wait_before(attempt: int, *, cap_s: float, asked_s: float = 0.0) -> float:
+    """Return the seconds before the n-th attempt (n ≥ 2): 1, 2, 4 … up to the cap; longer where the other side asked
+    for more, up to a day."""
+    return max(min(cap_s, FIRST_WAIT_S * 2.0 ** min(attempt - 2, 30)), min(asked_s, LONGEST_ASKED_S))
 
 
 def beat(databases: Databases, worker: str, now: datetime) -> None:

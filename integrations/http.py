@@ -133,7 +133,7 @@ class JsonClient:
         raise self._refusal(method, path, response)
 
     def _lost(self, method: Method, path: str, error: requests.RequestException) -> UpstreamError:
-        what = f"{method} {path}: {_words(error)}"
+        what = f"{method} {path}: {in_words(error)}"
         if method == "GET" or _never_sent(error):
             return UpstreamError(self.service, what, permanent=False)
         return OutcomeUnknownError(self.service, what)
@@ -154,7 +154,7 @@ class JsonClient:
         what = f"{method} {path}: HTTP {status}{self._reason(response)}"
         if 300 <= status < 400:
             return UpstreamError(self.service, f"{what}: redirects; set the address it leads to", permanent=True)
-        retry_after_s = _retry_after(response)
+        retry_after_s = retry_after(response)
         if status in PASSING or status >= 500:
             promises_nothing_done = status == 429 or (status == 503 and retry_after_s is not None)
             if method == "GET" or promises_nothing_done:
@@ -190,7 +190,8 @@ def _never_sent(error: requests.RequestException) -> bool:
     return isinstance(reason, NewConnectionError)
 
 
-def _words(error: requests.RequestException) -> str:
+def in_words(error: requests.RequestException) -> str:
+    """Return what went wrong, without the addresses and headers of the library's own message."""
     match error:
         case requests.ConnectTimeout():
             return "no connection in time"
@@ -204,7 +205,7 @@ def _words(error: requests.RequestException) -> str:
             return type(error).__name__
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def retry_after(response: requests.Response) -> float | None:
     """Return the seconds of `Retry-After`, also when it is a date (then against the reply's own `Date`)."""
     text = response.headers.get("Retry-After", "").strip()
     if not text:
@@ -216,7 +217,7 @@ def _retry_after(response: requests.Response) -> float | None:
     try:
         until = parsedate_to_datetime(text)
         return max(0.0, (until - parsedate_to_datetime(response.headers["Date"])).total_seconds())
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
 
 

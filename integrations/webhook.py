@@ -11,6 +11,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from core.errors import InvalidInputError, Problem, UpstreamError
+from integrations.http import in_words, retry_after
 
 TIMEOUT_S = (3.05, 15)
 GONE = 410
@@ -50,16 +51,15 @@ class WebhookClient:
                 url, data=body, headers=told, timeout=TIMEOUT_S, allow_redirects=False, stream=True
             )
         except requests.RequestException as error:
-            raise UpstreamError("webhook", _words(error), permanent=False) from None
+            raise UpstreamError("webhook", in_words(error), permanent=False) from None
         with reply:
             if 200 <= reply.status_code < 300:
                 return
-            wait_s = reply.headers.get("Retry-After", "")
             raise UpstreamError(
                 "webhook",
                 f"HTTP {reply.status_code}",
                 permanent=reply.status_code == GONE,
-                retry_after_s=float(wait_s) if wait_s.isascii() and wait_s.isdigit() else None,
+                retry_after_s=retry_after(reply),
             )
 
 
@@ -73,13 +73,3 @@ def _refuse_private(url: str) -> None:
         if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
             what = "leads into a private network; MUSTER_WEBHOOK_PRIVATE=1 allows that"
             raise UpstreamError("webhook", what, permanent=True)
-
-
-def _words(error: requests.RequestException) -> str:
-    match error:
-        case requests.exceptions.SSLError():
-            return "its certificate is not trusted"
-        case requests.Timeout():
-            return "no answer in time"
-        case _:
-            return "no connection"

@@ -124,6 +124,15 @@ def test_waits_grow_to_the_cap() -> None:
     assert [engine.wait_before(attempt, cap_s=300) for attempt in (2, 3, 4, 12, 10_000)] == [1, 2, 4, 300, 300]
 
 
+@pytest.mark.parametrize(
+    ("asked_s", "wait_s"),
+    [(0.5, 2), (90.0, 90), (3600.0, 3600), (1e9, 86_400), (float("inf"), 86_400), (float("nan"), 2)],
+)
+def test_the_other_side_may_ask_for_a_day_at_most(asked_s: float, wait_s: float) -> None:
+    """A hostile webhook's Retry-After of twenty digits must neither end the retries nor put them off for years."""
+    assert engine.wait_before(3, cap_s=300, asked_s=asked_s) == wait_s
+
+
 def test_a_tick_is_put_in_line_once_for_two_workers(
     world: Databases, start: Callable[[str], subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:

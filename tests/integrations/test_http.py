@@ -146,6 +146,18 @@ def test_a_wait_until_a_date_is_understood() -> None:
     assert caught.value.retry_after_s == 90
 
 
+@pytest.mark.parametrize(
+    "wait", ["soon", "Mon, 16 Nov 99999999999999999999 09:00:00 GMT", "Mon, 16 Nov 2026 09:00:00 +9999999999999"]
+)
+def test_a_wait_that_cannot_be_read_is_none(wait: str) -> None:
+    service = Service((429, {"Date": "Mon, 16 Nov 2026 09:00:00 GMT", "Retry-After": wait}, {}))
+
+    with pytest.raises(UpstreamError) as caught:
+        service.client.request("POST", "/issue", {})
+
+    assert (caught.value.permanent, caught.value.retry_after_s) == (False, None)
+
+
 def test_gives_up_for_now_after_three_tries() -> None:
     service = Service(*[(503, {}, {})] * 4)
 
