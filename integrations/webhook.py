@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import BaseAdapter
 
 from core.errors import InvalidInputError, Problem, UpstreamError
 from integrations.http import in_words, retry_after
@@ -30,13 +29,10 @@ def check_url(url: str) -> None:
 class WebhookClient:
     """`private` lets messages go to addresses of one's own network; unset, a name that leads there is refused."""
 
-    def __init__(self, *, private: bool, adapter: BaseAdapter | None = None) -> None:
+    def __init__(self, *, private: bool) -> None:
         self._private = private
         self._session = requests.Session()
         self._session.trust_env = False
-        if adapter is not None:
-            self._session.mount("https://", adapter)
-            self._session.mount("http://", adapter)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Return when the other side said 2xx.
