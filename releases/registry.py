@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -41,6 +41,14 @@ class Inspection:
 
     facts: Mapping[str, Any] | None
     refused: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """An artifact's companions, and what was read from it ("model") and from those that it has now, by role."""
+
+    companions: dict[str, Companion]
+    inspections: dict[str, Inspection]
 
 
 def note_file(session: Session, *, app: str, sha256: str, size_bytes: int, by: str, now: datetime) -> None:
@@ -88,23 +96,24 @@ def register(
 
 def companions_of(session: Session, *, app: str, artifact: str) -> dict[str, Companion]:
     """Return an artifact's companions by role."""
-    query = sa.select(CompanionRow).where(CompanionRow.app == app, CompanionRow.artifact == artifact)
-    rows = session.scalars(query.order_by(CompanionRow.role).execution_options(populate_existing=True))
-    return {
-        row.role: Companion(role=row.role, sha256=row.sha256, size_bytes=row.size_bytes, added_at=row.added_at)
-        for row in rows
-    }
+    return _companions(session, app, [artifact]).get(artifact, {})
 
 
 def inspections_of(session: Session, *, app: str, artifact: str) -> dict[str, Inspection]:
     """Return what was read from an artifact ("model") and from the companions that it has now, by role."""
-    query = sa.select(InspectionRow).where(InspectionRow.app == app, InspectionRow.artifact == artifact)
-    kept = {each.role: each.sha256 for each in companions_of(session, app=app, artifact=artifact).values()}
-    kept[MODEL] = artifact
-    rows = session.scalars(query.execution_options(populate_existing=True))
-    return {
-        row.role: Inspection(facts=row.facts, refused=row.refused) for row in rows if kept.get(row.role) == row.sha256
-    }
+    return beside(session, app=app, artifacts=[artifact])[artifact].inspections
+
+
+def beside(session: Session, *, app: str, artifacts: Collection[str]) -> dict[str, Beside]:
+    """Return what lies beside each of these artifacts; two queries, however many they are."""
+    companions = _companions(session, app, artifacts)
+    found = {each: Beside(companions=companions.get(each, {}), inspections={}) for each in artifacts}
+    query = sa.select(InspectionRow).where(InspectionRow.app == app, InspectionRow.artifact.in_(artifacts))
+    for row in session.scalars(query.execution_options(populate_existing=True)):
+        companion = found[row.artifact].companions.get(row.role)
+        if row.sha256 == (row.artifact if row.role == MODEL else companion and companion.sha256):
+            found[row.artifact].inspections[row.role] = Inspection(facts=row.facts, refused=row.refused)
+    return found
 
 
 def save_inspection(
@@ -113,6 +122,15 @@ def save_inspection(
     values = {"sha256": sha256, "facts": found.facts, "refused": found.refused, "inspected_at": now}
     row = insert(session, InspectionRow).values(app=app, artifact=artifact, role=role, **values)
     session.execute(row.on_conflict_do_update(index_elements=["app", "artifact", "role"], set_=values))
+
+
+def _companions(session: Session, app: str, artifacts: Collection[str]) -> dict[str, dict[str, Companion]]:
+    query = sa.select(CompanionRow).where(CompanionRow.app == app, CompanionRow.artifact.in_(artifacts))
+    found: dict[str, dict[str, Companion]] = {}
+    for row in session.scalars(query.order_by(CompanionRow.role).execution_options(populate_existing=True)):
+        companion = Companion(role=row.role, sha256=row.sha256, size_bytes=row.size_bytes, added_at=row.added_at)
+        found.setdefault(row.artifact, {})[row.role] = companion
+    return found
 
 
 def _put_companions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from releases.artifact_store import current_baselines, find_artifact, find_artif
 from releases.artifacts import SHA256, Artifact, read_artifact
 from releases.blobs import Blobs, TooLargeError
 from releases.catalog import Catalog
-from releases.registry import Companion, Inspection
+from releases.registry import Beside, Companion, Inspection
 from releases.store import open_releases
 
 CHUNK_BYTES = 1 << 20
@@ -60,7 +60,7 @@ def blueprint(
                 told = {"app": key.app, "model": kept.model, "version": kept.version}
                 training.note(session, trained, **told, by=key.id, now=clock())
             registry.note_file(session, app=key.app, sha256=sha256, size_bytes=size, by=key.id, now=clock())
-            facts = _facts(session, key.app, kept, settings)
+            (facts,) = _facts(session, key.app, [kept], settings)
         return jsonify(facts), 201 if is_new else 200
 
     @routes.get("/v1/artifacts/<sha256>")
@@ -120,12 +120,11 @@ def _chunks() -> Iterator[bytes]:
 def _model(session: Session, app: str, model: str, settings: Settings) -> dict[str, Any]:
     baselines = current_baselines(session, app=app, model=model)
     releases = open_releases(session, app=app, model=model)
+    artifacts = find_artifacts(session, app=app, model=model)
     return {
         "model": model,
         "baseline": baselines[0].version if baselines else None,
-        "artifacts": [
-            _facts(session, app, artifact, settings) for artifact in find_artifacts(session, app=app, model=model)
-        ],
+        "artifacts": _facts(session, app, artifacts, settings),
         "releases": [
             {"id": release.id, "name": release.name, "version": release.candidate_version, "state": str(rollout.state),
              "percent": release.plan.stages[rollout.stage].percent}
@@ -134,10 +133,13 @@ def _model(session: Session, app: str, model: str, settings: Settings) -> dict[s
     }  # fmt: skip
 
 
-def _facts(session: Session, app: str, artifact: Artifact, settings: Settings) -> dict[str, Any]:
-    inspected = registry.inspections_of(session, app=app, artifact=artifact.sha256)
-    companions = registry.companions_of(session, app=app, artifact=artifact.sha256)
-    own = inspected.get(registry.MODEL)
+def _facts(session: Session, app: str, artifacts: Sequence[Artifact], settings: Settings) -> list[dict[str, Any]]:
+    found = registry.beside(session, app=app, artifacts=[each.sha256 for each in artifacts])
+    return [_artifact(each, found[each.sha256], settings) for each in artifacts]
+
+
+def _artifact(artifact: Artifact, beside: Beside, settings: Settings) -> dict[str, Any]:
+    own = beside.inspections.get(registry.MODEL)
     return {
         "sha256": artifact.sha256, "model": artifact.model, "version": artifact.version, "variant": artifact.variant,
         "size_bytes": artifact.size_bytes, "runtime": artifact.runtime, "min_app": artifact.min_app,
@@ -145,7 +147,7 @@ def _facts(session: Session, app: str, artifact: Artifact, settings: Settings) -
         "baseline": artifact.is_baseline, "quarantined": artifact.quarantined,
         "made_from": artifact.made_from, "made_by": artifact.made_by,
         "needs": own.facts if own else None, "refused": own.refused if own else None,
-        "companions": [_companion(each, inspected.get(each.role)) for each in companions.values()],
+        "companions": [_companion(each, beside.inspections.get(each.role)) for each in beside.companions.values()],
         "url": f"{settings.public_url}/v1/artifacts/{artifact.sha256}",
     }  # fmt: skip
 

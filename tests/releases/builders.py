@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from core.db import Databases
 from releases import artifact_store, store
 from releases.artifacts import Artifact
 from releases.guardrails import Arm, Finding, Guardrail, Measurement, Stratum, Verdict
@@ -111,3 +115,18 @@ def start(session: Session, plan: Plan = PLAN, **changes: Any) -> tuple[Release,
 
 def with_bake(plan: Plan, **length: float) -> Plan:
     return replace(plan, stages=tuple(replace(stage, bake=timedelta(**length)) for stage in plan.stages))
+
+
+@contextmanager
+def queries(databases: Databases) -> Iterator[list[str]]:
+    """Note every statement that the control database is sent."""
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        said.append(statement)
+
+    sa.event.listen(databases.control_engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        sa.event.remove(databases.control_engine, "before_cursor_execute", note)

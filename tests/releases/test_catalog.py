@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import sqlalchemy as sa
 
@@ -12,21 +9,7 @@ from core.db import Databases
 from core.errors import NotFoundError
 from releases.catalog import LOOK_EVERY_S, Catalog
 from releases.rollout import Halt, RollBack, State
-from tests.releases.builders import Seconds, do, register_both, start
-
-
-@contextmanager
-def queries(databases: Databases) -> Iterator[list[str]]:
-    said: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        said.append(statement)
-
-    sa.event.listen(databases.control_engine, "before_cursor_execute", note)
-    try:
-        yield said
-    finally:
-        sa.event.remove(databases.control_engine, "before_cursor_execute", note)
+from tests.releases.builders import Seconds, do, queries, register_both, start
 
 
 def test_a_thousand_offers_cost_one_small_query_each_half_second(databases: Databases) -> None:

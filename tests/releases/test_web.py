@@ -16,9 +16,10 @@ from werkzeug.test import TestResponse
 from core import audit
 from core.db import Databases
 from core.settings import Settings
-from releases import training
+from releases import registry, training
 from releases.rollout import Kill
-from tests.releases.builders import digest_of, do, start
+from tests.builders import T0
+from tests.releases.builders import an_artifact, digest_of, do, queries, start
 from tests.releases.conftest import Keys
 
 MODEL = b"weights of 1.4.0"
@@ -202,6 +203,19 @@ def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_more_files_of_a_model_cost_no_more_queries(client: FlaskClient, api_keys: Keys, databases: Databases) -> None:
+    asked: list[int] = []
+    for version in ("1.3.0", "1.3.1", "1.3.2"):
+        with databases.control.begin() as session:
+            artifact = an_artifact(version)
+            registry.register(session, artifact, app="demo", by="key_1", now=T0, companions={})
+        with queries(databases) as said:
+            client.get("/v1/models", headers=bearer(api_keys.secret))
+        asked.append(len(said))
+
+    assert len(set(asked[1:])) == 1
 
 
 def test_what_a_version_was_trained_on_is_noted_when_it_is_registered(
