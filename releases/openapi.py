@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from core.openapi import KEY, RETRY_AFTER, Node, Part, json_reply, parameter, ref, refusals
 from releases.forecast_report import ForecastReport
-from releases.plan_words import LONGEST_WORD, PLAN_WORDS
+from releases.plan_words import LONGEST_WORD, PROPOSAL_WORDS
 
 BYTES: Final[Node] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 STREAM: Final[Node] = {"type": "string", "description": 'data: {"type": "refetchEvaluation", "etag": "41"}'}
@@ -250,9 +250,7 @@ def _upload_part() -> Node:
 
 
 def _propose() -> Node:
-    words: Node = {
-        name: {"type": "string", "maxLength": LONGEST_WORD} for name in ("model", "version", *PLAN_WORDS, "reason")
-    }
+    words: Node = {name: {"type": "string", "maxLength": LONGEST_WORD} for name in PROPOSAL_WORDS}
     body = {"type": "object", "required": ["model", "version"], "properties": words, "additionalProperties": False}
     return {
         "summary": "Propose a release (sk_… key); people approve it in Slack",

@@ -13,19 +13,11 @@ LONGEST_BAKE: Final = timedelta(days=90)
 MOST_WITH_RIVAL: Final = 33.3
 LONGEST_WORD: Final = 2000
 PLAN_WORDS: Final = (
-    "to",
-    "bake",
-    "where",
-    "guard",
-    "min",
-    "approve",
-    "approvals",
-    "start",
-    "holdback",
-    "mode",
-    "versus",
-)
+    "to", "bake", "where", "guard", "min", "approve", "approvals", "start", "holdback", "mode", "versus",
+)  # fmt: skip
 """What is said of a plan, by people and pipelines alike; `plan.read` reads it."""
+PROPOSAL_WORDS: Final = ("model", "version", *PLAN_WORDS, "reason")
+"""What a pipeline may say of a release."""
 _UNITS: Final = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d|w)")
 

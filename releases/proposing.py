@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -18,10 +17,8 @@ from releases import plan as plans
 from releases import store
 from releases.artifacts import MODEL_NAME
 from releases.plan import A_A, Plan, Release
-from releases.plan_words import LONGEST_WORD, PLAN_WORDS
+from releases.plan_words import LONGEST_WORD, PROPOSAL_WORDS
 from releases.rollout import Rollout, Submit, apply
-
-PROPOSAL_WORDS: Final = ("model", "version", *PLAN_WORDS, "reason")
 
 
 def propose(session: Session, body: object, *, app: str, by: str, now: datetime) -> tuple[Release, Rollout, bool]:
