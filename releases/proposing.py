@@ -29,15 +29,13 @@ def propose(session: Session, body: object, *, app: str, by: str, now: datetime)
     """
     asked = _read(body)
     plan = _plan(session, asked, app=app)
-    for release, rollout in store.open_releases(session, app=app, model=asked["model"]):
-        same = (release.candidate_version, release.rival_version, release.plan, release.proposed_by)
-        if same == (asked["version"], asked.get("versus"), plan, by):
-            return release, rollout, False
-    reason = asked.get("reason")
+    model, version, rival, reason = asked["model"], asked["version"], asked.get("versus"), asked.get("reason")
+    known = find_same(session, app=app, model=model, version=version, rival=rival, plan=plan, by=by)
+    if known is not None:
+        return *known, False
     release, draft = store.create_release(
-        session, app=app, model=asked["model"], version=asked["version"], plan=plan, by=by, reason=reason, now=now,
-        rival=asked.get("versus"),
-    )  # fmt: skip
+        session, app=app, model=model, version=version, plan=plan, by=by, reason=reason, now=now, rival=rival
+    )
     rollout = apply(draft, Submit(reason=reason) if reason else Submit(), now)
     store.save_rollout(session, draft, rollout)
     facts = {"revision": rollout.revision, "stage": rollout.stage, "state": str(rollout.state)}
@@ -49,6 +47,17 @@ def propose(session: Session, body: object, *, app: str, by: str, now: datetime)
     enqueue(session, "show_card", key=key, release=release.id)
     enqueue(session, "announce", key=key, release=release.id, revision=str(rollout.revision))
     return release, rollout, True
+
+
+def find_same(
+    session: Session, *, app: str, model: str, version: str, rival: str | None, plan: Plan, by: str
+) -> tuple[Release, Rollout] | None:
+    """Return the open release that this very proposal made before: a request or a command that was heard twice."""
+    for release, rollout in store.open_releases(session, app=app, model=model):
+        same = (release.candidate_version, release.rival_version, release.plan, release.proposed_by)
+        if same == (version, rival, plan, by):
+            return release, rollout
+    return None
 
 
 def _plan(session: Session, asked: Mapping[str, str], *, app: str) -> Plan:

@@ -18,6 +18,7 @@ from releases import store
 from releases.forecast import Forecast
 from releases.plan import A_A, Plan, Release
 from releases.plan_words import PLAN_WORDS
+from releases.proposing import find_same
 from releases.rollout import Rollout, Submit
 
 OPTIONS = (*PLAN_WORDS, "reason")
@@ -126,10 +127,11 @@ def _create(
 def _known(
     ctx: Context, session: Session, model: str, version: str, plan: Plan, asked: Asked, now: datetime
 ) -> Proposal | None:
-    """Return the open release that is this very proposal: a command that was heard twice."""
-    for release, rollout in store.open_releases(session, app=ctx.settings.app, model=model):
-        same = (release.candidate_version, release.rival_version, release.plan, release.proposed_by)
-        if same == (version, asked.options.get("versus"), plan, asked.by):
-            ahead = foresee(ctx.databases, session, release, now, minimum=ctx.settings.minimum_cohort)
-            return Proposal(release=release, rollout=rollout, is_new=False, forecast=ahead)
-    return None
+    """Return what the same proposal of the same person came to: a command that was heard twice."""
+    rival = asked.options.get("versus")
+    known = find_same(session, app=ctx.settings.app, model=model, version=version, rival=rival, plan=plan, by=asked.by)
+    if known is None:
+        return None
+    release, rollout = known
+    ahead = foresee(ctx.databases, session, release, now, minimum=ctx.settings.minimum_cohort)
+    return Proposal(release=release, rollout=rollout, is_new=False, forecast=ahead)
