@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from releases.eprocess import Effect, difference_of_means, difference_of_rates
-from releases.guardrails import ALPHA, Finding, Guardrail, Verdict, about, judge_all
+from releases.guardrails import ALPHA, Finding, Guardrail, Verdict, judge_all
 from releases.measurements import Arm, Measurement, Stratum
+from releases.metrics import about
 from releases.plan import Release
 from releases.wording import count, percent, points, signed
 

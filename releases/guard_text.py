@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from typing import Final, get_args
 
 from core.errors import InvalidInputError, Problem
-from releases.guardrails import METRICS, Guardrail, OnFail, metric_of
+from releases.guardrails import Guardrail, OnFail
+from releases.metrics import METRICS, metric_of
 
 NONE: Final = "none"
 _CLAUSE: Final = re.compile(

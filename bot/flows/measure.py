@@ -19,9 +19,10 @@ from feedback.scores import satisfied_from
 from feedback.sketches import PER_DOUBLING
 from feedback.store import ArmCell
 from feedback.telemetry import BATTERY, CONFIDENCE, CSAT, HARMS, LATENCY_P95
-from releases.guardrails import Guardrail, over_ms
+from releases.guardrails import Guardrail
 from releases.leaves import Leaf
 from releases.measurements import Arm, Kind, Measurement, Stratum
+from releases.metrics import over_ms
 
 NOBODY: Final = Arm(n=0, total=0)
 SCALE: Final = 5

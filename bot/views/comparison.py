@@ -8,7 +8,8 @@ from bot.views import figures
 from bot.views.blocks import Block, Cell, Message, Number, bar_chart, context_line, escape, section, table
 from bot.views.release import finding_line, title, who
 from releases.comparison import Comparison, Contrast, DecisionRecord
-from releases.guardrails import Finding, about
+from releases.guardrails import Finding
+from releases.metrics import about
 from releases.plan import Release
 from releases.rollout import Rollout, State
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from bot.views import figures
 from integrations import storage_format as wiki
 from releases.comparison import DecisionRecord
-from releases.guardrails import about
+from releases.metrics import about
 from releases.plan import Release
 
 FOOTNOTE = ("Differences are of the first candidate minus the second, as they stood when it was decided; the interval "

@@ -22,7 +22,8 @@ from bot.views.blocks import (
 )
 from core import segments
 from core.segments import EVERYONE
-from releases.guardrails import Finding, Verdict, about
+from releases.guardrails import Finding, Verdict
+from releases.metrics import about
 from releases.plan import Release, Stage
 from releases.rollout import PausedFor, Rollout, State
 from releases.wording import duration, share

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from core.errors import InvalidInputError
 from core.segments import parse as parse_segment
 from releases import guard_text, plan
-from releases.guardrails import METRICS, Guardrail
+from releases.guardrails import Guardrail
+from releases.metrics import METRICS
 
 FULL = {
     "to": "0.1,1,5,25,100",
