@@ -28,6 +28,7 @@ import feedback.reports_web
 import feedback.web
 import releases.history_web
 import releases.openapi
+import releases.openapi_ofrep
 import releases.web
 from bot.context import Context, open_context
 from bot.flows import pipeline_orders
@@ -73,7 +74,8 @@ def describe(settings: Settings) -> dict[str, Any]:
     """Return the OpenAPI document of all rooms; it also names the key by which phones check the bundle of polls."""
     key = {"algorithm": "ed25519", "public": feedback.bundle.public_key(settings.secret_key)}
     feedbacks = (feedback.openapi.part(), feedback.openapi_imports.part())
-    parts = (*feedbacks, releases.openapi.part(), bot.jobs_openapi.part(), openapi.HEALTH)
+    released = (releases.openapi.part(), releases.openapi_ofrep.part())
+    parts = (*feedbacks, *released, bot.jobs_openapi.part(), openapi.HEALTH)
     return openapi.compose(parts, public_url=settings.public_url, bundle_key=key)
 
 

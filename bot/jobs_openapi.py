@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from core.openapi import KEY, Node, Part, json_reply, parameter, refusals
+from core.openapi import KEY, Node, Part, json_reply, parameter, reads, refusals
 
 LONGEST_WORD: Final = 500
 WORDS: Final = {
@@ -56,10 +56,10 @@ def part() -> Part:
     return Part(
         paths={
             "/v1/jobs": {
-                "get": _read("The newest jobs, at most twenty", "JobList", parameter("query", "model")),
+                "get": reads("The newest jobs, at most twenty", "JobList", parameter("query", "model")),
                 "post": _order(),
             },
-            "/v1/jobs/{ref}": {"get": _read("One job and its report card", "Job", ref_path, missing=True)},
+            "/v1/jobs/{ref}": {"get": reads("One job and its report card", "Job", ref_path, missing=True)},
         },
         schemas=schemas,
     )
@@ -85,13 +85,4 @@ def _order() -> Node:
             "201": json_reply("It is ordered.", "Job"),
             **refusals(why),
         },
-    }
-
-
-def _read(summary: str, schema: str, *parameters: Node, missing: bool = False) -> Node:
-    return {
-        "summary": f"{summary} (sk_… key)",
-        "security": KEY,
-        "parameters": list(parameters),
-        "responses": {"200": json_reply("Found.", schema), **refusals({404: "There is none."} if missing else {})},
     }

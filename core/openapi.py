@@ -109,6 +109,16 @@ def refusals(words: Mapping[int, str]) -> Node:
     }
 
 
+def reads(summary: str, schema: str, *parameters: Node, missing: bool = False) -> Node:
+    """Return what a pipeline reads with its key; `missing`: there may be none."""
+    return {
+        "summary": f"{summary} (sk_… key)",
+        "security": KEY,
+        "parameters": list(parameters),
+        "responses": {"200": json_reply("Found.", schema), **refusals({404: "There is none."} if missing else {})},
+    }
+
+
 def parameter(place: str, name: str, description: str | None = None, **schema: Any) -> Node:
     """Return a parameter of text, needed where it stands in the path."""
     found: Node = {"name": name, "in": place, "schema": {"type": "string", **schema}}

@@ -1,4 +1,4 @@
-"""What the releases' routes serve, told in OpenAPI. The schemas are of what is answered; OFREP's are OFREP's. Pure."""
+"""What the releases' routes serve, told in OpenAPI. The schemas are of what is answered. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from core.openapi import KEY, RETRY_AFTER, Node, Part, json_reply, parameter, ref, refusals
+from core.openapi import KEY, Node, Part, json_reply, parameter, reads, refusals
 from releases.forecast_report import ForecastReport
 from releases.plan_words import LONGEST_WORD, PROPOSAL_WORDS
 
 BYTES: Final[Node] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-STREAM: Final[Node] = {"type": "string", "description": 'data: {"type": "refetchEvaluation", "etag": "41"}'}
 STATED: Final = {
     "variant": "Such as int8; default when left out.",
     "runtime": "Such as tflite-2.16.",
@@ -129,56 +128,11 @@ class ReleaseList(Struct, kw_only=True):
     releases: list[ReleaseReport]
 
 
-class OfferMetadata(Struct, kw_only=True, omit_defaults=True):
-    """A phone echoes `release` and `arm` in `context.model` of its batches."""
-
-    arm: Literal["baseline", "candidate", "none"]
-    why: str
-    release: str = ""
-    runs: Literal["device", "cloud", "bundled"] = "device"
-    max_per_minute: int | None = None
-
-
-class Evaluation(Struct, kw_only=True):
-    """OFREP's success. An empty `value`: run the model that the app was built with."""
-
-    key: str
-    value: dict[str, Any]
-    variant: str
-    reason: str
-    metadata: OfferMetadata
-
-
-class Evaluations(Struct, kw_only=True, omit_defaults=True):
-    """`eventStreams` is told to keys that may keep a stream open."""
-
-    flags: list[Evaluation]
-    eventStreams: list[dict[str, Any]] = []  # noqa: N815 (OFREP's word)
-
-
-class EvaluationFailure(Struct, kw_only=True, omit_defaults=True):
-    errorCode: str  # noqa: N815 (OFREP's word)
-    errorDetails: str  # noqa: N815 (OFREP's word)
-    key: str = ""
-
-
 def part() -> Part:
     """Return what the releases' routes serve."""
-    kinds = [ArtifactFacts, UploadState, ModelReport, ModelList, ReleaseReport, ReleaseList, Evaluation, Evaluations,
-             EvaluationFailure]  # fmt: skip
+    kinds = [ArtifactFacts, UploadState, ModelReport, ModelList, ReleaseReport, ReleaseList]
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-    context = {
-        "type": "object",
-        "required": ["context"],
-        "properties": {
-            "context": {
-                "type": "object",
-                "required": ["targetingKey"],
-                "properties": {"targetingKey": {"type": "string", "minLength": 1, "maxLength": 256}},
-            }
-        },
-    }
-    return Part(paths=_paths(), schemas={**schemas, "EvaluationContext": context})
+    return Part(paths=_paths(), schemas=schemas)
 
 
 def _paths() -> Node:
@@ -186,16 +140,13 @@ def _paths() -> Node:
     return {
         "/v1/artifacts/{sha256}": {"put": _register(), "get": _fetch()},
         "/v1/uploads/{sha256}": {"get": _upload_stands(), "patch": _upload_part()},
-        "/v1/models": {"get": _read("List models with their artifacts and open releases", "ModelList")},
-        "/v1/models/{name}": {"get": _read("One model", "ModelReport", parameter("path", "name"), missing=True)},
+        "/v1/models": {"get": reads("List models with their artifacts and open releases", "ModelList")},
+        "/v1/models/{name}": {"get": reads("One model", "ModelReport", parameter("path", "name"), missing=True)},
         "/v1/releases": {
-            "get": _read("The newest releases, at most fifty", "ReleaseList", parameter("query", "model")),
+            "get": reads("The newest releases, at most fifty", "ReleaseList", parameter("query", "model")),
             "post": _propose(),
         },
-        "/v1/releases/{ref}": {"get": _read("One release and its history", "ReleaseReport", ref_path, missing=True)},
-        "/ofrep/v1/events/{app}": {"get": _events()},
-        "/ofrep/v1/evaluate/flags": {"post": _evaluate("Evaluations", "Which variant of each model to run")},
-        "/ofrep/v1/evaluate/flags/{key}": {"post": _evaluate("Evaluation", "Which variant of one model to run")},
+        "/v1/releases/{ref}": {"get": reads("One release and its history", "ReleaseReport", ref_path, missing=True)},
     }
 
 
@@ -276,57 +227,6 @@ def _fetch() -> Node:
             "206": {"description": "The bytes asked for.", "content": BYTES},
             "304": {"description": "You have it."},
             **refusals(why | {416: "It has no such bytes."}),
-        },
-    }
-
-
-def _read(summary: str, schema: str, *parameters: Node, missing: bool = False) -> Node:
-    return {
-        "summary": f"{summary} (sk_… key)",
-        "security": KEY,
-        "parameters": list(parameters),
-        "responses": {"200": json_reply("Found.", schema), **refusals({404: "There is none."} if missing else {})},
-    }
-
-
-def _evaluate(schema: str, summary: str) -> Node:
-    failed = {
-        400: "Its context cannot be read.",
-        401: "No valid API key.",
-        404: "There is no such model.",
-        413: "Too large.",
-        429: "Too fast.",
-    }
-    is_one = schema == "Evaluation"
-    responses: Node = {"200": json_reply("What to run.", schema)}
-    for status, text in failed.items():
-        if is_one or status != 404:
-            responses[str(status)] = json_reply(text, "EvaluationFailure")
-    responses["429"] |= {"headers": RETRY_AFTER}
-    if not is_one:
-        responses |= {"304": {"description": "Unchanged for this context."}}
-    parameters = (
-        [parameter("path", "key")]
-        if is_one
-        else [parameter("header", "If-None-Match"), parameter("query", "flagConfigEtag", "What an event told.")]
-    )
-    return {
-        "summary": f"OFREP: {summary[0].lower()}{summary[1:]}",
-        "security": KEY,
-        "parameters": parameters,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": ref("EvaluationContext")}}},
-        "responses": responses,
-    }
-
-
-def _events() -> Node:
-    return {
-        "summary": "OFREP: a stream of events, one for each change; its signed address is in `eventStreams`",
-        "security": [],
-        "parameters": [parameter("path", "app"), parameter("query", "until"), parameter("query", "sig")],
-        "responses": {
-            "200": {"description": "Events as they come.", "content": {"text/event-stream": {"schema": STREAM}}},
-            **{status: reply for status, reply in refusals({503: "All streams are taken."}).items() if status != "401"},
         },
     }
 
