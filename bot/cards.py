@@ -32,22 +32,21 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Another job has claimed the card at `since`; try again after `length`."""
+    """Another job claimed the card a moment ago, or is posting it; try again at `until`, the same for all who wait."""
 
-    since: datetime
-    length: timedelta
+    until: datetime
 
 
 def claim(session: Session, subject: str, channel: str, *, at: datetime, every: timedelta) -> Claim | Wait:
-    """Claim the card, or learn how long to wait."""
+    """Claim the card, or learn when to try again: within `every`, so that a change is seen soon after a slow post."""
     new = insert(session, CardRow).values(subject=subject, channel=channel, ts="", shown="", updated_at=at)
     new = new.on_conflict_do_nothing(index_elements=["subject", "channel"]).returning(CardRow.subject)
     if session.execute(new).first() is not None:
         return Claim(subject=subject, channel=channel, ts="", shown="", at=at, before=None)
     row = session.scalars(sa.select(CardRow).where(_is(subject, channel)).with_for_update()).one()
-    length = (every if row.ts else POST_TAKES) - (at - row.updated_at)
-    if length > timedelta():
-        return Wait(since=row.updated_at, length=length)
+    age = max(at - row.updated_at, timedelta())
+    if age < (every if row.ts else POST_TAKES):
+        return Wait(until=row.updated_at + every * (1 + age // every))
     found = Claim(subject=subject, channel=channel, ts=row.ts, shown=row.shown, at=at, before=row.updated_at)
     session.execute(sa.update(CardRow).where(_is(subject, channel)).values(updated_at=at))
     return found

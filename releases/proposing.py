@@ -18,7 +18,7 @@ from releases import store
 from releases.artifacts import MODEL_NAME
 from releases.plan import A_A, Plan, Release
 from releases.plan_words import LONGEST_WORD, PROPOSAL_WORDS
-from releases.rollout import Rollout, Submit, apply
+from releases.rollout import Rollout, State, Submit, apply
 
 
 def propose(session: Session, body: object, *, app: str, by: str, now: datetime) -> tuple[Release, Rollout, bool]:
@@ -52,8 +52,12 @@ def propose(session: Session, body: object, *, app: str, by: str, now: datetime)
 def find_same(
     session: Session, *, app: str, model: str, version: str, rival: str | None, plan: Plan, by: str
 ) -> tuple[Release, Rollout] | None:
-    """Return the open release that this very proposal made before: a request or a command that was heard twice."""
+    """Return the open release that this very proposal made before: a request or a command that was heard twice.
+
+    One that is being rolled back is not: its files are quarantined, so the same proposal has become a mistake."""
     for release, rollout in store.open_releases(session, app=app, model=model):
+        if rollout.state is State.ROLLING_BACK:
+            continue
         same = (release.candidate_version, release.rival_version, release.plan, release.proposed_by)
         if same == (version, rival, plan, by):
             return release, rollout

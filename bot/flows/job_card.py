@@ -35,9 +35,10 @@ def show_job(ctx: Context, ref: str, *, wall: Clock = system_clock) -> None:
         return
     subject = f"job/{found.name}"
     with ctx.databases.control.begin() as session:
-        claim = cards.claim(session, subject, channel, at=wall(), every=EVERY)
+        at = wall()
+        claim = cards.claim(session, subject, channel, at=at, every=EVERY)
         if isinstance(claim, cards.Wait):
-            enqueue(session, "show_job", key=f"{ref}/after/{claim.since.isoformat()}", after=claim.length, ref=ref)
+            enqueue(session, "show_job", key=f"{ref}/after/{claim.until.isoformat()}", after=claim.until - at, ref=ref)
             return
     found = _load(ctx, ref)
     message = card(ctx, found)

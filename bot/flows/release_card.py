@@ -45,10 +45,11 @@ def show_card(ctx: Context, release: str, *, wall: Clock = system_clock) -> None
     if channel is None:
         return
     with ctx.databases.control.begin() as session:
-        claim = cards.claim(session, release, channel, at=wall(), every=EVERY)
+        at = wall()
+        claim = cards.claim(session, release, channel, at=at, every=EVERY)
         if isinstance(claim, cards.Wait):
-            key = f"{release}/after/{claim.since.isoformat()}"
-            enqueue(session, "show_card", key=key, after=claim.length, release=release)
+            key = f"{release}/after/{claim.until.isoformat()}"
+            enqueue(session, "show_card", key=key, after=claim.until - at, release=release)
             return
     message = views.card(card_facts(ctx, release, ctx.clock()))
     shown = hash_of(message)

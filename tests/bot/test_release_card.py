@@ -6,12 +6,14 @@ import threading
 
 import pytest
 
+from bot import cards
 from bot.context import Context
 from bot.flows import release as flow
+from bot.flows import release_card
 from core.errors import UpstreamError
 from sandbox.world import World
 from tests.bot.releases_made import START, Floor, button_values, words
-from tests.bot.workspace import DANA, MIA
+from tests.bot.workspace import DANA, MIA, RELEASES
 from tests.builders import ManualClock
 from tests.conftest import JobList
 
@@ -100,6 +102,21 @@ def test_within_five_seconds_the_card_is_edited_once_and_later_again(floor: Floo
     floor.wall.advance(seconds=5)
     flow.show_card(floor.ctx, release, wall=floor.wall)
     assert "Approved" in words(floor.card())
+
+
+def test_a_change_while_the_card_is_being_posted_is_shown_within_five_seconds_of_it(floor: Floor) -> None:
+    floor.type(DANA, START)
+    release = floor.release().id
+    with floor.ctx.databases.control.begin() as session:
+        posting = cards.claim(session, release, RELEASES, at=floor.wall(), every=release_card.EVERY)
+    floor.wall.advance(seconds=12)
+
+    for _ in range(2):
+        flow.show_card(floor.ctx, release, wall=floor.wall)
+
+    assert isinstance(posting, cards.Claim)
+    assert [job.after.total_seconds() for job in floor.jobs.waiting if "after" in job.key] == [3.0]
+    assert floor.cards() == []
 
 
 def test_two_jobs_that_both_want_to_post_the_card_post_it_once(floor: Floor) -> None:

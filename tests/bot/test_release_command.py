@@ -80,6 +80,14 @@ def test_the_same_proposal_twice_is_one_release(floor: Floor) -> None:
     assert "1 release" in words(floor.type(DANA, "release list"))
 
 
+def test_the_same_proposal_while_its_release_is_rolled_back_is_refused_for_good(floor: Floor) -> None:
+    floor.started()
+    floor.type(MIA, "release rollback R1")
+    assert floor.rollout().state is State.ROLLING_BACK
+
+    assert "it can never be offered again" in words(floor.type(DANA, START))
+
+
 def test_another_release_of_the_model_has_to_wait(floor: Floor) -> None:
     floor.type(DANA, START)
 

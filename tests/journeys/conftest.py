@@ -20,7 +20,7 @@ from sandbox.teller import Quiet
 
 T = TypeVar("T")
 MONDAY = datetime(2026, 11, 16, 10, 0, tzinfo=UTC)
-PATIENCE_S = 240
+PATIENCE_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +76,14 @@ class Living:
 
 
 def eventually(find: Callable[[], T | None]) -> T:
-    """Look until there is something to see, some minutes at most."""
+    """Look until there is something to see, a minute at most."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         found = find()
         if found:
             return found
         time.sleep(0.1)
-    raise AssertionError("waited some minutes in vain")
+    raise AssertionError("waited a minute in vain")
 
 
 @pytest.fixture(scope="session")
