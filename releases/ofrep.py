@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.routing import BaseConverter
 
 from core.clock import Clock, monotonic, system_clock
 from core.db import Databases
@@ -58,6 +59,13 @@ class TooManyError(AppError):
         self.retry_after_s = retry_after_s
 
 
+class FlagConverter(BaseConverter):
+    """Any text at all. Flask's own `path` takes no slash at its beginning and no line break."""
+
+    regex = r"[\s\S]+"
+    part_isolating = False
+
+
 def blueprint(
     databases: Databases,
     settings: Settings,
@@ -68,6 +76,7 @@ def blueprint(
     catalog: Catalog | None = None,
 ) -> Blueprint:
     routes = Blueprint("ofrep", __name__, url_prefix="/ofrep/v1/evaluate")
+    routes.record(lambda state: state.app.url_map.converters.update(flag=FlagConverter))
     catalog = catalog or Catalog(databases, seconds=seconds)
     limit = RateLimit(settings.rate_limit_per_s, seconds=seconds)
 
@@ -99,7 +108,7 @@ def blueprint(
         reply.set_etag(etag)
         return reply
 
-    @routes.post("/flags/<path:flag>", merge_slashes=False)
+    @routes.post("/flags/<flag:flag>", merge_slashes=False)
     def _one(flag: str) -> Response:
         key = enter()
         install, device = read_context(_body())

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -187,6 +188,16 @@ def test_an_unknown_flag_is_not_found(
         "key": "unheard", "errorCode": "FLAG_NOT_FOUND", "errorDetails": "There is no model unheard."
     }  # fmt: skip
     assert reply.status_code == 404
+
+
+@pytest.mark.parametrize("flag", ["/", "//", "/kws", "a/b", "kws/", "..", "../kws", "a\nb", "\r\n", "\0", "x" * 9000])
+def test_a_flag_of_any_odd_name_is_not_found_in_the_words_of_ofrep(
+    client: FlaskClient, api_keys: Keys, baseline: str, contract: dict[str, Any], flag: str
+) -> None:
+    reply = ask(client, f"{FLAGS}/{quote(flag, safe='')}", api_keys.public)
+
+    told = check(contract, KWS, reply)
+    assert (reply.status_code, told["errorCode"], told["key"]) == (404, "FLAG_NOT_FOUND", flag)
 
 
 @pytest.mark.parametrize("key", [None, "pk_wrong"])

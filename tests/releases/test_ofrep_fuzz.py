@@ -76,8 +76,6 @@ def test_every_answer_is_one_of_the_contracts(
     reply = client.post(path, data=body, headers={"Authorization": f"Bearer {api_keys.public}"})
 
     template = FLAGS if key is None else f"{FLAGS}/{{key}}"
-    if key is not None and (key.startswith("/") or not key.strip("./") or "\n" in key):
-        return  # Such a key is another path and reaches another route, or none.
     told = f"{template} {reply.status_code}"
     assert told in responses, (reply.status_code, reply.data)
     if responses[told] is not None and reply.status_code != 404:
