@@ -57,7 +57,7 @@ _INFERENCE = msgspec.json.Decoder(Inference)
 def unpack_batch(body: bytes) -> Parcel:
     """Read the body of `POST /v1/batch`.
 
-    Raises: MalformedError (400): no JSON, or no batch; TooLargeError (413): too many items.
+    Raises: MalformedError (400): no JSON, no batch, or a wrong one without items; TooLargeError (413): too many items.
     """
     try:
         batch = _BATCH.decode(body)
@@ -105,6 +105,8 @@ def _unpack_each(body: bytes) -> Parcel:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(error) from error
     _check_size(len(envelope.events) + len(envelope.inferences))
+    if not envelope.events and not envelope.inferences:  # nobody's results could tell what is wrong
+        raise MalformedError("The batch is not of its shape.", *_mistakes_of(_loose(body), Batch, ""))
     shared = mistakes(envelope.sent_at, Moment | None, "sent_at")
     told = {} if envelope.context is UNSET else _loose(envelope.context)
     shared += _mistakes_of(told, Context, "context")

@@ -88,6 +88,21 @@ def test_a_bad_context_spoils_every_item_and_says_why() -> None:
     assert [mistakes(parcel, index) for index in (0, 1)] == [{"context.consent.granted": "must be bool, not str"}] * 2
 
 
+def test_a_batch_without_items_is_told_every_mistake_too() -> None:
+    wrong = {"context": {"install": "abc", "consent": {"granted": "yes"}}, "sent_at": "noon", "sdk": 5, "events": []}
+
+    with pytest.raises(MalformedError) as refused:
+        unpack(wrong)
+
+    assert {problem.path: problem.message for problem in refused.value.problems} == {
+        "context.install": "must be str of length >= 4",
+        "context.consent.granted": "must be bool, not str",
+        "sent_at": "must be a moment with a zone, like 2026-11-20T00:00:00Z",
+        "sdk": "must be an object",
+    }
+    assert unpack({"context": a_context()}).items == ()
+
+
 def test_half_an_emoji_does_not_cost_the_batch() -> None:
     text = an_answer("a", answers=[{"question": "q_txt", "value": "nice \ud83d"}])
     parcel = unpack_batch(json.dumps(a_batch(text, an_answer("b"))).encode())
