@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import logging
 
 from flask import Blueprint, Response, make_response, request
 
 from core.db import Databases
 from core.engine import enqueue
 from core.settings import Settings
-
-log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
 LONGEST_KEY = 64

@@ -197,12 +197,6 @@ def recent(
     return _tickets(session.scalars(query).all())
 
 
-def between(session: Session, *, app: str, since: datetime, until: datetime) -> tuple[Ticket, ...]:
-    """Return the tickets wanted in a period, for the digest."""
-    query = sa.select(TicketRow).where(TicketRow.app == app, TicketRow.wanted_at >= since, TicketRow.wanted_at < until)
-    return _tickets(session.scalars(query.order_by(TicketRow.wanted_at)).all())
-
-
 def change(session: Session, before: Ticket, **values: object) -> Ticket:
     """Write `values` if nobody changed the ticket since `before` was read.
 

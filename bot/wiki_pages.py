@@ -91,11 +91,6 @@ def load(session: Session, subject: str) -> WantedPage:
     return _facts(row)
 
 
-def find(session: Session, subject: str) -> WantedPage | None:
-    row = session.get(WikiPageRow, subject, populate_existing=True)
-    return None if row is None else _facts(row)
-
-
 def note_put(session: Session, page: WantedPage, *, page_id: str, url: str, now: datetime) -> None:
     """Note what was put; a change that is wanted since stays wanted."""
     values = {"page_id": page_id, "url": url, "put_hash": page.content_hash, "put_at": now, "problem": None}

@@ -142,11 +142,6 @@ def nps(counts: Mapping[int, int]) -> Score:
     return Score(value=100 * score.value, low=100 * score.low, high=100 * score.high, n=score.n, unit="points")
 
 
-def ces(counts: Mapping[int, int], *, scale: int = 7) -> Score:
-    """Return the effort score: the mean of 1..scale (high is easy)."""
-    return mean(counts, lowest=1, highest=scale)
-
-
 def thumbs(counts: Mapping[int, int]) -> Score:
     """Return the share of thumbs up; 1 is up, 0 is down."""
     return share(counts.get(1, 0), sum(counts.values()))

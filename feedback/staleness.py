@@ -1,59 +1,11 @@
-"""Staleness: how far a model can still be trusted: its certainty, its age and that of its data. Pure."""
+"""Staleness: how far a model can still be trusted by its age and that of its data. Pure."""
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
-
-from feedback.scores import Z95
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reliability:
-    """What a model says of its own certainty against how often corrections found it right.
-
-    `gap` is mean confidence minus accuracy with its 95 % interval: above 0 it is too sure of itself. `error` is the
-    expected calibration error over ten bins (Naeini et al. 2015), which also sees gaps that cancel.
-    """
-
-    n: int
-    confidence: float
-    accuracy: float
-    gap: float
-    low: float
-    high: float
-    error: float
-
-    @property
-    def is_off(self) -> bool:
-        """Whether the interval of the gap leaves out 0."""
-        return self.low > 0 or self.high < 0
-
-
-def reliability(answers: Sequence[tuple[float, bool]]) -> Reliability | None:
-    """Return the reliability of (confidence in 0..1, was right) of inferences people corrected or confirmed."""
-    n = len(answers)
-    if n < 2:
-        return None
-    gaps = [confidence - right for confidence, right in answers]
-    gap = sum(gaps) / n
-    half = Z95 * math.sqrt(sum((each - gap) ** 2 for each in gaps) / (n - 1) / n)
-    bins: dict[int, list[float]] = defaultdict(list)
-    for confidence, right in answers:
-        bins[min(9, int(10 * confidence))].append(confidence - right)
-    return Reliability(
-        n=n,
-        confidence=sum(confidence for confidence, _ in answers) / n,
-        accuracy=sum(right for _, right in answers) / n,
-        gap=gap,
-        low=gap - half,
-        high=gap + half,
-        error=sum(abs(sum(each)) for each in bins.values()) / n,
-    )
 
 
 class Moved(Protocol):

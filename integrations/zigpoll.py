@@ -12,7 +12,6 @@ from typing import Any, Final
 from core.errors import UpstreamError
 from integrations.http import JsonClient
 
-BASE_URL: Final = "https://v1.zigpoll.com"
 PAGE_ROWS: Final = 500
 
 

@@ -8,9 +8,9 @@ called faster.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -77,12 +77,6 @@ def ratio(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]], copy:
     drift, drift_half = _mean(_log_ratios(before, copy))
     half = math.sqrt(half**2 + drift**2 + drift_half**2) + RESOLUTION
     return Ratio(value=math.exp(middle), low=math.exp(middle - half), high=math.exp(middle + half))
-
-
-def read_benchmark(facts: Mapping[str, Any]) -> Benchmark:
-    """Return the benchmark of which `dataclasses.asdict` gave these facts."""
-    latency_facts = facts["latency"]
-    return Benchmark(**{**facts, "latency": Latency(**latency_facts) if latency_facts else None})
 
 
 def _log_ratios(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]) -> list[float]:

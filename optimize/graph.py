@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ import onnx
 from onnx import helper, numpy_helper
 
 Array = npt.NDArray[Any]
-_DEEPEST_MESSAGE: Final = 200
 
 
 class Graph:

@@ -23,7 +23,6 @@ MOST_MEMBERS: Final = 64
 LARGEST_BYTES: Final = 1_000_000_000
 MANIFEST: Final = "Manifest.json"
 _MOST_OPERATORS: Final = 50_000
-_MOST_DEPTH: Final = 12
 _LINK: Final = 0o120000
 _PROGRAM: Final = 502  # Model.mlProgram; other kinds hold their weights in the specification
 # ArrayFeatureType.ArrayDataType

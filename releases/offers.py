@@ -89,11 +89,6 @@ def rival_id(release: Release) -> str:
     return f"{release.id}.b"
 
 
-def holds_candidate(device: DeviceContext, slot: Slot, release: Release) -> bool:
-    """Return whether the phone says that it runs the candidate already (`model.version` in its context)."""
-    return _holds(device, slot, release.candidate_version)
-
-
 def _offer_of(install: str, device: DeviceContext, slot: Slot) -> Offer:
     files, changed = _standing(install, device, slot)
     baselines = runnable(files, device)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from sqlalchemy.orm import Session
 
 from bot import cards, posts, speech, ticket_notes, tickets
@@ -14,8 +12,6 @@ from core import audit
 from core.db import reading
 from core.engine import enqueue
 from integrations.jira import Issue
-
-log = logging.getLogger(__name__)
 
 JIRA = "jira"
 

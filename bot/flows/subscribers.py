@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from sqlalchemy.orm import Session
 
 from bot import posts, speech, subscriptions, tickets
@@ -18,8 +16,6 @@ from core.engine import enqueue
 from core.errors import NotFoundError, UpstreamError
 from releases import store
 from releases.plan import Release
-
-log = logging.getLogger(__name__)
 
 KINDS = {"releases": "release.", "regressions": "ticket."}
 TOLD = frozenset({"ticket.opened", "ticket.changed"})

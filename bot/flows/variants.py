@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,7 +21,6 @@ from releases.artifact_store import find_artifact, find_artifacts
 from releases.artifacts import Artifact
 from releases.blobs import Blobs
 
-_BUILD: Final = re.compile(r"[0-9A-Za-z]+(?:[.-][0-9A-Za-z]+)*")
 _SHORT: Final = {"int8-static": "int8", "int8-dynamic": "int8", "int8-weights": "int8", "int4-weights": "int4",
                  "fix-shapes": "fixed"}  # fmt: skip
 RUNTIMES: Final = {"onnx": "onnxruntime", "ort": "onnxruntime", "tflite": "tflite", "mlpackage": "coreml",

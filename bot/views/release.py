@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from bot.views import buttons, figures
@@ -279,10 +278,6 @@ def _footing(facts: Card) -> list[str]:
 def who(person: str) -> str:
     """A mention of somebody in Slack; Muster itself by name."""
     return f"<@{person}>" if person[:1] in "UW" and person.isalnum() and person.isupper() else escape(person)
-
-
-def until(at: datetime) -> str:
-    return f"bakes until {figures.moment(at)}"
 
 
 def _plain_state(rollout: Rollout) -> str:

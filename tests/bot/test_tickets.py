@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from bot import ticket_notes, tickets
@@ -149,7 +147,7 @@ def test_a_start_that_two_share_finds_neither(databases: Databases) -> None:
         assert tickets.find(session, "abcd") is None
 
 
-def test_lists_by_release_by_app_and_by_period(databases: Databases) -> None:
+def test_lists_by_release_and_by_app(databases: Databases) -> None:
     with databases.control.begin() as session:
         tickets.want(session, a_regression(), now=at(0))
         tickets.want(session, a_regression(fingerprint="other", release_id="rel_2", app="else"), now=at(1))
@@ -157,8 +155,6 @@ def test_lists_by_release_by_app_and_by_period(databases: Databases) -> None:
         assert [each.fingerprint for each in tickets.of_release(session, "rel_1")] == [FINGERPRINT]
         assert [each.fingerprint for each in tickets.recent(session)] == ["other", FINGERPRINT]
         assert [each.fingerprint for each in tickets.recent(session, app="else")] == ["other"]
-        assert tickets.between(session, app="demo", since=at(0), until=at(0) + timedelta(seconds=1))
-        assert tickets.between(session, app="demo", since=at(-1), until=at(0)) == ()
 
 
 def test_what_jira_refused_is_tried_again_each_day(databases: Databases, jobs: JobList) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from optimize import benchmark, runner, tasks
-from optimize.benchmark import Benchmark, latency, ratio
+from optimize import runner, tasks
+from optimize.benchmark import latency, ratio
 from optimize.fixtures import Fixture
 from optimize.runner import Finished
 
@@ -59,14 +58,6 @@ def test_percentiles_are_in_milliseconds() -> None:
     assert (found.p50_ms, found.p95_ms) == (1.0, 9.0)
     with pytest.raises(ValueError, match="no times"):
         latency([])
-
-
-def test_facts_make_the_same_benchmark_again() -> None:
-    made = Benchmark(
-        sha256="ab", size_bytes=2, gzip_bytes=1, latency=latency([5]), load_ms=1.0, memory_bytes=3, macs=4, parameters=5
-    )
-
-    assert benchmark.read_benchmark(asdict(made)) == made
 
 
 def test_a_real_identical_copy_is_never_called_faster(tiny: Fixture) -> None:

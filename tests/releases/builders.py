@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -111,10 +109,6 @@ def start(session: Session, plan: Plan = PLAN, **changes: Any) -> tuple[Release,
     """Propose, approve and start a release."""
     release, rollout = propose(session, plan, **changes)
     return release, do(session, rollout, Submit(), Approve(), Advance(stage=0, reason="started"))
-
-
-def with_bake(plan: Plan, **length: float) -> Plan:
-    return replace(plan, stages=tuple(replace(stage, bake=timedelta(**length)) for stage in plan.stages))
 
 
 @contextmanager

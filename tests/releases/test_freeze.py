@@ -13,7 +13,6 @@ from core.errors import InvalidInputError
 from releases.freeze import covering, ends_at, parse, text
 
 WEEKEND = parse("Fri 16:00 – Mon 08:00 Europe/Berlin")
-BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def utc(moment: str) -> datetime:
