@@ -19,6 +19,7 @@ from releases.plan import Release
 
 KINDS = {"releases": "release.", "regressions": "ticket."}
 TOLD = frozenset({"ticket.opened", "ticket.changed"})
+READ_AT_ONCE = 200
 
 
 def spread(ctx: Context) -> None:
@@ -31,14 +32,12 @@ def spread(ctx: Context) -> None:
         return
     with ctx.databases.control.begin() as session:
         for subscription in behind:
-            for entry in audit.entries_after(session, subscription.told_to, limit=200):
+            entries = audit.entries_after(session, subscription.told_to, limit=READ_AT_ONCE)
+            for entry in entries:
                 if _is_about(ctx, session, subscription, entry):
-                    channel, position = subscription.channel, str(entry.position)
-                    key = f"{channel}/{position}"
-                    enqueue(
-                        session, "tell_channel", key=key, channel=channel, position=position, mode=subscription.mode
-                    )
-                subscriptions.note_told(session, app, subscription, entry.position)
+                    _ask(session, subscription, str(entry.position))
+            if entries:
+                subscriptions.note_told(session, app, subscription, entries[-1].position)
 
 
 def _ask(session: Session, wanted: Subscription, position: str) -> None:
