@@ -47,7 +47,7 @@ def percent(fraction: float) -> str:
 def amount_text(metric: str, amount: float) -> str:
     if metric in ("latency", "load"):
         return f"{amount:.3g} ms"
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if amount >= size:
             return f"{amount / size:.3g} {unit}"
     return f"{amount:.0f} B"

@@ -45,6 +45,7 @@ BY = "chipset"
 QUOTES = 3
 TICKETS = 200
 STOPS = frozenset({"halted", "rolled_back", "killed"})
+COHORT_NEWS = {"cohort_halted": "was halted", "cohort_rolled_back": "was rolled back", "cohort_resumed": "went on"}
 BEFORE_START = frozenset({"proposed", "approved"})
 WANTS: dict[State, tuple[str, ...]] = {
     State.AWAITING_APPROVAL: ("approve", "reject"),
@@ -245,6 +246,8 @@ def _story(release: Release, events: Sequence[Event], rollout: Rollout) -> str:
                 parts[-1] += f", {to}"
             else:
                 parts.append(f"went to {to}")
+        elif event.what in COHORT_NEWS:
+            parts.append(_of_cohort(event))
         elif event.what in STOPS:
             parts.append(f"was {event.what.replace('_', ' ')}: {event.reason}")
         elif event.what == "returned":
@@ -254,6 +257,12 @@ def _story(release: Release, events: Sequence[Event], rollout: Rollout) -> str:
     if not parts:
         parts = [f"is {str(rollout.state).replace('_', ' ')} since {figures.moment(rollout.since)}"]
     return "; ".join(parts).rstrip(".") + "."
+
+
+def _of_cohort(event: Event) -> str:
+    cohort = event.facts["cohort"]
+    why = f": {event.reason.removeprefix(f'Only {cohort}: ').rstrip('.')}" if event.reason else ""
+    return f"{COHORT_NEWS[event.what]} for {cohort} alone{why}"
 
 
 def _ticket(ctx: Context, ticket: Ticket) -> TicketWeek:

@@ -6,6 +6,8 @@ import pytest
 
 from bot import tickets
 from bot.context import Context
+from bot.flows.digest import week_named
+from bot.flows.week import gather
 from core import segments
 from core.db import reading
 from core.device import DeviceContext
@@ -64,6 +66,17 @@ def test_a_breach_of_one_chipset_rolls_back_that_cohort_and_the_rest_goes_on(flo
     assert floor.history()[-1] == "cohort_rolled_back"
     assert offered(floor, "Helio G35") == {"1.3.2"}
     assert offered(floor, "Snapdragon 680") == {"1.3.2", "1.4.0"}
+
+
+def test_the_week_tells_of_the_cohort_that_was_stopped_alone_and_of_what_people_did_about_it(floor: Floor) -> None:
+    breached(floor)
+    floor.tick()
+    floor.type(MIA, f"release halt R1 {WHERE} reason=sure")
+
+    (moved,) = gather(floor.ctx, week_named(floor.ctx, "2026-W47")).moved
+
+    assert f"; was rolled back for {G35} alone: Crash rate " in moved.sentence
+    assert "_" not in moved.sentence
 
 
 def test_the_others_are_judged_without_it_and_widen(floor: Floor) -> None:
