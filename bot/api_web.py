@@ -6,7 +6,7 @@ from functools import cache
 
 from flask import Blueprint, Response
 
-from bot.pages_web import page
+from bot.signed_pages import page
 from bot.views import api
 
 

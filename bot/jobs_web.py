@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request
 
-from bot.pages_web import page
-from bot.views import figures, pages
+from bot import signed_pages
+from bot.signed_pages import missing, page, refusal
+from bot.views import figures
 from bot.views.job_page import job_page
-from core import links
 from core.clock import Clock
 from core.db import Databases, reading
 from core.errors import NotFoundError
@@ -28,8 +28,7 @@ Take = Callable[..., tuple[Job, bool]]
 
 def job_url(job: Job, settings: Settings) -> str:
     """Return the report card's permalink: the same for everybody and every time it is asked for."""
-    path = links.sign(_path(job.name), until=job.created_at + LINK_LASTS, key=settings.secret_key)
-    return settings.public_url + path
+    return signed_pages.url(_path(job.name), settings, until=job.created_at + LINK_LASTS)
 
 
 def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyRing, *, take: Take) -> Blueprint:
@@ -59,14 +58,14 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
 
     @web.get("/jobs/<ref>")
     def _page(ref: str) -> Response:
-        if not links.check(_path(ref), request.args, now=clock(), key=settings.secret_key):
-            words = "This link has expired or is not complete.", f"Ask in Slack: {settings.slack_command} job show J7"
-            return page(pages.notice("This link does not open a report card", *words), 403)
+        refused = refusal(_path(ref), settings, now=clock(), opens="a report card", ask="job show J7")
+        if refused is not None:
+            return refused
         try:
             with reading(databases.control) as session:
                 found = store.load(session, ref, app=settings.app)
         except NotFoundError:
-            return page(pages.notice("There is no such job", "It may have been forgotten by now."), 404)
+            return missing("job")
         return page(job_page(found, made=figures.moment(found.ended_at or found.created_at)), 200)
 
     return web

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from bot import mail_stops
-from bot.pages_web import page
+from bot.signed_pages import page
 from bot.views import pages
 from core.clock import Clock
 from core.db import Databases, reading

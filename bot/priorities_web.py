@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from bot import priorities
-from bot.pages_web import page
+from bot import priorities, signed_pages
 from bot.priorities import PriorityList
-from bot.views import pages
+from bot.signed_pages import missing, page, refusal
 from bot.views import priorities as views
-from core import links
 from core.clock import Clock
 from core.db import Databases, reading
 from core.settings import Settings
@@ -20,8 +18,7 @@ LINK_LASTS = timedelta(days=30)
 
 
 def url_of(made: PriorityList, settings: Settings) -> str:
-    path = links.sign(_path(made.id), until=made.composed_at + LINK_LASTS, key=settings.secret_key)
-    return settings.public_url + path
+    return signed_pages.url(_path(made.id), settings, until=made.composed_at + LINK_LASTS)
 
 
 def blueprint(databases: Databases, settings: Settings, clock: Clock) -> Blueprint:
@@ -29,16 +26,13 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock) -> Bluepri
 
     @web.get("/priorities/<list_id>")
     def show(list_id: str) -> Response:
-        if not links.check(_path(list_id), request.args, now=clock(), key=settings.secret_key):
-            words = (
-                "This link has expired or is not complete.",
-                f"Ask in Slack for a new one: {settings.slack_command} feedback priorities",
-            )
-            return page(pages.notice("This link does not open the priorities", *words), 403)
+        refused = refusal(_path(list_id), settings, now=clock(), opens="the priorities", ask="feedback priorities")
+        if refused is not None:
+            return refused
         with reading(databases.control) as session:
             made = priorities.find(session, list_id)
         if made is None:
-            return page(pages.notice("There is no such list", "It may have been forgotten by now."), 404)
+            return missing("list")
         return page(views.page(made, command=settings.slack_command), 200)
 
     return web
