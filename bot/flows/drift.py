@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 from sqlalchemy.orm import Session
 
-from bot import drifts, posts, speech
+from bot import drifts
 from bot.context import Context
 from bot.drifts import DriftFacts, FoundDrift, Goal
-from bot.flows import nightly
+from bot.flows import nightly, showing
 from bot.views import drift as views
 from core.db import reading
 from core.engine import enqueue
@@ -132,13 +132,8 @@ def announce_drift(ctx: Context, model: str, measure: str, cohort: str) -> None:
         found = next((each for each in standing if (each.measure, each.cohort) == (measure, cohort)), None)
         if found is None or channel is None:
             return
-        name = sha256(f"{model}\0{measure}\0{cohort}".encode()).hexdigest()[:16]
-        subject = f"drift/{name}/{found.first_seen:%Y-%m-%dT%H}"
-        if posts.find(session, subject, channel) is not None:
-            return
-    ts = speech.post(ctx.slack, channel, views.alarm(found))
-    with ctx.databases.control.begin() as session:
-        posts.note(session, subject, channel, ts=ts, now=ctx.clock())
+    name = sha256(f"{model}\0{measure}\0{cohort}".encode()).hexdigest()[:16]
+    showing.say_once(ctx, f"drift/{name}/{found.first_seen:%Y-%m-%dT%H}", channel, views.alarm(found))
 
 
 def age(ctx: Context, model: str) -> Age | None:

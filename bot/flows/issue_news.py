@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from bot import cards, posts, speech, ticket_notes, tickets
+from bot import cards, speech, ticket_notes, tickets
 from bot.context import Context
+from bot.flows import showing
 from bot.ticket_rules import Ticket, is_refusal
 from bot.views import ticket as views
 from core import audit
@@ -81,10 +82,8 @@ def tell_issue(ctx: Context, fingerprint: str, revision: str) -> None:
     with reading(ctx.databases.control) as session:
         ticket = tickets.load(session, fingerprint)
         channel = ticket.channel or ctx.settings.slack_channel
-        subject = f"ticket/{fingerprint}/{revision}"
-        if channel is None or ctx.jira is None or ticket.key is None or posts.find(session, subject, channel):
+        if channel is None or ctx.jira is None or ticket.key is None:
             return
         thread = ticket.thread or _card(session, ticket, channel)
-    ts = speech.post(ctx.slack, channel, views.changed(ticket, ctx.jira.browse_url(ticket.key)), thread=thread)
-    with ctx.databases.control.begin() as session:
-        posts.note(session, subject, channel, ts=ts, now=ctx.clock())
+    told = views.changed(ticket, ctx.jira.browse_url(ticket.key))
+    showing.say_once(ctx, f"ticket/{fingerprint}/{revision}", channel, told, thread=thread)

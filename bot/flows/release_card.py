@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -14,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from bot import cards, permissions, posts, speech, tickets
 from bot.context import Context
+from bot.flows import showing
 from bot.flows.look import Look, look
 from bot.ticket_rules import Ticket
 from bot.views import figures
 from bot.views import release as views
 from bot.views import release_news as news_views
-from bot.views.blocks import Message
 from core.clock import Clock, system_clock
 from core.db import reading
 from core.engine import enqueue
@@ -28,8 +26,6 @@ from releases import store
 from releases.plan import Release
 from releases.rollout import Hold, Rollout, State, approval_subject
 from releases.store import Event, Pending
-
-log = logging.getLogger(__name__)
 
 EVERY = timedelta(seconds=5)
 IN_ORDER_FOR = timedelta(minutes=15)
@@ -44,25 +40,9 @@ def show_card(ctx: Context, release: str, *, wall: Clock = system_clock) -> None
     channel = ctx.settings.slack_channel
     if channel is None:
         return
-    with ctx.databases.control.begin() as session:
-        at = wall()
-        claim = cards.claim(session, release, channel, at=at, every=EVERY)
-        if isinstance(claim, cards.Wait):
-            key = f"{release}/after/{claim.until.isoformat()}"
-            enqueue(session, "show_card", key=key, after=claim.until - at, release=release)
-            return
-    message = views.card(card_facts(ctx, release, ctx.clock()))
-    shown = hash_of(message)
-    if claim.ts and claim.shown == shown:
-        return
-    try:
-        ts = _put(ctx, channel, claim.ts, message)
-    except UpstreamError:
-        with ctx.databases.control.begin() as session:
-            cards.give_back(session, claim)
-        raise
-    with ctx.databases.control.begin() as session:
-        cards.note(session, claim, ts=ts, shown=shown)
+    claimed = showing.claim(ctx, release, channel, wall=wall, every=EVERY, job="show_card", release=release)
+    if claimed is not None:
+        showing.show(ctx, claimed, views.card(card_facts(ctx, release, ctx.clock())))
 
 
 def announce(ctx: Context, release: str, revision: str, *, wall: Clock = system_clock) -> None:
@@ -106,7 +86,7 @@ def refresh(ctx: Context, release: Release, now: datetime, seen: Look) -> None:
     channel = ctx.settings.slack_channel
     if channel is None:
         return
-    shown = hash_of(views.card(card_facts(ctx, release.id, now, seen=seen)))
+    shown = showing.hash_of(views.card(card_facts(ctx, release.id, now, seen=seen)))
     with reading(ctx.databases.control) as session:
         card = cards.find(session, release.id, channel)
     if card is None or card.shown != shown:
@@ -147,21 +127,6 @@ def approval_mark(release: Release, rollout: Rollout) -> str | None:
     """Return what a button remembers of what it was shown for: short, and different once anything changed."""
     subject = approval_subject(rollout, release.plan_hash)
     return None if subject is None else hashlib.sha256(subject.encode()).hexdigest()[:12]
-
-
-def hash_of(message: Message) -> str:
-    return hashlib.sha256(json.dumps([message.text, message.blocks], sort_keys=True).encode()).hexdigest()
-
-
-def _put(ctx: Context, channel: str, ts: str, message: Message) -> str:
-    if ts:
-        try:
-            speech.update(ctx.slack, channel, ts, message)
-        except speech.GoneError:
-            log.info("card.deleted", extra={"channel": channel})
-        else:
-            return ts
-    return speech.post(ctx.slack, channel, message)
 
 
 def _outlook(release: Release, rollout: Rollout, waiting: Pending | None, now: datetime) -> str | None:
