@@ -38,10 +38,10 @@ def add(url: str, events: str) -> None:
 @webhook.command("list")
 def list_all() -> None:
     """Show addresses, what they are told, and how many messages are in which state."""
-    settings, databases = _open()
+    _, databases = _open()
     with reading(databases.control) as session:
         counts = webhooks.counts(session)
-        for each in webhooks.list_webhooks(session, key=settings.secret_key):
+        for each in webhooks.list_webhooks(session):
             told = counts.get(each.id, {})
             numbers = ", ".join(f"{told.get(state, 0)} {state}" for state in ("delivered", "waiting", "dead"))
             click.echo(f"{each.id}  {each.url}  {','.join(each.events)}  {numbers}")

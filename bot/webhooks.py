@@ -60,7 +60,6 @@ class Webhook:
     id: str
     url: str
     events: tuple[str, ...]
-    secret: str
     told_to: int
 
 
@@ -86,7 +85,7 @@ def add(
     )  # fmt: skip
     session.add(row)
     session.flush()
-    return _webhook(row, key)
+    return _webhook(row)
 
 
 def remove(session: Session, webhook: str) -> None:
@@ -99,13 +98,19 @@ def remove(session: Session, webhook: str) -> None:
     session.flush()
 
 
-def list_webhooks(session: Session, *, key: bytes) -> tuple[Webhook, ...]:
-    return tuple(_webhook(row, key) for row in session.scalars(sa.select(WebhookRow).order_by(WebhookRow.made_at)))
+def list_webhooks(session: Session) -> tuple[Webhook, ...]:
+    return tuple(_webhook(row) for row in session.scalars(sa.select(WebhookRow).order_by(WebhookRow.made_at)))
 
 
-def find(session: Session, webhook: str, *, key: bytes) -> Webhook | None:
+def find(session: Session, webhook: str) -> Webhook | None:
     row = session.get(WebhookRow, webhook)
-    return _webhook(row, key) if row else None
+    return _webhook(row) if row else None
+
+
+def secret_of(session: Session, webhook: str, *, key: bytes) -> str | None:
+    """Return what its messages are signed with; None when that was sealed with another key."""
+    row = session.get_one(WebhookRow, webhook)
+    return unseal(row.sealed, key)
 
 
 def put_messages(session: Session, webhook: Webhook, *, now: datetime) -> list[str]:
@@ -118,11 +123,6 @@ def put_messages(session: Session, webhook: Webhook, *, now: datetime) -> list[s
     if entries:
         session.execute(sa.update(WebhookRow).where(WebhookRow.id == webhook.id).values(told_to=entries[-1].position))
     return made
-
-
-def has_news(session: Session, webhook: Webhook) -> bool:
-    """Return whether anything happened that the webhook was not looked at for."""
-    return audit.last_position(session) > webhook.told_to
 
 
 def find_message(session: Session, message: str) -> WebhookMessage | None:
@@ -195,10 +195,8 @@ def _put(session: Session, webhook: Webhook, entry: audit.Entry, now: datetime) 
     return list(session.scalars(put))
 
 
-def _webhook(row: WebhookRow, key: bytes) -> Webhook:
-    return Webhook(
-        id=row.id, url=row.url, events=tuple(row.events), secret=unseal(row.sealed, key) or "", told_to=row.told_to
-    )
+def _webhook(row: WebhookRow) -> Webhook:
+    return Webhook(id=row.id, url=row.url, events=tuple(row.events), told_to=row.told_to)
 
 
 def _message(row: WebhookMessageRow) -> WebhookMessage:

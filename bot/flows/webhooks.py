@@ -9,7 +9,7 @@ from typing import Final
 
 from bot import webhooks
 from bot.context import Context
-from core import standard_webhooks
+from core import audit, standard_webhooks
 from core.db import reading
 from core.engine import enqueue
 from core.errors import UpstreamError
@@ -22,13 +22,13 @@ TRIED_FOR: Final = timedelta(days=3)
 
 def spread(ctx: Context) -> None:
     """Put a message in line for each thing that happened since the last look. Twice is harmless."""
-    key, now = ctx.settings.secret_key, ctx.clock()
+    now = ctx.clock()
     with reading(ctx.databases.control) as session:
-        known = webhooks.list_webhooks(session, key=key)
-        if not any(webhooks.has_news(session, each) for each in known):
+        newest = audit.last_position(session)
+        if all(each.told_to >= newest for each in webhooks.list_webhooks(session)):
             return
     with ctx.databases.control.begin() as session:
-        for webhook in webhooks.list_webhooks(session, key=key):
+        for webhook in webhooks.list_webhooks(session):
             for message in webhooks.put_messages(session, webhook, now=now):
                 enqueue(session, "deliver_webhook", key=message, message=message)
 
@@ -41,14 +41,15 @@ def deliver_webhook(ctx: Context, message: str) -> None:
     now = ctx.clock()
     with reading(ctx.databases.control) as session:
         found = webhooks.find_message(session, message)
-        target = webhooks.find(session, found.webhook, key=ctx.settings.secret_key) if found else None
-    if found is None or target is None or found.state != "waiting":
-        return
+        target = webhooks.find(session, found.webhook) if found else None
+        if found is None or target is None or found.state != "waiting":
+            return
+        secret = webhooks.secret_of(session, target.id, key=ctx.settings.secret_key)
     body = json.dumps(found.body, separators=(",", ":")).encode()
     try:
-        if not target.secret:
+        if secret is None:
             raise UpstreamError("webhook", "its secret was sealed with another key; add it anew", permanent=True)
-        headers = standard_webhooks.sign(target.secret, message_id=found.id, at=now, body=body)
+        headers = standard_webhooks.sign(secret, message_id=found.id, at=now, body=body)
         WebhookClient(private=ctx.settings.webhook_private).post(target.url, body, headers)
     except UpstreamError as error:
         _failed(ctx, found, error, now)
