@@ -10,7 +10,7 @@ POSTGRES_TESTS := tests/test_migrations.py tests/core tests/feedback tests/relea
 
 LIST_EXTRA = import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
 
-.PHONY: help setup demo serve test test-slow test-postgres test-backends test-dp browser check format lock revision bench bench-optimize soak clean
+.PHONY: help setup demo serve test test-slow test-postgres test-backends test-dp browser check format lock revision bench bench-optimize soak fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -94,6 +94,9 @@ bench-optimize: $(SETUP) ## auto against ONNX Runtime, NNCF and Olive, which are
 
 soak: $(SETUP) ## ten minutes under load, web killed every 20 s: nothing lost, nothing doubled
 	$(BIN)/python -m bench.soak
+
+fuzz: $(SETUP) ## made-up requests to every route of a whole world, with both kinds of keys; ten minutes, or MINUTES=60
+	nice -n 10 $(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
 
 clean: ## forget the set-up
 	rm -rf .venv
