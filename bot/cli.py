@@ -17,6 +17,7 @@ from bot import (
     cli_remote,
     cli_upload,
     cli_webhook,
+    exit_status,
 )
 from core import keys as api_keys
 from core import log
@@ -28,7 +29,7 @@ from optimize import cli as optimize_cli
 
 
 class Muster(click.Group):
-    """Turns errors into words: one line for each problem, exit status 1, no stack trace."""
+    """Turns errors into words and an exit status: one line for each problem, no stack trace."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -37,7 +38,7 @@ class Muster(click.Group):
             lines = [str(problem) for problem in error.problems] or [error.message]
             for line in lines:
                 click.echo(f"muster: {line}", err=True)
-            sys.exit(1)
+            sys.exit(exit_status.status_of(error))
 
 
 @click.group(cls=Muster, context_settings={"help_option_names": ["-h", "--help"]})

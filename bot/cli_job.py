@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
+from functools import partial
 from typing import Any, Final
 
 import click
 
+from bot import exit_status
 from bot.cli_remote import ask, key_option, server_option
 
-# What a pipeline branches on: done and within its budget, done or failed without, still on its way.
-EXIT: Final = {"fits": 0, "not": 1, "running": 3}
+EXIT: Final = {"fits": exit_status.DONE, "not": exit_status.FAILED, "running": exit_status.ON_ITS_WAY}
 LOOK_EVERY_S: Final = 2.0
 
 
@@ -46,7 +46,11 @@ def list_jobs(model: str | None, server: str, key: str) -> None:
 @server_option
 @key_option
 def show(name: str, as_json: bool, server: str, key: str) -> None:
-    """Show a job. Exit status: 0 it fits its budget, 1 it does not or failed, 3 it has not ended."""
+    """Show a job.
+
+    Exit status: 0 it fits its budget, 1 it does not or failed, 2 refused, 3 it has not ended, 4 the server cannot be
+    asked now.
+    """
     found = ask("GET", server, f"/v1/jobs/{name}", key)
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _line(found))
     sys.exit(EXIT[_outcome(found)])
@@ -58,16 +62,20 @@ def show(name: str, as_json: bool, server: str, key: str) -> None:
 @server_option
 @key_option
 def wait(name: str, timeout_s: float, server: str, key: str) -> None:
-    """Wait for the end of a job. Exit status: 0 it fits its budget, 1 it does not or failed, 3 time is up."""
-    deadline, told = time.monotonic() + timeout_s, ""
-    while True:
-        found = ask("GET", server, f"/v1/jobs/{name}", key)
+    """Wait for the end of a job; a server that goes away meanwhile may come back.
+
+    Exit status: 0 it fits its budget, 1 it does not or failed, 2 refused, 3 time is up, 4 the server cannot be asked.
+    """
+    found: dict[str, Any] = {}
+    told = ""
+    look = partial(ask, "GET", server, f"/v1/jobs/{name}", key)
+    for found in exit_status.watch(look, every_s=LOOK_EVERY_S, timeout_s=timeout_s):
         if (line := _line(found)) != told:
             told = line
             click.echo(line)
-        if _outcome(found) != "running" or time.monotonic() >= deadline:
-            sys.exit(EXIT[_outcome(found)])
-        time.sleep(min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
+        if _outcome(found) != "running":
+            break
+    sys.exit(EXIT[_outcome(found)])
 
 
 @click.command()

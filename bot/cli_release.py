@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
 from urllib.parse import quote
 
 import click
 
+from bot import exit_status
 from bot.cli_remote import ask, key_option, server_option
 from core.errors import NotFoundError
 from releases.wording import size
 
-# What a pipeline branches on.
-EXIT: Final = {"done": 0, "failed": 1, "stopped": 2, "waiting": 3, "running": 3}
+EXIT: Final = {
+    "done": exit_status.DONE, "failed": exit_status.FAILED, "stopped": exit_status.STOPPED,
+    "waiting": exit_status.ON_ITS_WAY, "running": exit_status.ON_ITS_WAY,
+}  # fmt: skip
 LOOK_EVERY_S: Final = 15.0
 OPTIONS: Final = {
     "to": "Shares in percent, rising to 100.",
@@ -77,7 +79,10 @@ def start(target: str, dry_run: bool, as_json: bool, server: str, key: str, **pl
 @server_option
 @key_option
 def status(name: str, as_json: bool, server: str, key: str) -> None:
-    """Show a release: R12, or the newest of kws@1.4.0. Exit status: 0 done, 1 failed, 2 stopped, 3 on its way."""
+    """Show a release: R12, or the newest of kws@1.4.0.
+
+    Exit status: 0 done, 1 failed, 2 refused, 3 on its way, 4 the server cannot be asked now, 5 stopped.
+    """
     found = _find(name, server, key)
     _show(found, as_json=as_json)
     sys.exit(EXIT[found["outcome"]])
@@ -90,16 +95,18 @@ def status(name: str, as_json: bool, server: str, key: str) -> None:
 @server_option
 @key_option
 def wait(name: str, timeout_s: float, as_json: bool, server: str, key: str) -> None:
-    """Wait for the end of a release. Exit status: 0 done, 1 failed, 2 stopped (a person is needed), 3 time is up."""
-    deadline, told = time.monotonic() + timeout_s, ""
-    while True:
-        found = _find(name, server, key)
+    """Wait for the end of a release; a server that goes away meanwhile may come back.
+
+    Exit status: 0 done, 1 failed, 2 refused, 3 time is up, 4 the server cannot be asked, 5 stopped: a person is needed.
+    """
+    found: dict[str, Any] = {}
+    told = ""
+    for found in exit_status.watch(lambda: _find(name, server, key), every_s=LOOK_EVERY_S, timeout_s=timeout_s):
         if not as_json and (line := _line(found)) != told:
             told = line
             click.echo(line)
-        if EXIT[found["outcome"]] < EXIT["running"] or time.monotonic() >= deadline:
+        if EXIT[found["outcome"]] != exit_status.ON_ITS_WAY:
             break
-        time.sleep(min(LOOK_EVERY_S, max(0.0, deadline - time.monotonic())))
     if as_json:
         _show(found, as_json=True)
     sys.exit(EXIT[found["outcome"]])

@@ -9,9 +9,11 @@ from urllib.parse import quote
 import click
 import requests
 
+from bot.exit_status import RefusedError, UnreachableError
 from core.errors import AppError, InvalidInputError, Problem
 
 TIMEOUT_S = (3.05, 300)
+NOT_NOW = (429, 500, 502, 503, 504)
 
 server_option = click.option(
     "--server", envvar="MUSTER_SERVER", default="http://127.0.0.1:8000", show_default=True, help="The web process."
@@ -23,18 +25,6 @@ key_option = click.option(
     required=True,
     help="An sk_… key; better in MUSTER_API_KEY than typed.",
 )
-
-
-class RefusedError(AppError):
-    """The server's refusal, with its HTTP status."""
-
-    def __init__(self, status: int, message: str, *problems: Problem) -> None:
-        super().__init__(message, *problems)
-        self.status = status
-
-
-class UnreachableError(AppError):
-    """Nobody answers; later somebody may."""
 
 
 @click.group()
@@ -71,7 +61,7 @@ def check(paths: tuple[Path, ...]) -> None:
         except AppError as error:
             problems += [Problem("", f"{path}: {each}") for each in error.problems]
     if problems:
-        raise AppError("mistakes", *problems)
+        raise InvalidInputError(*problems)
     click.echo(f"{len(paths)} file{'s are' if len(paths) > 1 else ' is'} fine.")
 
 
@@ -88,8 +78,8 @@ def push(paths: tuple[Path, ...], start: bool, dry_run: bool, server: str, key: 
         try:
             reply = ask("PUT", server, "/v1/polls", key, params=params, data=_text(path).encode())
         except AppError as error:
-            named = [Problem("", f"{path}: {each}") for each in error.problems]
-            raise AppError(error.message, *named) from None
+            error.problems = tuple(Problem("", f"{path}: {each}") for each in error.problems)
+            raise
         state = f"{reply['ref']} {reply['id']} version {reply['version']}, {reply['status']}"
         what = "new" if reply["is_new"] else "changed" if reply["changes"] else "unchanged"
         click.echo(f"{path}: {state} ({'dry run: would be ' if dry_run else ''}{what})")
@@ -115,7 +105,7 @@ def _text(path: Path) -> str:
 def ask(method: str, server: str, path: str, key: str, **options: Any) -> dict[str, Any]:
     """Ask the server; its problems become ours.
 
-    Raises: UnreachableError: it could not be reached; RefusedError: it refused.
+    Raises: UnreachableError: it could not be reached, or not now; RefusedError: it refused.
     """
     headers = {"Authorization": f"Bearer {key}", **options.pop("headers", {})}
     try:
@@ -127,7 +117,11 @@ def ask(method: str, server: str, path: str, key: str, **options: Any) -> dict[s
     try:
         body: dict[str, Any] = reply.json()
     except ValueError:
+        if reply.ok:
+            raise UnreachableError(f"{server} answers, but not as Muster does; is its address right?") from None
         body = {"error": f"{server} answered HTTP {reply.status_code} without saying why."}
+    if reply.status_code in NOT_NOW:
+        raise UnreachableError(body.get("error", f"HTTP {reply.status_code}"))
     if not reply.ok:
         problems = [Problem(each["path"], each["message"], each.get("line")) for each in body.get("problems", [])]
         raise RefusedError(reply.status_code, body.get("error", f"HTTP {reply.status_code}"), *problems)

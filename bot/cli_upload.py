@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import click
 
-from bot.cli_remote import RefusedError, UnreachableError, ask, key_option, server_option
+from bot.cli_remote import ask, key_option, server_option
+from bot.exit_status import RefusedError, UnreachableError
 from core.errors import ConflictError, InvalidInputError, Problem
 
 PART_BYTES: Final = 4 << 20
@@ -38,31 +39,43 @@ Wait = Callable[[float], None]
 @click.option("--eval", "evaluation", type=_FILE, help="npz with x (inputs) and y (labels) to judge by.")
 @click.option("--calib", "calibration", type=_FILE, help="npz with x (inputs) to calibrate and repair by.")
 @click.option("--train-script", type=_FILE, help="How it was trained; for recipes that train again.")
+@click.option("--unread", is_flag=True, help="Exit 0 for a file that cannot be read here, too: the app can read it.")
 @click.option("--trained", type=click.DateTime(["%Y-%m-%d"]), help="Day of the newest data it was trained on.")
 @server_option
 @key_option
 def register(
     name: str, version: str, path: Path, server: str, key: str, evaluation: Path | None, calibration: Path | None,
-    train_script: Path | None, trained: datetime | None, **needs: Any,
+    train_script: Path | None, trained: datetime | None, unread: bool, **needs: Any,
 ) -> None:  # fmt: skip
-    """Upload a model file and what belongs to it; the same again changes nothing. What is cut off goes on."""
+    """Upload a model file and what belongs to it; the same again changes nothing. What is cut off goes on.
+
+    Exit status: 0 it is registered, 2 something is refused (also a file that nothing here can read), 4 the server
+    cannot be asked now.
+    """
     beside = {"eval": evaluation, "calib": calibration, "train_script": train_script}
     stated = {"model": name, "version": version} | {field: _plain(value) for field, value in needs.items() if value}
     if trained is not None:
         stated["trained"] = trained.date().isoformat()
-    put(server, key, path, stated, {role: each for role, each in beside.items() if each is not None})
+    put(server, key, path, stated, {role: each for role, each in beside.items() if each is not None}, unread=unread)
 
 
 def put(
-    server: str, key: str, path: Path, stated: dict[str, str], beside: dict[str, Path], *, wait: Wait = time.sleep
-) -> None:
-    """Send everything, register it, and print what a worker read from it. Raises: AppError: refused, unreachable."""
+    server: str, key: str, path: Path, stated: dict[str, str], beside: dict[str, Path], *, unread: bool = False,
+    wait: Wait = time.sleep,
+) -> None:  # fmt: skip
+    """Send everything, register it, and print what a worker read from it.
+
+    Raises: AppError: refused, unreachable; or the model cannot be read here and that is not expected (`unread`).
+    """
     named = {role: send(server, key, each, wait=wait) for role, each in beside.items()}
     digest = send(server, key, path, wait=wait)
     reply = ask("PUT", server, f"/v1/artifacts/{digest}", key, params=stated | named)
     name = f"{reply['model']}@{reply['version']} {reply['variant']}"
     click.echo(f"{name}  {reply['size_bytes']} bytes  sha256 {digest}")
-    _tell(_read(server, key, reply, wait))
+    artifact = _read(server, key, reply, wait)
+    _tell(artifact)
+    if problems := _unreadable(artifact, unread=unread):
+        raise InvalidInputError(*problems)
 
 
 def send(server: str, key: str, path: Path, *, part_bytes: int = PART_BYTES, wait: Wait = time.sleep) -> str:
@@ -121,7 +134,6 @@ def _is_read(artifact: dict[str, Any]) -> bool:
 
 
 def _tell(artifact: dict[str, Any]) -> None:
-    """Print what was read. Raises: InvalidInputError: a companion is refused, with every one."""
     needs = artifact["needs"]
     if needs:
         shapes = ", ".join(f"{port['name']} {port['dtype']} {_shape(port['shape'])}" for port in needs["inputs"])
@@ -130,15 +142,20 @@ def _tell(artifact: dict[str, Any]) -> None:
         click.echo(f"  it cannot be optimized here: it {artifact['refused']}")
     else:
         click.echo("  it is still being read; is `muster worker` running?")
-    problems = [Problem(each["role"], each["refused"]) for each in artifact["companions"] if each["refused"]]
-    if problems:
-        raise InvalidInputError(*problems)
     for each in artifact["companions"]:
         if each["facts"] and "rows" in each["facts"]:
             told = each["facts"]
             labels = f", {len(told['classes'])} classes" if told["classes"] else ", no labels"
             values = f"values {told['low']:g} to {told['high']:g}"
             click.echo(f"  {each['role']}: {told['rows']} inputs of {_shape(told['shape'])}, {values}{labels}")
+
+
+def _unreadable(artifact: dict[str, Any], *, unread: bool) -> list[Problem]:
+    """Return why files that are registered now will not do what they are for."""
+    found = [Problem(each["role"], each["refused"]) for each in artifact["companions"] if each["refused"]]
+    if artifact["refused"] and not unread:
+        found.append(Problem("model", f"{artifact['refused']}; say --unread if the app can read it all the same"))
+    return found
 
 
 def _shape(shape: list[Any]) -> str:

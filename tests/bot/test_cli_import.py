@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_read_says_why(served: Served, tmp_path: Path, con
 
     done = muster(served, "file", a_file(tmp_path, "formbricks", "fb1"), path)
 
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert told in done.output
 
 

@@ -64,7 +64,7 @@ def test_a_dry_run_tells_what_would_come_of_a_plan(served: Served) -> None:
     assert [stage["candidate_installs"] for stage in ahead["stages"]] == [50, 200]
     assert [stage["new_bytes"] for stage in ahead["stages"]] == [50 * 11, 150 * 11]
     assert ahead["stages"][0]["visible"][0]["metric"] == "crash_rate"
-    assert muster(served, "status", "R1").exit_code == 1
+    assert muster(served, "status", "R1").exit_code == 2
 
 
 def test_a_release_for_nobody_is_refused(served: Served) -> None:
@@ -72,7 +72,7 @@ def test_a_release_for_nobody_is_refused(served: Served) -> None:
 
     result = muster(served, "start", "kws@1.4.0", "--where", "platform=ios")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "platform=ios matches none of last week's 20 installs; widen it" in result.output
 
 
@@ -100,7 +100,7 @@ def test_the_status_of_one_that_is_not_over_is_3(served: Served) -> None:
 def test_every_mistake_of_a_plan_is_told(served: Served) -> None:
     result = muster(served, "start", "kws@1.4.0", "--to", "5,3", "--bake", "soon", "--dry-run")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "must rise" in result.output
     assert "bake" in result.output
 
@@ -113,5 +113,5 @@ def test_a_target_without_model_or_version_is_a_usage_mistake(served: Served, ta
 def test_a_release_that_is_not_there_says_so(served: Served) -> None:
     result = muster(served, "status", "R9")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "R9" in result.output

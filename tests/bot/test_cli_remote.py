@@ -12,7 +12,7 @@ from bot.cli import main
 
 def said(*command: str) -> str:
     done = CliRunner().invoke(main, [*command])
-    assert done.exit_code == 1, done.output
+    assert done.exit_code == 2, done.output
     return done.output
 
 

@@ -17,7 +17,7 @@ from bot import cli_upload
 from bot.cli import main
 from bot.cli_upload import put, send
 from bot.flows.registry import inspect_artifact
-from core.errors import AppError
+from core.errors import AppError, InvalidInputError
 from optimize.fixtures import Fixture
 from tests.conftest import JobList
 from tests.optimize.builders import a_pickle, tiny_fixture
@@ -149,12 +149,25 @@ def test_inputs_that_are_refused_fail_the_pipeline_with_the_reason(served: Serve
         )  # fmt: skip
 
 
+def test_a_model_that_nothing_here_can_read_fails_the_pipeline_with_the_reason(
+    served: Served, folder: Path, jobs: JobList, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "kws.onnx").write_bytes(b"rubbish, and no model at all")
+    reads = _reads(served, jobs)
+
+    with pytest.raises(InvalidInputError, match=r"model: is no ONNX file, or a damaged one.*--unread"):
+        put(served.url, served.secret, folder / "kws.onnx", STATED, {}, wait=reads)
+    put(served.url, served.secret, folder / "kws.onnx", STATED, {}, wait=reads, unread=True)
+
+    assert capsys.readouterr().out.count("it cannot be optimized here: it is no ONNX file") == 2
+
+
 def test_an_empty_file_is_refused(served: Served, folder: Path) -> None:
     (folder / "kws.onnx").write_bytes(b"")
 
     done = _register(served, folder)
 
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "is empty" in done.output
 
 

@@ -90,4 +90,4 @@ def test_a_halt_by_another_process_is_heard_and_asked_for(web: Web, databases: D
 def test_a_key_that_is_not_there_is_told(web: Web) -> None:
     result = CliRunner().invoke(main, ["keys", "push", "key_none"])
 
-    assert (result.exit_code, "There is no key key_none" in result.output) == (1, True)
+    assert (result.exit_code, "There is no key key_none" in result.output) == (2, True)
