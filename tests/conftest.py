@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 from sqlalchemy import event, make_url
 from sqlalchemy.orm import Session
+from werkzeug.test import Client
 
 import migrations.run
 from core.db import Databases, open_databases
@@ -23,6 +25,10 @@ from core.errors import UpstreamError
 from core.settings import Settings
 from tests import postgres
 from tests.builders import ManualClock, some_settings
+
+if TYPE_CHECKING:
+    from optimize.fixtures import Fixture
+    from tests.serving import Served
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # A busy machine must not decide whether a test passes.
@@ -48,6 +54,31 @@ def postgres_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str 
     with postgres.new_database(server) as url:
         migrations.run.upgrade(some_settings(tmp_path_factory.mktemp("template"), database_url=url))
         yield make_url(url).database
+
+
+@pytest.fixture
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """The whole web process on loopback."""
+    from tests.serving import open_served  # what it imports, few tests need
+
+    with open_served(request) as one:
+        yield one
+
+
+@pytest.fixture
+def document(served: Served) -> dict[str, Any]:
+    """The OpenAPI document as it is served."""
+    told = Client(served.app).get("/openapi.json").get_json()
+    assert isinstance(told, dict)
+    return told
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Fixture:
+    """A convolution and two Gemm on 1×6×6 pictures: milliseconds to make and run."""
+    from tests.optimize.builders import tiny_fixture  # numpy and ONNX
+
+    return tiny_fixture()
 
 
 @pytest.fixture

@@ -50,24 +50,26 @@ class Served:
         return found
 
 
-class _Silent(WSGIRequestHandler):
+class Silent(WSGIRequestHandler):
+    """Says nothing, not even of connections that break."""
+
     def log(self, _type: str, _message: str, *_args: Any) -> None:
         pass
 
 
 @contextmanager
-def open_served(request: pytest.FixtureRequest, **changes: Any) -> Iterator[Served]:
+def open_served(request: pytest.FixtureRequest) -> Iterator[Served]:
     """Serve on the test's own databases, settings and clock."""
     databases: Databases = request.getfixturevalue("databases")
     clock: ManualClock = request.getfixturevalue("clock")
-    settings: Settings = replace(request.getfixturevalue("settings"), public_url=PUBLIC_URL, **changes)
+    settings: Settings = replace(request.getfixturevalue("settings"), public_url=PUBLIC_URL)
     with databases.control.begin() as session:
         public = create_key(session, app="demo", scope="public", name="Android app", now=T0)[1]
         secret = create_key(session, app="demo", scope="secret", name="CI", now=T0)[1]
     slack = WebClient(token=settings.slack_bot_token, base_url=settings.slack_api_url)
     ctx = Context(settings=settings, clock=clock, databases=databases, slack=slack, jira=None)
     app = wsgi.create_app(ctx)
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Silent)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from math import isclose
@@ -33,7 +33,7 @@ from tests.bot.digests_made import a_full_week
 from tests.bot.jobs_made import a_finished_job
 from tests.builders import T0
 from tests.feedback.sending import a_batch, an_answer
-from tests.serving import Served, open_served
+from tests.serving import Served
 
 PAGE = (Path(__file__).parent.parent / "docs" / "http-api.md").read_text()
 EXAMPLE = re.compile(r"```sh\n(?P<command>.*?)```\n+```http\n(?P<reply>.*?)```", re.DOTALL)
@@ -75,12 +75,6 @@ class Reader:
         done = subprocess.run(shell, cwd=self._folder, env=self._env, capture_output=True, timeout=30)
         assert done.returncode == 0, done.stderr.decode()
         return read(done.stdout.decode())
-
-
-@pytest.fixture
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with open_served(request) as one:
-        yield one
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,10 @@ from bot.cli import main
 from core.db import Databases
 from tests.builders import some_settings
 from tests.feedback.sending import INSTALL, a_batch, a_context, a_running_poll, a_summary, an_answer
-from tests.serving import Served, open_served
+from tests.serving import Served
 
 ADDRESS = "203.0.113.77"
 FROM = {"X-Forwarded-For": ADDRESS, "Forwarded": f"for={ADDRESS}", "X-Real-IP": ADDRESS}
-
-
-@pytest.fixture
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with open_served(request) as one:
-        yield one
 
 
 def test_whatever_is_asked_the_address_is_neither_stored_nor_logged(

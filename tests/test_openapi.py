@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from werkzeug.test import Client
 
 import wsgi
-from tests.serving import Served, open_served
+from tests.serving import Served
 
 # What no client of ours calls by itself: Slack does, a browser does, and the document does not describe itself.
 NO_API = {
@@ -28,19 +26,6 @@ NO_API = {
     "/metrics",
     "/static/<path:filename>",
 }
-
-
-@pytest.fixture
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with open_served(request) as one:
-        yield one
-
-
-@pytest.fixture
-def document(served: Served) -> dict[str, Any]:
-    reply = Client(served.app).get("/openapi.json").get_json()
-    assert isinstance(reply, dict)
-    return reply
 
 
 def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:

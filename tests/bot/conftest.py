@@ -9,7 +9,7 @@ from dataclasses import replace
 import flask
 import pytest
 from slack_sdk import WebClient
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import make_server
 
 from bot import web
 from bot.context import Context
@@ -22,12 +22,7 @@ from sandbox.world import World
 from tests.bot.workspace import Workspace
 from tests.builders import T0, ManualClock
 from tests.conftest import JobList
-from tests.sandbox.apps import Real
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
+from tests.sandbox.apps import Quiet, Real
 
 
 @pytest.fixture
@@ -71,7 +66,7 @@ def web_app(ctx: Context) -> flask.Flask:
 
 @pytest.fixture
 def workspace(ctx: Context, world: World, jobs: JobList, real: Real, web_app: flask.Flask) -> Iterator[Workspace]:
-    server = make_server("127.0.0.1", 0, web_app, threaded=True, request_handler=_Quiet)
+    server = make_server("127.0.0.1", 0, web_app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     world.slack.request_url = f"http://127.0.0.1:{server.server_port}/slack/events"

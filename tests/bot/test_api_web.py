@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from werkzeug.test import Client
 
 from bot.views import api
-from tests.serving import Served, open_served
-
-
-@pytest.fixture
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with open_served(request) as one:
-        yield one
-
-
-@pytest.fixture
-def document(served: Served) -> dict[str, Any]:
-    told = Client(served.app).get("/openapi.json").get_json()
-    assert isinstance(told, dict)
-    return told
+from tests.serving import Served
 
 
 def test_every_route_and_every_shape_is_on_the_page_and_every_link_leads_somewhere(

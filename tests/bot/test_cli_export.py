@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,18 +15,17 @@ from click.testing import CliRunner, Result
 from bot.cli import main
 from tests.builders import T0
 from tests.feedback.sending import a_batch, a_context, a_running_poll, an_answer
-from tests.serving import Served, open_served
+from tests.serving import Served
 
 FIX = {"id": "q_fix", "type": "correction", "question": "What was it?", "optional": True}
 QUESTIONS = [{"id": "q_csat", "type": "csat", "question": "Right?"}, FIX]
 
 
 @pytest.fixture
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with open_served(request) as one:
-        with one.databases.control.begin() as session:
-            a_running_poll(session, questions=QUESTIONS)
-        yield one
+def served(served: Served) -> Served:
+    with served.databases.control.begin() as session:
+        a_running_poll(session, questions=QUESTIONS)
+    return served
 
 
 def answer(served: Served, soc: str, people: int, *, label: str | None = None) -> None:

@@ -17,22 +17,21 @@ from sandbox import zigpoll
 from sandbox.zigpoll import KEY, Zigpoll
 from tests.feedback.foreign import a_formbricks_response, a_mapping, a_zigpoll_row
 from tests.feedback.sending import a_running_poll
-from tests.serving import Served, _Silent, open_served
+from tests.serving import Served, Silent
 
 
 @pytest.fixture
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with open_served(request) as one:
-        with one.databases.control.begin() as session:
-            a_running_poll(session)
-        yield one
+def served(served: Served) -> Served:
+    with served.databases.control.begin() as session:
+        a_running_poll(session)
+    return served
 
 
 @pytest.fixture
 def theirs() -> Iterator[tuple[Zigpoll, str]]:
     """The pretended Zigpoll, and where it listens."""
     world = Zigpoll()
-    server = make_server("127.0.0.1", 0, zigpoll.create_app(world), threaded=True, request_handler=_Silent)
+    server = make_server("127.0.0.1", 0, zigpoll.create_app(world), threaded=True, request_handler=Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield world, f"http://127.0.0.1:{server.server_port}"

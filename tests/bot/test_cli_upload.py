@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from click.testing import CliRunner, Result
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from bot import cli_upload
 from bot.cli import main
@@ -20,26 +20,10 @@ from bot.flows.registry import inspect_artifact
 from core.errors import AppError, InvalidInputError
 from optimize.fixtures import Fixture
 from tests.conftest import JobList
-from tests.optimize.builders import a_pickle, tiny_fixture
-from tests.serving import Served, open_served
+from tests.optimize.builders import a_pickle
+from tests.serving import Served, Silent
 
 STATED = {"model": "kws", "version": "1.4.0", "variant": "fp32"}
-
-
-class _Silent(WSGIRequestHandler):
-    def log(self, _type: str, _message: str, *_args: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Fixture:
-    return tiny_fixture()
-
-
-@pytest.fixture
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with open_served(request) as one:
-        yield one
 
 
 @pytest.fixture
@@ -64,7 +48,7 @@ def test_a_file_goes_on_where_the_server_died_and_came_back(served: Served, fold
                 raise ConnectionError("died")
         return served.app(environ, start)
 
-    server = make_server("127.0.0.1", 0, dying, request_handler=_Silent)
+    server = make_server("127.0.0.1", 0, dying, request_handler=Silent)
     port = server.server_port
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -73,7 +57,7 @@ def test_a_file_goes_on_where_the_server_died_and_came_back(served: Served, fold
         thread.join()
         server.server_close()
         if not servers:
-            servers.append(make_server("127.0.0.1", port, served.app, request_handler=_Silent))
+            servers.append(make_server("127.0.0.1", port, served.app, request_handler=Silent))
             threading.Thread(target=servers[0].serve_forever, daemon=True).start()
 
     digest = send(f"http://127.0.0.1:{port}", served.secret, folder / "kws.onnx", part_bytes=4000, wait=waits)
@@ -102,7 +86,7 @@ def test_what_was_sent_by_a_client_that_was_killed_is_not_sent_again(
             came.append(int(environ["CONTENT_LENGTH"]))
         return served.app(environ, start)
 
-    server = make_server("127.0.0.1", 0, counting, request_handler=_Silent)
+    server = make_server("127.0.0.1", 0, counting, request_handler=Silent)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     send(f"http://127.0.0.1:{server.server_port}", served.secret, folder / "kws.onnx")
     server.shutdown()

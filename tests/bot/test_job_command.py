@@ -16,14 +16,9 @@ from tests.bot.models_made import Bench
 from tests.bot.releases_made import button_values, words
 from tests.bot.workspace import DANA, MIA, PAM
 from tests.conftest import JobList
-from tests.optimize.builders import a_pickle, tiny_fixture
+from tests.optimize.builders import a_pickle
 
 ORDER = 'model optimize kws@1.4.0 recipe=prune30,int8-weights budget="size<-50% accuracy>-10pt"'
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Fixture:
-    return tiny_fixture()
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 import requests
 from click.testing import CliRunner
 
@@ -14,13 +11,7 @@ from core.keys import create_key
 from tests.bot.jobs_made import a_finished_job, a_result
 from tests.builders import T0, ManualClock
 from tests.optimize.builders import a_comparison
-from tests.serving import Served, open_served
-
-
-@pytest.fixture
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with open_served(request) as one:
-        yield one
+from tests.serving import Served
 
 
 def page(served: Served, **result: object) -> requests.Response:

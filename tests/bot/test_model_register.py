@@ -17,14 +17,8 @@ from sandbox.world import World
 from tests.bot.models_made import Bench
 from tests.bot.releases_made import words
 from tests.bot.workspace import DANA, FEEDBACK, PAM, Workspace, as_said
-from tests.optimize.builders import tiny_fixture
 
 DIRECT = "D0DANA"
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Fixture:
-    return tiny_fixture()
 
 
 @pytest.fixture

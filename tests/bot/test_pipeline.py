@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from releases import store
 from releases.rollout import Advance, Approve, Complete, Reject
 from tests.optimize.builders import tiny_fixture
 from tests.releases.builders import digest_of, do
-from tests.serving import Served, open_served
+from tests.serving import Served
 
 PAGE = Path(__file__).parents[2] / "docs" / "rollouts.md"
 BIN = Path(sys.executable).parent
@@ -36,14 +35,14 @@ def commands(job: str) -> list[str]:
 
 
 @pytest.fixture
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with open_served(request) as served:
-        requests.put(
-            f"{served.url}/v1/artifacts/{digest_of('old')}", data=b"old",
-            params={"model": "kws", "version": "1.3.2", "baseline": "1"},
-            headers={"Authorization": f"Bearer {served.secret}"}, timeout=30,
-        ).raise_for_status()  # fmt: skip
-        yield served
+def served(served: Served) -> Served:
+    """There is a model that phones run."""
+    requests.put(
+        f"{served.url}/v1/artifacts/{digest_of('old')}", data=b"old",
+        params={"model": "kws", "version": "1.3.2", "baseline": "1"},
+        headers={"Authorization": f"Bearer {served.secret}"}, timeout=30,
+    ).raise_for_status()  # fmt: skip
+    return served
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,21 +17,9 @@ from optimize.fixtures import Fixture
 from tests.bot.models_made import Bench
 from tests.builders import T0
 from tests.conftest import JobList
-from tests.optimize.builders import tiny_fixture
-from tests.serving import Served, open_served
+from tests.serving import Served
 
 ORDER = {"model": "kws", "version": "1.4.0", "recipe": "int8-weights", "budget": "size<-50% accuracy>-10pt"}
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Fixture:
-    return tiny_fixture()
-
-
-@pytest.fixture
-def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    with open_served(request) as one:
-        yield one
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from core.settings import Settings
 from integrations.webhook import WebhookClient, check_url
 from tests.builders import T0, ManualClock
 from tests.conftest import JobList
-from tests.serving import _Silent
+from tests.serving import Silent
 
 SECRET = standard_webhooks.new_secret()
 JOBS = {"deliver_webhook": deliver_webhook}
@@ -52,7 +52,7 @@ def receiver() -> Iterator[Receiver]:
         status = told.answers.pop(0) if told.answers else 204
         return "", status, {"Location": "https://elsewhere.example.com"} if status == 302 else {}
 
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Silent)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     told.url = f"http://127.0.0.1:{server.server_port}/hook"

@@ -1,12 +1,15 @@
-"""Fixtures of feedback: a running poll and a wire to the collector."""
+"""Fixtures of feedback: a running poll, and a collector, called or behind a wire."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from core.db import Databases
 from core.settings import Settings
-from tests.builders import ManualClock
+from feedback.ingest import Collector
+from tests.builders import ManualClock, some_settings
 from tests.feedback.sending import Wire, a_running_poll
 
 
@@ -15,6 +18,13 @@ def wire(databases: Databases, settings: Settings, clock: ManualClock) -> Wire:
     with databases.control.begin() as session:
         a_running_poll(session)
     return Wire(databases, settings, clock)
+
+
+@pytest.fixture
+def collector(either: Databases, tmp_path: Path) -> Collector:
+    with either.control.begin() as session:
+        a_running_poll(session)
+    return Collector(either, some_settings(tmp_path))
 
 
 @pytest.fixture

@@ -17,16 +17,9 @@ from feedback import fold, inbox, store
 from feedback.ingest import Collector
 from feedback.tables import ANSWERS, CELLS, INBOX, INFERENCES, POLL_EVENTS
 from tests.builders import T0, some_settings
-from tests.feedback.sending import INSTALL, Wire, a_batch, a_context, a_running_poll, a_summary, an_answer, statuses
+from tests.feedback.sending import INSTALL, Wire, a_batch, a_context, a_summary, an_answer, statuses
 
 CRASHED: dict[str, Any] = {"errors": {"crash": 1}}
-
-
-@pytest.fixture
-def collector(either: Databases, tmp_path: Path) -> Collector:
-    with either.control.begin() as session:
-        a_running_poll(session)
-    return Collector(either, some_settings(tmp_path))
 
 
 def send(collector: Collector, batch: dict[str, Any]) -> list[str]:

@@ -23,13 +23,6 @@ from tests.builders import T0, at, some_settings
 from tests.feedback.sending import a_batch, a_context, a_running_poll, a_summary, an_answer
 
 
-@pytest.fixture
-def collector(either: Databases, tmp_path: Path) -> Collector:
-    with either.control.begin() as session:
-        a_running_poll(session)
-    return Collector(either, some_settings(tmp_path))
-
-
 def send(collector: Collector, batch: dict[str, Any]) -> list[str]:
     reply = collector.accept_batch(json.dumps(batch).encode(), app="demo", now=T0)
     store.catch_up(collector.databases.ingest)

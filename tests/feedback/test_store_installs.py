@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from core.db import Databases
@@ -16,13 +15,6 @@ from feedback.ingest import Collector
 from feedback.tables import ANSWERS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
 from tests.builders import T0, at, some_settings
 from tests.feedback.sending import INSTALL, a_batch, a_context, a_poll, a_running_poll, a_summary, an_answer
-
-
-@pytest.fixture
-def collector(either: Databases, tmp_path: Path) -> Collector:
-    with either.control.begin() as session:
-        a_running_poll(session)
-    return Collector(either, some_settings(tmp_path))
 
 
 def send(collector: Collector, batch: dict[str, Any], now: datetime = T0) -> None:

@@ -1,20 +1,32 @@
-"""Builders of models: valid ones, and hostile ones by name."""
+"""Builders of models: valid ones, and hostile ones by name with what they are refused by."""
 
 from __future__ import annotations
 
 import io
 import pickle
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from core.errors import InvalidInputError
 from optimize.evaluate import Comparison, compare
 from optimize.fixtures import Fixture, npz
 
 Shape = Sequence[int | str]
+
+
+def assert_refused(read: Callable[[], object], sentence: str) -> None:
+    """Hold that what is read is refused by one short sentence with these words."""
+    with pytest.raises(InvalidInputError) as caught:
+        read()
+    (problem,) = caught.value.problems
+    assert sentence in problem.message
+    assert "\n" not in problem.message
+    assert len(problem.message) < 250
 
 
 def a_model(

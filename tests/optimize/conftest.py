@@ -10,7 +10,6 @@ import pytest
 
 from optimize import fixtures
 from optimize.fixtures import Fixture
-from tests.optimize.builders import tiny_fixture
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +20,6 @@ def mlp() -> Fixture:
 @pytest.fixture(scope="session")
 def cnn() -> Fixture:
     return fixtures.cnn()
-
-
-@pytest.fixture(scope="session")
-def tiny() -> Fixture:
-    """A convolution and two Gemm on 1×6×6 pictures: milliseconds to make and run."""
-    return tiny_fixture()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ class Real:
         return self.seconds
 
 
-class _Quiet(WSGIRequestHandler):
+class Quiet(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
@@ -57,7 +57,7 @@ class HttpApp:
     """A Flask app on a free port."""
 
     def __init__(self, web: flask.Flask) -> None:
-        self._server = make_server("127.0.0.1", 0, web, threaded=True, request_handler=_Quiet)
+        self._server = make_server("127.0.0.1", 0, web, threaded=True, request_handler=Quiet)
         self.root = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
