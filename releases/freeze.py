@@ -48,16 +48,17 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frozen:
-    """A freeze that covers a moment, and when it is over (with those that follow without a gap)."""
+    """A freeze that covers a moment (`at`), and when it is over (with those that follow without a gap)."""
 
     freeze: Freeze
+    at: datetime
     until: datetime
 
     @property
     def sentence(self) -> str:
         name = f"{self.freeze.name}, " if self.freeze.name else ""
         reason = f", {self.freeze.reason}" if self.freeze.reason else ""
-        return f"frozen until {moment(self.until)} ({name}{text(self.freeze)}{reason})"
+        return f"frozen until {moment(self.until, self.at)} ({name}{text(self.freeze)}{reason})"
 
 
 def parse(rule: str) -> Freeze:
@@ -117,7 +118,7 @@ def covering(freezes: Iterable[Freeze], now: datetime) -> Frozen | None:
         if not spans:
             break
         until, freeze = max(spans, key=lambda span: span[0])
-        found = Frozen(freeze=found.freeze if found else freeze, until=until)
+        found = Frozen(freeze=found.freeze if found else freeze, at=now, until=until)
     return found
 
 

@@ -93,7 +93,7 @@ def _smallest_so_far(
 def _by(newest: datetime, hours: float) -> str:
     if hours > FARTHEST / HOUR:
         return "not within a year"
-    return f"by {moment(newest + timedelta(hours=math.ceil(hours)))}"
+    return f"by {moment(newest + timedelta(hours=math.ceil(hours)), newest)}"
 
 
 def _worse(guardrail: Guardrail, size: float) -> str:

@@ -40,9 +40,11 @@ def duration(length: timedelta) -> str:
     return " ".join(parts[:2]) or f"{int(length.total_seconds())} s"
 
 
-def moment(at: datetime) -> str:
+def moment(at: datetime, now: datetime | None = None) -> str:
+    """Return the moment, with its year when it is another one than that of `now`."""
     at = at.astimezone(UTC)
-    return f"{DAYS[at.weekday()]} {at.day} {MONTHS[at.month - 1]} {at:%H:%M} UTC"
+    year = f" {at.year}" if now is not None and now.astimezone(UTC).year != at.year else ""
+    return f"{DAYS[at.weekday()]} {at.day} {MONTHS[at.month - 1]}{year} {at:%H:%M} UTC"
 
 
 def size(n_bytes: float) -> str:

@@ -136,11 +136,11 @@ def _outlook(release: Release, rollout: Rollout, waiting: Pending | None, now: d
         return _approvals(waiting, rollout, now)
     match rollout.state:
         case State.SCHEDULED if plan.starts_at and now < plan.starts_at:
-            return f"Starts {figures.moment(plan.starts_at)}"
+            return f"Starts {figures.moment(plan.starts_at, now)}"
         case State.PROGRESSING if now < (baked_at := rollout.stage_since + plan.stages[rollout.stage].bake):
-            return f"Bakes until {figures.moment(baked_at)}"
+            return f"Bakes until {figures.moment(baked_at, now)}"
         case State.ROLLING_BACK:
-            return f"Installs have until {figures.moment(rollout.since + plan.way_back)} to return"
+            return f"Installs have until {figures.moment(rollout.since + plan.way_back, now)} to return"
         case _:
             return None
 
@@ -148,8 +148,8 @@ def _outlook(release: Release, rollout: Rollout, waiting: Pending | None, now: d
 def _approvals(waiting: Pending, rollout: Rollout, now: datetime) -> str:
     what = {State.AWAITING_APPROVAL: "this plan", State.HALTED: "going on"}.get(rollout.state, "the next stage")
     if rollout.state is State.AWAITING_APPROVAL and waiting.until is not None and now >= waiting.until:
-        return f"Nobody approved it before {figures.moment(waiting.until)}: cancel it and propose it again"
-    until = f", until {figures.moment(waiting.until)}" if waiting.until is not None else ""
+        return f"Nobody approved it before {figures.moment(waiting.until, now)}: cancel it and propose it again"
+    until = f", until {figures.moment(waiting.until, now)}" if waiting.until is not None else ""
     if waiting.needed == 1:
         return f"A second person has to approve {what}{until}"
     return f"{waiting.needed} people have to approve {what}, {len(waiting.by)} have{until}"

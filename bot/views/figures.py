@@ -47,9 +47,10 @@ def length(span: timedelta) -> str:
     return " ".join(shown) or f"0{NARROW}min"
 
 
-def moment(at: datetime) -> str:
-    """Mon 23 Nov 09:00 UTC."""
-    return f"{at:%a} {at.day} {at:%b %H:%M} UTC"
+def moment(at: datetime, now: datetime | None = None) -> str:
+    """Mon 23 Nov 09:00 UTC; Mon 11 Jan 2027 09:00 UTC when that is another year than `now`."""
+    year = f" {at.year}" if now is not None and now.year != at.year else ""
+    return f"{at:%a} {at.day} {at:%b}{year} {at:%H:%M} UTC"
 
 
 def day(at: date) -> str:

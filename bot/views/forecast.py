@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.views import figures
 from bot.views.blocks import Block, Cell, Message, Number, bar_chart, context_line, escape, section, table
@@ -21,7 +21,10 @@ def dry_run(release: Release, ahead: Forecast, ask: str) -> Message:
     blocks: list[Block] = [section(text), section(f"`{escape(plans.text(release.plan))}`"), section(_summary(ahead))]
     chart = _chart(ahead) if ahead.eligible else None
     blocks += [chart] if chart else []
-    rows = [_stage_row(i, *pair) for i, pair in enumerate(zip(release.plan.stages, ahead.stages, strict=True))]
+    rows = [
+        _stage_row(i, *pair, release.created_at)
+        for i, pair in enumerate(zip(release.plan.stages, ahead.stages, strict=True))
+    ]
     guardrails = [each.about.title for each in release.plan.guardrails]
     head = ("Stage", "Share", "Begins", "Lasts", "Approval", "Installs", "Download", *_unique(guardrails))
     blocks.append(table(head, rows, caption="Stages, and the smallest regression each would show"))
@@ -55,11 +58,11 @@ def _chart(ahead: Forecast) -> Block | None:
     return bar_chart("Installs at each stage", names, series, x_label="Stage", y_label="Installs")
 
 
-def _stage_row(i: int, stage: Stage, ahead: StageForecast) -> tuple[Cell, ...]:
+def _stage_row(i: int, stage: Stage, ahead: StageForecast, now: datetime) -> tuple[Cell, ...]:
     approval = "at the start" if i == 0 else "needed" if stage.needs_approval else "–"
     wait = figures.length(ahead.ends - ahead.begins)
     return (
-        str(i + 1), share(ahead.percent), figures.moment(ahead.begins), wait, approval,
+        str(i + 1), share(ahead.percent), figures.moment(ahead.begins, now), wait, approval,
         Number(ahead.candidate_installs, figures.count(ahead.candidate_installs)),
         Number(ahead.new_bytes, figures.size(ahead.new_bytes)), *(smallest(each) for each in ahead.visible),
     )  # fmt: skip

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.views import figures
+from releases import wording
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,15 @@ def test_a_difference_of_shares_is_said_in_points_with_its_sign(value: float, sa
 
 def test_a_ratio_of_1_2_is_20_percent_more() -> None:
     assert figures.ratio(1.2 - 1).replace("\xa0", " ") == "+20 %"
+
+
+def test_a_moment_of_another_year_has_its_year() -> None:
+    epiphany, now = datetime(2027, 1, 6, 9, tzinfo=UTC), datetime(2026, 12, 30, 9, tzinfo=UTC)
+
+    for moment in (figures.moment, wording.moment):
+        assert moment(epiphany, now) == "Wed 6 Jan 2027 09:00 UTC"
+        assert moment(epiphany) == "Wed 6 Jan 09:00 UTC"
+        assert moment(now, now) == "Wed 30 Dec 09:00 UTC"
 
 
 def test_thousands_are_set_apart() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,13 @@ def test_too_few_to_judge_says_when_there_will_be_enough() -> None:
     assert unseen((0, 10, 0, 5), (0, 12, 0, 5)) == (
         "Nothing can be seen before there are 30 of each; at the present rate that is by Mon 16 Nov 15:00 UTC."
     )
+
+
+def test_what_is_seen_only_next_year_is_said_with_the_year() -> None:
+    found = unseen(*[(1, 60, 1, 60)] * 10)
+
+    assert found is not None
+    assert re.search(r"\+0.4 pt by \w{3} \d+ \w{3} 2027 \d\d:00 UTC at the present rate", found)
 
 
 def test_nothing_heard_is_said_as_it_is() -> None:

@@ -197,7 +197,7 @@ def test_whatever_is_found_the_decision_is_possible_and_data_comes_before_advanc
         assert isinstance(decision, RollBack)
 
 
-FROZEN = Frozen(freeze=parse_freeze("Mon 08:00 – Wed 18:00 UTC"), until=at(57))
+FROZEN = Frozen(freeze=parse_freeze("Mon 08:00 – Wed 18:00 UTC"), at=at(48), until=at(57))
 UNEQUAL = some_evidence(unequal="The arms do not have the sizes they should.")
 
 
