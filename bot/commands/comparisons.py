@@ -25,6 +25,8 @@ def decide(ctx: Context, request: Request) -> Message:
     request.only("reason", words=1)
     ref = request.needed_target(example)
     if not request.words:
+        with reading(ctx.databases.control) as session:
+            versus.require_two(store.load_release(session, ref))
         raise InvalidInputError(Problem("", f"say which one, or neither; for example: `{example}`"))
     found = versus.decide(
         ctx, ref, request.words[0], reason=request.options.get("reason"), by=request.person.id, now=ctx.clock(),

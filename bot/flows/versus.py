@@ -41,13 +41,20 @@ class Decided:
     is_new: bool = True
 
 
+def require_two(release: Release) -> None:
+    """Raises: InvalidInputError: the release has one candidate, so there is nothing to compare or to choose from."""
+    if release.rival_version is None:
+        begin = f"release start {release.model}@{release.candidate_version} versus=…"
+        raise InvalidInputError(Problem("", f"{release.name} has one candidate, which replaces the baseline when it is "
+                                        f"complete; `{begin}` compares two"))  # fmt: skip
+
+
 def compare_now(ctx: Context, release: Release) -> Comparison:
     """Measure both candidates since the release began, for everybody and for the largest cohorts.
 
-    Raises: ConflictError: the release compares nothing.
+    Raises: InvalidInputError: the release compares nothing.
     """
-    if release.rival_version is None:
-        raise ConflictError(f"{release.name} has one candidate; `versus=` compares two.")
+    require_two(release)
     made = ways(release.plan.guardrails)
     both = [hear(ctx, release.app, release.id, release.candidate_version, made), hear_rival(ctx, release, made)]
     whole = [heard.measured() for heard in both]
@@ -63,8 +70,8 @@ def decide(
     """Record which of the two is chosen, or neither, on the figures of this moment; a running comparison ends.
 
     Neither replaces the baseline: the chosen one is released next.
-    Raises: InvalidInputError: no such choice, no reason, or the chosen one breaks a guardrail; ConflictError: nothing
-        is compared, or the release is over; NotAllowedError: with who can.
+    Raises: InvalidInputError: nothing is compared, no such choice, no reason, or the chosen one breaks a guardrail;
+        ConflictError: the release is over; NotAllowedError: with who can.
     """
     with reading(ctx.databases.control) as session:
         release = store.load_release(session, ref)

@@ -188,6 +188,17 @@ def test_a_decision_that_cannot_be_made_says_why(floor: Floor, line: str, mistak
     assert "decided" not in floor.history()
 
 
+@pytest.mark.parametrize("line", ["decide R1", "decide R1 1.4.0 reason=x", "compare R1"])
+def test_a_release_with_one_candidate_is_not_said_to_have_moved_on(floor: Floor, line: str) -> None:
+    begin(floor, START.replace("versus=1.5.0 to=5,33", "to=5,100"))
+
+    told = words(floor.type(MIA, f"release {line}"))
+
+    assert "R1 has one candidate, which replaces the baseline when it is complete" in told
+    assert "`release start kws@1.4.0 versus=…` compares two" in told
+    assert "Somebody was faster" not in told
+
+
 def test_only_an_approver_decides_and_a_dry_run_keeps_nothing(floor: Floor) -> None:
     begin(floor)
     report_hours(floor)
@@ -197,12 +208,6 @@ def test_only_an_approver_decides_and_a_dry_run_keeps_nothing(floor: Floor) -> N
         floor.type(MIA, "release decide R1 1.5.0 reason=x --dry-run")
     )
     assert floor.history() == ["proposed", "approved", "started"]
-
-
-def test_a_release_of_one_candidate_compares_nothing(floor: Floor) -> None:
-    begin(floor, 'release start kws@1.4.0 to=5,100 guard="crash_rate<+0.2pt"')
-
-    assert "has one candidate; `versus=` compares two" in words(floor.type(PAM, "release compare R1"))
 
 
 def test_three_arms_of_more_than_a_third_are_refused(floor: Floor) -> None:
