@@ -123,6 +123,8 @@ def forecast(
     targeted = [each for each in seen if matches(plan.segment, each.device)]
     both = (candidates, rivals) if rivals else (candidates,)
     sizes = [(each, _size(both, each.device)) for each in targeted]
+    if plan.is_aa:  # both arms run what everybody has
+        sizes = [(each, size if size is None else 0) for each, size in sizes]
     eligible = [(each, size) for each, size in sizes if size is not None]
     installs = round(sum(each.installs for each, _ in eligible) * (1 - plan.holdback / 100))
     n_bytes = sum(each.installs * size for each, size in eligible) * (1 - plan.holdback / 100)

@@ -40,7 +40,9 @@ def _summary(ahead: Forecast) -> str:
         return f"It would take {length}. No install was heard of in the last week, so whom it reaches is not known."
     n_bytes = sum(stage.new_bytes for stage in ahead.stages)
     reached = f"*{figures.count(ahead.eligible)}* of {figures.count(ahead.targeted)} installs it is for"
-    told = f"It would take {length} and reach {reached}, who download {figures.size(n_bytes)}."
+    told = (
+        f"It would take {length} and reach {reached}, who download {figures.size(n_bytes) if n_bytes else 'nothing'}."
+    )
     if ahead.left_out:
         told += (
             f" A few can run no file of the candidate and are never offered it: {escape('; '.join(ahead.left_out))}."

@@ -38,6 +38,13 @@ def test_installs_and_bytes_of_each_stage() -> None:
     assert (found.days, found.stages[1].begins) == (3, at(24))
 
 
+def test_the_baseline_against_itself_downloads_nothing() -> None:
+    found = told(parse_plan(to="5,100", bake="24h", guard="crash_rate<+0.2pt", mode="aa"))
+
+    assert [(stage.candidate_installs, stage.new_bytes) for stage in found.stages] == [(500, 0), (10_000, 0)]
+    assert {size for cohort in found.cohorts for size in cohort.bytes_by_stage} == {0}
+
+
 def test_each_cohort_has_its_own_line() -> None:
     cohorts = {cohort.cohort: cohort for cohort in told().cohorts}
 
