@@ -178,6 +178,7 @@ def _news(release: Release, event: Event, asked: tuple[str, ...]) -> news_views.
     return news_views.News(
         release=release,
         kind=event.what,
+        state=State(event.facts["state"]),
         stage=int(event.facts["stage"]),
         reason=event.reason,
         by=event.who,

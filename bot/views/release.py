@@ -112,7 +112,7 @@ def title(release: Release) -> str:
 
 
 def state_line(facts: Card) -> str:
-    """Return the state, why it is in it (unless a finding says so below), and what is waited for."""
+    """Return the state, why it is in it (unless a finding or the footing says so below), and what is waited for."""
     release, rollout = facts.release, facts.rollout
     icon, word = STATES[rollout.state]
     parts = [f"{icon} *{word}*"]
@@ -120,7 +120,7 @@ def state_line(facts: Card) -> str:
         stages = release.plan.stages
         parts.append(f"stage {rollout.stage + 1} of {len(stages)}, {share(stages[rollout.stage].percent)}")
     parts.append(f"since {figures.moment(rollout.since)}")
-    known = {*UNSAID, *(finding.sentence for finding in facts.findings)}
+    known = {*UNSAID, release.reason, *(finding.sentence for finding in facts.findings)}
     is_said = rollout.state is State.PROGRESSING or rollout.reason in known
     reasons = [reason for reason in (None if is_said else rollout.reason, facts.outlook) if reason]
     return "\n".join([" · ".join(parts), *(escape(_sentence(reason)) for reason in reasons)])
@@ -140,16 +140,21 @@ def finding_line(finding: Finding) -> str:
     return f"{line} _n = {counts}_{unseen}"
 
 
-def goes_on(rollout: Rollout) -> bool:
+def goes_on(state: State) -> bool:
     """Return whether installs of no stopped cohort are offered the candidate under its share."""
-    return rollout.state in (State.PROGRESSING, State.PAUSED, State.COMPLETED)
+    return state in (State.PROGRESSING, State.PAUSED, State.COMPLETED)
+
+
+def of_others(state: State) -> str:
+    """Say beside the stop of one cohort what becomes of everybody else."""
+    return "Everybody else goes on." if goes_on(state) else f"The release itself is {STATES[state][1].lower()}."
 
 
 def stopped_section(rollout: Rollout) -> list[Block]:
     """Show the cohorts that are stopped alone, as many as there is room for."""
     if not rollout.stopped:
         return []
-    lines = ["*Stopped alone*, everybody else goes on" if goes_on(rollout) else "*Stopped alone*"]
+    lines = ["*Stopped alone*, everybody else goes on" if goes_on(rollout.state) else "*Stopped alone*"]
     for stop in rollout.stopped[:SHOWN_COHORTS]:
         icon, word = ("🔴", "rolled back") if stop.returns else ("🟠", "halted")
         rule = segments.text(stop.segment)

@@ -16,7 +16,7 @@ from bot.views.release import (
     card_buttons,
     cohorts_text,
     finding_line,
-    goes_on,
+    of_others,
     stages_line,
     state_line,
     stopped_section,
@@ -39,10 +39,11 @@ BROADCAST = frozenset({"halted", "rolled_back", "killed", "completed", "cohort_h
 class News:
     """One event of a release. `kind` is "proposed", "approved", "started", "advanced", "paused", "resumed", "halted",
     "rolled_back", "killed", "returned", "completed", "rejected", "cancelled" or "superseded"; with "cohort_" before it
-    when it happened to one `cohort` alone."""
+    when it happened to one `cohort` alone. `state`: that of the release after it."""
 
     release: Release
     kind: str
+    state: State
     stage: int
     reason: str | None
     by: str
@@ -118,9 +119,7 @@ def cohort_done(
     release: Release, rollout: Rollout, cohort: Segment, words: tuple[str, str], *, by: str, is_dry_run: bool
 ) -> Message:
     """The answer to a stop of one cohort, or to the end of it."""
-    others = (
-        "Everybody else goes on." if goes_on(rollout) else f"The release itself is {STATES[rollout.state][1].lower()}."
-    )
+    others = of_others(rollout.state)
     rule = escape(segments.text(cohort))
     then = words[1].format(new=escape(release.candidate_version), old=escape(release.baseline_version))
     if is_dry_run:
@@ -175,12 +174,12 @@ def _happened(event: News) -> str:
         case "cohort_halted":
             return (
                 f"🟠 *halted for {escape(event.cohort or '')} alone* at {at}{by}{why}\n"
-                f"No further install of it gets {new}; those that have it keep it. Everybody else goes on."
+                f"No further install of it gets {new}; those that have it keep it. {of_others(event.state)}"
             )
         case "cohort_rolled_back":
             return (
                 f"🔴 *rolled back for {escape(event.cohort or '')} alone* at {at}{by}{why}\n"
-                f"Its installs return to {old} and are never offered {new} again. Everybody else goes on."
+                f"Its installs return to {old} and are never offered {new} again. {of_others(event.state)}"
             )
         case "cohort_resumed":
             return f"▶ goes on for {escape(event.cohort or '')}{by}{why}"

@@ -104,6 +104,14 @@ def test_within_five_seconds_the_card_is_edited_once_and_later_again(floor: Floo
     assert "Approved" in words(floor.card())
 
 
+def test_the_reason_of_a_proposal_stands_on_its_card_once(floor: Floor) -> None:
+    floor.type(DANA, START + ' reason="hears better"')
+    floor.run()
+
+    assert "Waits for approval" in words(floor.card())
+    assert words(floor.card()).lower().count("hears better") == 1
+
+
 def test_a_change_while_the_card_is_being_posted_is_shown_within_five_seconds_of_it(floor: Floor) -> None:
     floor.type(DANA, START)
     release = floor.release().id

@@ -113,9 +113,13 @@ def test_a_cohort_of_a_halted_release_is_stopped_without_saying_that_others_go_o
     floor.type(MIA, "release halt R1")
 
     said = words(floor.type(MIA, f"release halt R1 {WHERE}"))
+    floor.run()
+    news = words(floor.news()[-1])
 
-    assert "The release itself is halted." in said
-    assert "Everybody else goes on" not in said
+    for told in (said, news):
+        assert "The release itself is halted." in told
+        assert "Everybody else goes on" not in told
+    assert "halted for chipset=" in news
     assert "everybody else goes on" not in words(floor.type(MIA, "release show R1"))
 
 
