@@ -24,6 +24,12 @@ def ring(keys: bytes) -> tuple[bytes, ...]:
     return tuple(key.strip() for key in re.split(rb"[,\r\n]+", keys) if key.strip())
 
 
+@lru_cache(maxsize=32)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """Return an HMAC to copy: `hmac.digest` fetches the algorithm and lets other threads in at each call."""
+    return hmac.new(key, digestmod="sha256")
+
+
 def pseudonymize(install: str, keys: bytes) -> InstallHash:
     """Return the keyed hash an install is known by: 32 hex digits of HMAC-SHA256.
 
@@ -31,7 +37,9 @@ def pseudonymize(install: str, keys: bytes) -> InstallHash:
     and nobody can who has only the older keys. A renewed one says by how many keys: `2-…`.
     """
     known = ring(keys)
-    first = InstallHash(hmac.digest(known[-1], install.encode(), "sha256").hex()[:32])
+    keyed = _keyed(known[-1]).copy()
+    keyed.update(install.encode())
+    first = InstallHash(keyed.hexdigest()[:32])
     return first if len(known) == 1 else renew(first, keys)
 
 
