@@ -1,4 +1,4 @@
-"""Group commit: a thread that finds no leader commits everybody's rows in one transaction; all wait for the COMMIT.
+"""Group commit: the rows of everybody who waits are committed in one transaction; all are answered after the COMMIT.
 
 There is no linger: while one group is committed the next one gathers. Rows that the store refuses are found by halving,
 so that they cost nobody else anything.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
-from typing import Generic, Literal, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from core.errors import AppError
 
 Row = TypeVar("Row")
 Contra = TypeVar("Contra", contravariant=True)
 Outcome = Literal["accepted", "duplicate", "refused"]
+Settle = Callable[[list[Outcome], BaseException | None], None]
 
 CAPACITY_ROWS = 20_000
 GROUP_ROWS = 2_000
@@ -46,20 +48,15 @@ class Sink(Protocol[Contra]):
         ...
 
 
-class _Ticket(Generic[Row]):
-    """One caller's rows. `wake` is held until they are committed, or until the caller must lead."""
+class _Ticket(NamedTuple, Generic[Row]):
+    """What one caller handed in, and whom to tell what became of it."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-        self.outcomes: list[Outcome] = []
-        self.error: BaseException | None = None
-        self.is_done = False
-        self.wake = threading.Lock()
-        self.wake.acquire()
+    rows: Sequence[Row]
+    settle: Settle
 
 
 class GroupCommit(Generic[Row]):
-    """Commits rows of many threads together, in the order they came; `lanes` groups at once (SQLite takes one)."""
+    """Commits rows of many callers together, in the order they came; `lanes` groups at once (SQLite takes one)."""
 
     def __init__(
         self, sink: Sink[Row], *, lanes: int = 1, capacity_rows: int = CAPACITY_ROWS, group_rows: int = GROUP_ROWS
@@ -71,55 +68,62 @@ class GroupCommit(Generic[Row]):
         self._waiting: deque[_Ticket[Row]] = deque()
         self._waiting_rows = 0
         self._lanes = lanes
-        self._leaders = 0
+        self._busy = 0
+        self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="commit")
 
     def submit(self, rows: Sequence[Row]) -> list[Outcome]:
         """Return what became of each row, after it is durable.
 
         Raises: OverloadedError: the queue is full or the database is away; none of the rows was stored.
         """
+        told: Future[list[Outcome]] = Future()
+
+        def settle(outcomes: list[Outcome], error: BaseException | None) -> None:
+            if error is None:
+                told.set_result(outcomes)
+            else:
+                told.set_exception(error)
+
+        self.put(rows, settle)
+        return told.result()
+
+    def put(self, rows: Sequence[Row], settle: Settle) -> None:
+        """Have rows committed and go on; `settle` is called once, by another thread unless there is nothing to store.
+
+        Raises: OverloadedError: the queue is full; none of the rows will be stored.
+        """
         if not rows:
-            return []
-        ticket = _Ticket(rows)
+            settle([], None)
+            return
+        ticket = _Ticket(rows, settle)
         with self._lock:
-            leads = self._leaders < self._lanes
-            if leads:
-                self._leaders += 1
+            is_first = self._busy < self._lanes
+            if is_first:
+                self._busy += 1
             elif self._waiting and self._waiting_rows + len(rows) > self._capacity_rows:
                 raise OverloadedError("Too much is waiting to be stored.", retry_after_s=2)
             else:
                 self._waiting.append(ticket)
                 self._waiting_rows += len(rows)
-        if not leads:
-            ticket.wake.acquire()
-        if not ticket.is_done:
-            self._lead(ticket)
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.outcomes
+        if is_first:
+            self._threads.submit(self._drain, ticket)
 
-    def _lead(self, own: _Ticket[Row]) -> None:
-        """Commit our own rows with those that wait, then let the first who waits by now lead."""
-        try:
-            self._settle(self._take(own))
-        finally:
-            with self._lock:
-                follower = self._waiting.popleft() if self._waiting else None
-                if follower is None:
-                    self._leaders -= 1
-                else:
-                    self._waiting_rows -= len(follower.rows)
-            if follower is not None:
-                follower.wake.release()
+    def _drain(self, first: _Ticket[Row]) -> None:
+        """Commit one group after the other until nothing waits."""
+        group = [first]
+        while group:
+            self._settle(group)
+            group = self._take()
 
-    def _take(self, own: _Ticket[Row]) -> list[_Ticket[Row]]:
-        group = [own]
-        size = len(own.rows)
+    def _take(self) -> list[_Ticket[Row]]:
+        group: list[_Ticket[Row]] = []
+        size = 0
         with self._lock:
-            while self._waiting and size + len(self._waiting[0].rows) <= self._group_rows:
+            while self._waiting and (not group or size + len(self._waiting[0].rows) <= self._group_rows):
                 group.append(self._waiting.popleft())
                 size += len(group[-1].rows)
-                self._waiting_rows -= len(group[-1].rows)
+            self._waiting_rows -= size
+            self._busy -= not group
         return group
 
     def _settle(self, group: list[_Ticket[Row]]) -> None:
@@ -127,16 +131,12 @@ class GroupCommit(Generic[Row]):
         outcomes: list[Outcome] = []
         try:
             outcomes = self._commit([row for ticket in group for row in ticket.rows])
-        except BaseException as raised:  # every waiting thread must hear of it, or it would wait for ever
+        except BaseException as raised:  # every caller must hear of it, or it would wait for ever
             error = raised
         start = 0
         for ticket in group:
-            ticket.error = error
-            ticket.outcomes = outcomes[start : start + len(ticket.rows)]
+            ticket.settle(outcomes[start : start + len(ticket.rows)], error)
             start += len(ticket.rows)
-            ticket.is_done = True
-            if ticket is not group[0]:
-                ticket.wake.release()
 
     def _commit(self, rows: list[Row]) -> list[Outcome]:
         try:
