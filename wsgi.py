@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,9 @@ import bot.web
 import feedback.bundle
 import feedback.corrections_web
 import feedback.fastpath
+import feedback.front
 import feedback.imports_web
+import feedback.intake
 import feedback.openapi
 import feedback.openapi_imports
 import feedback.poll_push
@@ -33,15 +35,32 @@ import releases.web
 from bot.context import Context, open_context
 from bot.flows import pipeline_orders
 from core import health, log, openapi
+from core.bridge import Bridge
 from core.http_errors import register_errors
 from core.keys import KeyRing
 from core.settings import Settings
 from migrations.run import is_current
 
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Everything the web process serves, and the two ways to serve it."""
+
+    flask: Flask
+    intake: feedback.intake.Intake
+    settings: Settings
+
+    def wsgi(self) -> feedback.fastpath.FastPath:
+        return feedback.fastpath.FastPath(self.flask.wsgi_app, self.intake)
+
+    def rsgi(self) -> feedback.front.Front:
+        within_s = self.settings.body_within_s
+        return feedback.front.Front(
+            Bridge(self.flask.wsgi_app, body_within_s=within_s), self.intake, body_within_s=within_s
+        )
 
 
-def create_app(ctx: Context) -> Wsgi:
+def compose(ctx: Context) -> Site:
     """Compose the application around one context (a test brings its own)."""
     app = Flask("muster")
     register_errors(app)
@@ -67,7 +86,7 @@ def create_app(ctx: Context) -> Wsgi:
     document = describe(ctx.settings)
     app.register_blueprint(openapi.blueprint(document))
     app.register_blueprint(bot.api_web.blueprint(document))
-    return feedback.fastpath.FastPath(app.wsgi_app, *parts)
+    return Site(flask=app, intake=feedback.intake.Intake(*parts), settings=ctx.settings)
 
 
 def describe(settings: Settings) -> dict[str, Any]:
@@ -79,8 +98,17 @@ def describe(settings: Settings) -> dict[str, Any]:
     return openapi.compose(parts, public_url=settings.public_url, bundle_key=key)
 
 
-def serve() -> Wsgi:
-    """What granian calls: the application on the environment's settings."""
+def front() -> feedback.front.Front:
+    """What granian calls: the application on the environment's settings, answering in an event loop."""
+    return _from_env().rsgi()
+
+
+def serve() -> feedback.fastpath.FastPath:
+    """The same for a server of WSGI, which gives each request a thread."""
+    return _from_env().wsgi()
+
+
+def _from_env() -> Site:
     settings = Settings.from_env()
     log.configure(settings.log_level)
-    return create_app(open_context(settings))
+    return compose(open_context(settings))

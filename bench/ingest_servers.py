@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,15 +11,17 @@ from flask import Flask, jsonify, request
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 import feedback.web
+from core.bridge import Bridge
 from core.clock import system_clock
 from core.db import open_databases, open_engine
 from core.http_errors import register_errors
 from core.keys import KeyRing
 from core.settings import Settings
-from feedback.fastpath import FastPath
+from feedback.front import Front
+from feedback.intake import Intake
 
 
-def ours() -> Callable[..., Any]:
+def ours() -> Front:
     """The collector as wsgi.py composes it."""
     settings = Settings.from_env()
     databases = open_databases(settings.database_url, settings.ingest_database_url)
@@ -28,7 +29,9 @@ def ours() -> Callable[..., Any]:
     app = Flask("muster")
     register_errors(app)
     app.register_blueprint(feedback.web.blueprint(databases, settings, system_clock, keys))
-    return FastPath(app.wsgi_app, databases, settings, system_clock, keys)
+    intake = Intake(databases, settings, system_clock, keys)
+    within_s = settings.body_within_s
+    return Front(Bridge(app.wsgi_app, body_within_s=within_s), intake, body_within_s=within_s)
 
 
 def hello() -> Flask:

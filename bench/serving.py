@@ -58,9 +58,12 @@ def prepare(urls: Mapping[str, str]) -> tuple[Databases, str]:
 
 
 def start(name: str, urls: Mapping[str, str], *, port: int, threads: int) -> subprocess.Popen[bytes]:
-    """Start one of bench/ingest_servers.py under granian, in a process group of its own."""
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--workers", "1"]
-    command += ["--port", str(port), "--blocking-threads", str(threads), "--no-ws", "--log-level", "critical"]
+    """Start one of bench/ingest_servers.py under granian, in a process group of its own. Ours needs no `threads`."""
+    command = [sys.executable, "-m", "granian", "--factory", "--workers", "1"]
+    command += ["--port", str(port), "--no-ws", "--log-level", "critical"]
+    command += (
+        ["--interface", "rsgi"] if name == "ours" else ["--interface", "wsgi", "--blocking-threads", str(threads)]
+    )
     process = _popen([*command, f"bench.ingest_servers:{name}"], urls)
     for _ in range(600):
         try:

@@ -61,10 +61,9 @@ def _databases(settings: Settings) -> Databases:
 def web() -> None:
     """Serve phones, Slack's requests and digest pages."""
     settings = _settings()
-    granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "wsgi:serve"]
+    granian = [sys.executable, "-m", "granian", "--interface", "rsgi", "--factory", "wsgi:front"]
     granian += ["--host", settings.web_host, "--port", str(settings.web_port), "--no-ws"]
-    # A body that trickles in holds a thread until it is there; idle threads end, so many cost nothing.
-    granian += ["--workers", "1", "--blocking-threads", "256", "--backlog", "2048", "--log-level", "warning"]
+    granian += ["--workers", "1", "--backlog", "2048", "--log-level", "warning"]
     # A worker that is told to stop while it still starts never hears it, and would serve on.
     granian += ["--workers-kill-timeout", "20"]
     os.execv(sys.executable, granian)  # noqa: S606 (a fixed list, no shell)

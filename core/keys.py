@@ -108,7 +108,7 @@ class KeyRing:
 
         Raises: KeyRejected (401): no key, an unknown or a revoked one; NotAllowedError (403): not of these scopes.
         """
-        secret = (authorization or "").removeprefix("Bearer ").strip()
+        secret = _secret(authorization)
         if not secret:
             raise KeyRejected("No API key: send `Authorization: Bearer pk_…`.")
         key = self._find(secret)
@@ -123,11 +123,20 @@ class KeyRing:
         """Return the key that a request carries as `Authorization: Bearer …` or as `X-API-Key`. Raises: as `check`."""
         return self.check(headers.get("Authorization") or headers.get("X-API-Key"), *scopes)
 
+    def remembers(self, authorization: str | None) -> bool:
+        """Say whether `check` of this needs no look at the database now."""
+        secret = _secret(authorization)
+        return not secret or self._recall(_digest(secret), self._clock()) is not None
+
+    def _recall(self, digest: str, now: datetime) -> tuple[datetime, ApiKey | None] | None:
+        known = self._known.get(digest)
+        return known if known and timedelta(0) <= now - known[0] < CACHED_FOR else None
+
     def _find(self, secret: str) -> ApiKey | None:
         digest, now = _digest(secret), self._clock()
+        if recalled := self._recall(digest, now):
+            return recalled[1]
         known = self._known.get(digest)
-        if known and timedelta(0) <= now - known[0] < CACHED_FOR:
-            return known[1]
         if known:  # the other threads go on with what was known while this one looks again
             self._known[digest] = (now, known[1])
         try:
@@ -141,6 +150,10 @@ class KeyRing:
                 self._known.clear()
             self._known[digest] = (now, key)
         return key
+
+
+def _secret(authorization: str | None) -> str:
+    return (authorization or "").removeprefix("Bearer ").strip()
 
 
 def _digest(secret: str) -> str:

@@ -200,6 +200,9 @@ class Settings:
     retention_days: int = setting(_number(1, int), "days that answers and telemetry are kept", default=180)
     rate_limit_per_s: float = setting(_number(0.1, float), "requests per second for each API key", default=1000.0)
     max_body_bytes: int = setting(_number(1024, int), "largest request body of a phone", default=2 * 1024 * 1024)
+    body_within_s: float = setting(
+        _number(0.1, float), "seconds in which a body has to come; a large one has longer", default=30.0
+    )
     max_inflated_bytes: int = setting(_number(1024, int), "the same once inflated", default=16 * 1024 * 1024)
     max_artifact_bytes: int = setting(_number(1024, int), "largest model file", default=2 * 1024**3)
     web_host: str = setting(_text, "address the web process listens on", default="127.0.0.1")

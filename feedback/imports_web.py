@@ -18,11 +18,11 @@ from core.keys import KeyRing
 from core.settings import Settings
 from core.standard_webhooks import SignatureRejected
 from feedback import store
-from feedback.fastpath import inflate
 from feedback.imports import posthog
 from feedback.imports.convert import READERS, Converted, convert
 from feedback.imports.mapping import SOURCES, Source, check_map, read_map
 from feedback.imports.rows import Unusable
+from feedback.inflate import inflate
 from feedback.ingest import Collector
 from feedback.openapi_imports import ImportReply
 from feedback.polls import Poll

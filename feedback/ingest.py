@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,9 +18,11 @@ from core.errors import Problem
 from core.settings import Settings
 from feedback import inbox, polls, store
 from feedback.answers import KnownPoll
-from feedback.commit import GroupCommit, OverloadedError, RefusedRowError
+from feedback.commit import GroupCommit, Outcome, OverloadedError, RefusedRowError
 from feedback.inbox import Letter, SomeAreKnownError
 from feedback.posts import House
+from feedback.responses import PollEvent
+from feedback.telemetry import Summary
 from feedback.understand import understand
 from feedback.unpack import Parcel, Unreadable, unpack_batch, unpack_response
 from feedback.wire import Mistake, Reply, Result
@@ -33,8 +36,19 @@ POLLS_MISSED_S = 0.2
 LANES = {"sqlite": 1, "postgresql": 2}
 
 
+class Opened(NamedTuple):
+    """What one request brought: each item as it was understood, and the letters of those that will be stored."""
+
+    items: list[PollEvent | Summary | Unreadable]
+    letters: list[Letter]
+
+
 class Collector:
-    """The way in for phones. Safe to use from many threads; a reply is given after the COMMIT."""
+    """The way in for phones. Safe to use from many threads; a reply is given after the COMMIT.
+
+    Who must not wait for a disk or a database opens a request with `briefly`, hands its letters to `commits` and tells
+    the outcomes in a reply; `accept_batch` and `accept_response` are all of that at once.
+    """
 
     def __init__(self, databases: Databases, settings: Settings) -> None:
         self.databases = databases
@@ -45,46 +59,55 @@ class Collector:
             retention_days=settings.retention_days,
             find_poll=book.find,
         )
+        self._quick_house = replace(self._house, find_poll=book.recall)
         engine = databases.ingest_engine
-        self._commits: GroupCommit[Letter] = GroupCommit(InboxSink(engine), lanes=LANES[engine.dialect.name])
+        self.commits: GroupCommit[Letter] = GroupCommit(InboxSink(engine), lanes=LANES[engine.dialect.name])
 
     def accept_batch(self, body: bytes, *, app: str, now: datetime) -> Reply:
         """Take in a batch. Raises: MalformedError 400, TooLargeError 413, OverloadedError 503."""
-        return self._accept(unpack_batch(body), app, now)
+        return self._accept(self.open_batch(body, app=app, now=now))
 
     def try_batch(self, body: bytes, *, app: str, now: datetime) -> Reply:
         """Say what would become of a batch, and keep nothing; what is stored already counts as accepted here."""
-        understood = understand(unpack_batch(body), app=app, now=now, house=self._house)
-        results = [
-            _rejected(item.uuid, item.problems)
-            if isinstance(item, Unreadable)
-            else Result(uuid=item.uuid, status="accepted")
-            for item in understood
-        ]
-        rejected = sum(result.status == "rejected" for result in results)
-        return Reply(accepted=len(results) - rejected, duplicate=0, rejected=rejected, results=results)
+        items, letters = self.open_batch(body, app=app, now=now)
+        return told(items, ["accepted"] * len(letters))
 
     def accept_response(self, body: bytes, *, app: str, now: datetime) -> Reply:
         """Take in one response. Raises: MalformedError 400, OverloadedError 503."""
-        return self._accept(unpack_response(body, now), app, now)
+        return self._accept(self.open_response(body, app=app, now=now))
 
-    def _accept(self, parcel: Parcel, app: str, now: datetime) -> Reply:
-        understood = understand(parcel, app=app, now=now, house=self._house)
-        letters = [inbox.pack(item) for item in understood if not isinstance(item, Unreadable)]
-        outcomes = iter(self._commits.submit(letters))
-        results: list[Result] = []
-        for item in understood:
-            if isinstance(item, Unreadable):
-                results.append(_rejected(item.uuid, item.problems))
-                continue
-            outcome = next(outcomes)
-            if outcome == "refused":
-                results.append(_rejected(item.uuid, [Problem("", "could not be stored")]))
-            else:
-                results.append(Result(uuid=item.uuid, status=outcome))
-        told = [result.status for result in results]
-        counts = {status: told.count(status) for status in ("accepted", "duplicate", "rejected")}
-        return Reply(**counts, results=results)
+    def open_batch(self, body: bytes, *, app: str, now: datetime, briefly: bool = False) -> Opened:
+        """Read and check a batch. Raises: MalformedError 400, TooLargeError 413; NotRememberedError if `briefly`."""
+        return self._open(unpack_batch(body), app, now, briefly)
+
+    def open_response(self, body: bytes, *, app: str, now: datetime, briefly: bool = False) -> Opened:
+        """Read and check one response. Raises: MalformedError 400; NotRememberedError if `briefly`."""
+        return self._open(unpack_response(body, now), app, now, briefly)
+
+    def _open(self, parcel: Parcel, app: str, now: datetime, briefly: bool) -> Opened:
+        items = understand(parcel, app=app, now=now, house=self._quick_house if briefly else self._house)
+        return Opened(items, [inbox.pack(item) for item in items if not isinstance(item, Unreadable)])
+
+    def _accept(self, opened: Opened) -> Reply:
+        return told(opened.items, self.commits.submit(opened.letters))
+
+
+def told(items: Sequence[PollEvent | Summary | Unreadable], outcomes: Sequence[Outcome]) -> Reply:
+    """Return the reply to items, `outcomes` being those of the letters among them."""
+    following = iter(outcomes)
+    results: list[Result] = []
+    for item in items:
+        if isinstance(item, Unreadable):
+            results.append(_rejected(item.uuid, item.problems))
+            continue
+        outcome = next(following)
+        if outcome == "refused":
+            results.append(_rejected(item.uuid, [Problem("", "could not be stored")]))
+        else:
+            results.append(Result(uuid=item.uuid, status=outcome))
+    statuses = [result.status for result in results]
+    accepted, duplicate, rejected = (statuses.count(status) for status in ("accepted", "duplicate", "rejected"))
+    return Reply(accepted=accepted, duplicate=duplicate, rejected=rejected, results=results)
 
 
 class InboxSink:
@@ -146,6 +169,10 @@ def _away(error: BaseException) -> OverloadedError:
     return OverloadedError("The database cannot be reached.", retry_after_s=5)
 
 
+class NotRememberedError(Exception):
+    """It cannot be said without a look at the database."""
+
+
 class PollBook:
     """Every version of every poll, remembered for seconds; one that is not known is looked up at once."""
 
@@ -168,6 +195,13 @@ class PollBook:
         finally:
             self._lock.release()
         return self._polls.get((app, poll, version))
+
+    def recall(self, app: str, poll: str, version: int | None) -> KnownPoll | None:
+        """As `find`, without a look at the database. Raises: NotRememberedError: it takes one."""
+        found = self._polls.get((app, poll, version))
+        if monotonic() - self._read_at > (POLLS_KEPT_S if found else POLLS_MISSED_S):
+            raise NotRememberedError
+        return found
 
     def _read(self) -> None:
         with reading(self._databases.control) as session:

@@ -127,6 +127,7 @@ def _paths() -> Node:
 def _post(schema: str, summary: str, more: Node) -> Node:
     why = {
         400: "Not JSON, or not of this shape.",
+        408: "The body did not come in time.",
         413: "Too large, as sent or inflated.",
         415: "An encoding that is not understood.",
         429: "Too fast.",

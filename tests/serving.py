@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import flask
 import pytest
 from slack_sdk import WebClient
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -18,6 +17,8 @@ from bot.context import Context
 from core.db import Databases
 from core.keys import create_key
 from core.settings import Settings
+from feedback.fastpath import FastPath
+from feedback.intake import PATHS
 from tests.builders import T0, ManualClock
 
 PUBLIC_URL = "https://muster.example.com"
@@ -28,7 +29,8 @@ class Served:
     """`url` is where it listens; `public` and `secret` are keys of the app `demo`."""
 
     ctx: Context
-    app: wsgi.Wsgi
+    site: wsgi.Site
+    app: FastPath
     url: str
     public: str
     secret: str
@@ -43,9 +45,8 @@ class Served:
 
     def routes(self) -> set[tuple[str, str]]:
         """Return method and rule of every route, those that are answered in front of Flask as well."""
-        inner: flask.Flask = self.app._inner.__self__  # type: ignore[attr-defined]
-        found = {("POST", path) for path in self.app._routes}  # type: ignore[attr-defined]
-        for rule in inner.url_map.iter_rules():
+        found = {("POST", path) for path in PATHS}
+        for rule in self.site.flask.url_map.iter_rules():
             found |= {(method, rule.rule) for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
         return found
 
@@ -68,12 +69,15 @@ def open_served(request: pytest.FixtureRequest) -> Iterator[Served]:
         secret = create_key(session, app="demo", scope="secret", name="CI", now=T0)[1]
     slack = WebClient(token=settings.slack_bot_token, base_url=settings.slack_api_url)
     ctx = Context(settings=settings, clock=clock, databases=databases, slack=slack, jira=None)
-    app = wsgi.create_app(ctx)
+    site = wsgi.compose(ctx)
+    app = site.wsgi()
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Served(ctx=ctx, app=app, url=f"http://127.0.0.1:{server.server_port}", public=public, secret=secret)
+        yield Served(
+            ctx=ctx, site=site, app=app, url=f"http://127.0.0.1:{server.server_port}", public=public, secret=secret
+        )
     finally:
         server.shutdown()
         thread.join()

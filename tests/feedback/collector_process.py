@@ -5,24 +5,21 @@ It folds as well, which is the worker's work, so that it is killed between and w
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from flask import Flask
 
 import feedback.web
+from core.bridge import Bridge
 from core.clock import system_clock
 from core.db import open_databases
 from core.http_errors import register_errors
 from core.keys import KeyRing
 from core.settings import Settings
-from feedback.fastpath import FastPath
 from feedback.fold import Folding
+from feedback.front import Front
+from feedback.intake import Intake
 
-BODIES_AT_ONCE = 12  # of 16 threads
 
-
-def serve() -> Callable[..., Any]:
+def front() -> Front:
     settings = Settings.from_env()
     databases = open_databases(settings.database_url, settings.ingest_database_url)
     keys = KeyRing(databases, system_clock)
@@ -30,4 +27,6 @@ def serve() -> Callable[..., Any]:
     flask = Flask(__name__)
     register_errors(flask)
     flask.register_blueprint(feedback.web.blueprint(databases, settings, system_clock, keys))
-    return FastPath(flask.wsgi_app, databases, settings, system_clock, keys, bodies_at_once=BODIES_AT_ONCE)
+    intake = Intake(databases, settings, system_clock, keys)
+    within_s = settings.body_within_s
+    return Front(Bridge(flask.wsgi_app, body_within_s=within_s), intake, body_within_s=within_s)

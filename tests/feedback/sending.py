@@ -14,15 +14,19 @@ import feedback.imports_web
 import feedback.reports_web
 import feedback.web
 from core import openapi
+from core.bridge import Bridge
 from core.db import Databases
 from core.http_errors import register_errors
 from core.keys import KeyRing, create_key
 from core.settings import Settings
 from feedback import bundle, polls, store
 from feedback.fastpath import FastPath
+from feedback.front import Front
+from feedback.intake import Intake
 from feedback.openapi import part
 from feedback.polls import Poll
 from tests.builders import T0, ManualClock
+from tests.rsgi import as_wsgi
 
 INSTALL = "install-5b1d"
 POLL: dict[str, Any] = {
@@ -77,10 +81,11 @@ def a_batch(*events: dict[str, Any], inferences: tuple[dict[str, Any], ...] = ()
 class Wire:
     """The collector as a phone meets it; `public` and `secret` are keys of the app `demo`.
 
-    What was posted is folded at once, so that a test may look into the tables.
+    What was posted is folded at once, so that a test may look into the tables. `in_loop` asks the event loop's front,
+    which is what runs, instead of its WSGI counterpart.
     """
 
-    def __init__(self, databases: Databases, settings: Settings, clock: ManualClock) -> None:
+    def __init__(self, databases: Databases, settings: Settings, clock: ManualClock, *, in_loop: bool = True) -> None:
         self.databases = databases
         with databases.control.begin() as session:
             self.public = create_key(session, app="demo", scope="public", name="phones", now=T0)[1]
@@ -91,7 +96,9 @@ class Wire:
         for room in (feedback.web, feedback.reports_web, feedback.imports_web):
             flask.register_blueprint(room.blueprint(databases, settings, clock, keys))
         flask.register_blueprint(openapi.blueprint(described(settings)))
-        self.client = Client(FastPath(flask.wsgi_app, databases, settings, clock, keys))
+        intake = Intake(databases, settings, clock, keys)
+        front = Front(Bridge(flask.wsgi_app, body_within_s=30, threads=1), intake, body_within_s=30)
+        self.client = Client(as_wsgi(front) if in_loop else FastPath(flask.wsgi_app, intake))
 
     def batch(self, body: Any, **headers: str) -> TestResponse:
         return self.post("/v1/batch", body, **headers)

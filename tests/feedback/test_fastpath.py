@@ -14,11 +14,18 @@ from backports import zstd
 
 from core.db import Databases
 from core.settings import Settings
-from feedback.fastpath import inflate
+from feedback.inflate import inflate
 from feedback.tables import POLL_EVENTS
 from feedback.unpack import MalformedError, TooLargeError
 from tests.builders import T0, ManualClock
 from tests.feedback.sending import Wire, a_batch, a_context, a_running_poll, a_summary, an_answer, problems, statuses
+
+
+@pytest.fixture(params=[True, False], ids=["event loop", "threads"])
+def wire(databases: Databases, settings: Settings, clock: ManualClock, request: pytest.FixtureRequest) -> Wire:
+    with databases.control.begin() as session:
+        a_running_poll(session)
+    return Wire(databases, settings, clock, in_loop=request.param)
 
 
 def test_every_item_has_its_own_result(wire: Wire) -> None:

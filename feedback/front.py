@@ -1,0 +1,153 @@
+"""The front of the web process: an event loop that answers phones' two posts and hands everything else on.
+
+It speaks RSGI, granian's own interface: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md
+A body that comes slowly holds no thread here. What takes longer than a millisecond or so is done on threads, so that
+nobody waits for somebody else's large batch, or for a database that does not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from granian.rsgi import ProtocolClosed
+
+from core.errors import AppError
+from core.keys import ApiKey
+from feedback.commit import Outcome, OverloadedError
+from feedback.ingest import NotRememberedError, Opened
+from feedback.intake import BRIEF_BYTES, BRIEF_ITEMS, PATHS, Answer, Head, Intake
+from feedback.unpack import TooLargeError
+
+Rsgi = Callable[[Any, Any], Awaitable[None]]
+Value = TypeVar("Value")
+THREADS: Final = 4
+# A large body has longer than a small one: a phone on a bad line may send it.
+SLOWEST_BYTES_PER_S: Final = 16 * 1024
+# Small bodies are always read; of large ones no more than so many bytes at once.
+LARGE_BYTES_AT_ONCE: Final = 256 * 1024 * 1024
+
+
+class SlowBodyError(AppError):
+    status = 408
+
+
+class Front:
+    """Answers `POST /v1/batch` and `POST /v1/responses` in the event loop that calls it."""
+
+    def __init__(self, inner: Rsgi, intake: Intake, *, body_within_s: float) -> None:
+        self._inner = inner
+        self._intake = intake
+        self._body_within_s = body_within_s
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
+        self._settled = _Settled()
+        self._large_bytes = 0
+
+    async def __call__(self, scope: Any, protocol: Any) -> None:
+        if scope.path not in PATHS:
+            await self._inner(scope, protocol)
+            return
+        try:
+            status, headers, body = await self._answer(_head(scope), protocol)
+        except ProtocolClosed:  # the phone went away before its body was here
+            return
+        protocol.response_bytes(status, headers, body)
+
+    async def _answer(self, head: Head, protocol: Any) -> Answer:
+        intake = self._intake
+        try:
+            key = intake.admit(head) if intake.remembers(head) else await self._elsewhere(intake.admit, head)
+            opened = await self._open(head, key, await self._read(head, protocol))
+            outcomes = await self._commit(opened)
+            if len(opened.items) <= BRIEF_ITEMS:
+                return intake.reply(head, opened, outcomes)
+            return await self._elsewhere(intake.reply, head, opened, outcomes)
+        except ProtocolClosed:
+            raise
+        except Exception as error:
+            return intake.refuse(error)
+
+    async def _read(self, head: Head, protocol: Any) -> bytes:
+        """Raises: SlowBodyError 408; ProtocolClosed: the line broke."""
+        expected = self._intake.largest if head.length is None else head.length
+        within_s = self._body_within_s + expected / SLOWEST_BYTES_PER_S
+        large = expected if expected > BRIEF_BYTES else 0
+        if large and self._large_bytes + large > LARGE_BYTES_AT_ONCE:
+            raise OverloadedError("Too many large bodies are on their way.", retry_after_s=5)
+        self._large_bytes += large
+        try:
+            async with asyncio.timeout(within_s):
+                if head.length is None:
+                    return await _read_up_to(protocol, expected + 1)
+                body: bytes = await protocol()
+                return body
+        except TimeoutError:
+            raise SlowBodyError(f"The body was not here within {within_s:.0f} s; send less at once.") from None
+        finally:
+            self._large_bytes -= large
+
+    async def _open(self, head: Head, key: ApiKey, body: bytes) -> Opened:
+        try:
+            return self._intake.open(head, key, body, briefly=True)
+        except (TooLargeError, NotRememberedError):
+            return await self._elsewhere(self._intake.open, head, key, body)
+
+    async def _commit(self, opened: Opened) -> list[Outcome]:
+        future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._intake.commits.put(opened.letters, partial(self._settled.add, future))
+        return await future
+
+    async def _elsewhere(self, work: Callable[..., Value], *arguments: Any) -> Value:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+class _Settled:
+    """Brings what the committing threads have settled into the loop, waking it once for many."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[asyncio.Future[list[Outcome]], list[Outcome], BaseException | None]] = deque()
+        self._is_called = False
+
+    def add(self, future: asyncio.Future[list[Outcome]], outcomes: list[Outcome], error: BaseException | None) -> None:
+        self._waiting.append((future, outcomes, error))
+        if not self._is_called:
+            self._is_called = True
+            future.get_loop().call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        self._is_called = False  # first, so that what is added from now on calls again
+        while self._waiting:
+            future, outcomes, error = self._waiting.popleft()
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(outcomes)
+            else:
+                future.set_exception(error)
+
+
+def _head(scope: Any) -> Head:
+    headers = scope.headers
+    length = headers.get("content-length") or ""
+    return Head(
+        method=scope.method,
+        path=scope.path,
+        key=headers.get("authorization") or headers.get("x-api-key"),
+        encoding=headers.get("content-encoding") or "",
+        length=int(length) if length.isdigit() else None,
+    )
+
+
+async def _read_up_to(protocol: Any, size: int) -> bytes:
+    """Read no more than `size` bytes of a body that does not tell its length, and what came with them."""
+    parts: list[bytes] = []
+    async for part in protocol:
+        parts.append(part)
+        size -= len(part)
+        if size <= 0:
+            break
+    return b"".join(parts)
