@@ -265,13 +265,6 @@ def take_over(databases: Databases, client: DBOSClient, now: datetime) -> list[s
     return keys
 
 
-def finished_keys(session: Session, prefix: str) -> tuple[str, ...]:
-    """Return the keys of jobs that ended well, newest last."""
-    client = session.info["queue"].client
-    done = client.list_workflows(status="SUCCESS", workflow_id_prefix=prefix, load_input=False, load_output=False)
-    return tuple(each.workflow_id for each in done)
-
-
 def failed_jobs(session: Session, *, limit: int = 20) -> tuple[FailedJob, ...]:
     """Return the newest jobs that were given up on."""
     client = session.info["queue"].client

@@ -16,7 +16,8 @@ from bot.flows import release as flow
 from bot.views.blocks import Message
 from core.db import reading
 from feedback.ingest import Collector
-from releases import store
+from releases import artifact_store, store
+from releases.artifacts import Artifact
 from releases.plan import Release
 from releases.rollout import Decision, Rollout
 from sandbox.slack.state import Message as Shown
@@ -60,6 +61,19 @@ class Floor:
         self.type(MIA, "release approve R1")
         self.tick()
         return self.release()
+
+    def used_and_over(self) -> None:
+        """Of the release's 400 installs a day ago all have reported; nothing is on its way now."""
+        self.started()
+        self.clock.advance(minutes=20)
+        self.phones_report(crashing=0)
+        self.type(MIA, "release kill R1")
+        self.clock.advance(days=1, minutes=1)
+        self.tick()
+
+    def register(self, artifact: Artifact) -> None:
+        with self.ctx.databases.control.begin() as session:
+            artifact_store.register_artifact(session, artifact, app="demo", by="key_1", now=self.clock())
 
     def tick(self, ref: str = "R1") -> Decision:
         return flow.tick(self.ctx, self.release(ref).id, self.clock())

@@ -11,12 +11,11 @@ from bot.context import Context
 from bot.forecasting import foresee, usual
 from core.db import reading
 from feedback.store import Habits
-from releases import artifact_store
 from releases.forecast import Forecast
 from releases.freeze_store import add_freeze
 from sandbox.world import World
 from tests.bot.releases_made import START, Floor, words
-from tests.bot.workspace import DANA, MIA
+from tests.bot.workspace import DANA
 from tests.builders import ManualClock
 from tests.conftest import JobList
 from tests.releases.builders import an_artifact
@@ -26,15 +25,8 @@ from tests.releases.builders import an_artifact
 def floor(ctx: Context, world: World, jobs: JobList, clock: ManualClock) -> Floor:
     """A week in which 1.3.2 was in use by 400 installs, and nothing is released."""
     floor = Floor(ctx=ctx, world=world, jobs=jobs, clock=clock)
-    floor.started()
-    floor.clock.advance(minutes=20)
-    floor.phones_report(crashing=0)
-    floor.type(MIA, "release kill R1")
-    floor.clock.advance(days=1, minutes=1)
-    floor.tick()
-    with floor.ctx.databases.control.begin() as session:
-        next_one = an_artifact("1.5.0", size_bytes=2_000_000)
-        artifact_store.register_artifact(session, next_one, app="demo", by="key_1", now=floor.clock())
+    floor.used_and_over()
+    floor.register(an_artifact("1.5.0", size_bytes=2_000_000))
     return floor
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from bot.context import Context
-from releases import artifact_store
 from releases.rollout import State
 from sandbox.world import World
 from tests.bot.releases_made import START, Floor, button_values, words
@@ -107,8 +106,7 @@ def test_a_taken_slot_is_told_with_everything_else_that_is_wrong(floor: Floor) -
     floor.started()
     floor.clock.advance(minutes=20)
     floor.phones_report(crashing=0)
-    with floor.ctx.databases.control.begin() as session:
-        artifact_store.register_artifact(session, an_artifact("1.5.0"), app="demo", by="key_1", now=floor.clock())
+    floor.register(an_artifact("1.5.0"))
 
     said = words(floor.type(DANA, "release start kws@1.5.0 where=platform=ios"))
 
@@ -278,14 +276,8 @@ def test_show_tells_state_findings_and_history(floor: Floor) -> None:
 
 
 def test_a_segment_that_matches_nobody_is_told_with_what_to_do(floor: Floor) -> None:
-    floor.started()
-    floor.clock.advance(minutes=20)
-    floor.phones_report(crashing=0)
-    floor.type(MIA, "release kill R1")
-    floor.clock.advance(days=1, minutes=1)
-    floor.tick()
-    with floor.ctx.databases.control.begin() as session:
-        artifact_store.register_artifact(session, an_artifact("1.5.0"), app="demo", by="key_1", now=floor.clock())
+    floor.used_and_over()
+    floor.register(an_artifact("1.5.0"))
 
     said = words(floor.type(DANA, "release start kws@1.5.0 where=chipset=Unheard"))
 
@@ -293,15 +285,8 @@ def test_a_segment_that_matches_nobody_is_told_with_what_to_do(floor: Floor) -> 
 
 
 def test_a_release_that_some_targeted_installs_cannot_run_does_not_start(floor: Floor) -> None:
-    floor.started()
-    floor.clock.advance(minutes=20)
-    floor.phones_report(crashing=0)
-    floor.type(MIA, "release kill R1")
-    floor.clock.advance(days=1, minutes=1)
-    floor.tick()
-    with floor.ctx.databases.control.begin() as session:
-        heavy = an_artifact("1.5.0", min_ram_gb=8.0)
-        artifact_store.register_artifact(session, heavy, app="demo", by="key_1", now=floor.clock())
+    floor.used_and_over()
+    floor.register(an_artifact("1.5.0", min_ram_gb=8.0))
 
     said = words(floor.type(DANA, "release start kws@1.5.0"))
 
