@@ -2,70 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import pytest
 
-from bot import store as bot_store
 from bot import ticket_notes, tickets
-from bot.answer import Person, handle
 from bot.context import Context
-from bot.flows import issue_news, regression
-from bot.ticket_rules import Ticket
-from bot.views.blocks import Message
 from core import audit
-from integrations.http import JsonClient
-from integrations.jira import JiraClient
-from releases.plan import Release
-from sandbox.jira import EMAIL, PROJECT, TOKEN
 from sandbox.world import World
-from tests.bot.slack_rules import accepted
+from tests.bot.ticket_desk import Desk, a_desk
 from tests.bot.tickets_made import FINGERPRINT, a_regression
 from tests.bot.workspace import DANA, PAM, RELEASES
 from tests.builders import ManualClock
 from tests.conftest import JobList
-from tests.releases.builders import register_both, start
-
-
-@dataclass(slots=True)
-class Desk:
-    """Dana is operator, Pam has no role."""
-
-    ctx: Context
-    world: World
-    jobs: JobList
-
-    def type(self, line: str, *, person: str = DANA, delivery: str | None = None) -> Message:
-        message = handle(self.ctx, Person(person, person), line, channel=RELEASES, delivery=delivery)
-        accepted(message)
-        return message
-
-    def want(self, **changes: object) -> Ticket:
-        with self.ctx.databases.control.begin() as session:
-            return tickets.want(session, a_regression(**changes), now=self.ctx.clock())
-
-    def work(self) -> None:
-        jobs = {"open_ticket": regression.open_ticket, "announce_ticket": issue_news.announce_ticket}
-        self.jobs.run(self.ctx, {**jobs, "show_card": lambda _ctx, release: None})
-        assert self.jobs.failed == []
-
-    def only_ticket(self) -> Ticket:
-        with self.ctx.databases.control.begin() as session:
-            (ticket,) = tickets.recent(session)
-        return ticket
-
-    def start_release(self) -> Release:
-        with self.ctx.databases.control.begin() as session:
-            return start(session)[0]
 
 
 @pytest.fixture
 def desk(ctx: Context, world: World, jobs: JobList) -> Desk:
-    http = JsonClient("jira", world.jira.base_url, auth=(EMAIL, TOKEN), pause=lambda _seconds: None)
-    with ctx.databases.control.begin() as session:
-        register_both(session)
-        bot_store.grant(session, person=DANA, role="operator", model="*", by="U0TOM", now=ctx.clock())
-    return Desk(ctx=replace(ctx, jira=JiraClient(http, project=PROJECT, issue_type="Bug")), world=world, jobs=jobs)
+    return a_desk(ctx, world, jobs)
 
 
 def test_a_reported_regression_becomes_one_ticket_and_is_announced(desk: Desk) -> None:
@@ -280,22 +232,3 @@ def test_the_same_delivery_twice_wakes_the_job_once(desk: Desk) -> None:
         desk.type(f"ticket open {FINGERPRINT}", delivery="dlv_1")
 
     assert desk.jobs.names() == ["open_ticket"]
-
-
-def test_a_model_gets_an_owner_that_jira_knows(desk: Desk) -> None:
-    line = 'ticket owner kws assignee=mia@example.com component="keyword spotter"'
-    assert "Nobody owns *kws*" in desk.type("ticket owner kws").text
-
-    assert "Dry run" in desk.type(f"{line} --dry-run").text
-    assert "Nobody owns" in desk.type("ticket owner kws").text
-    assert "go to *Mia*, component *Keyword spotter*" in desk.type(line).text
-    assert "component *Keyword spotter*" in desk.type("ticket owner kws assignee=none").text
-    assert "Mia" not in desk.type("ticket owner kws").text
-
-
-def test_an_owner_that_jira_does_not_know_is_refused_with_all_that_is_wrong(desk: Desk) -> None:
-    said = "\n".join(map(str, desk.type("ticket owner kws assignee=max component=Brakes").blocks))
-
-    assert "is not exactly one account" in said
-    assert "EDGE has Keyword spotter, Next word" in said
-    assert "takes the role operator" in desk.type("ticket owner kws component=none", person=PAM).text

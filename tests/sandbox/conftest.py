@@ -1,4 +1,4 @@
-"""A pretended workspace, and an app of the real Bolt that listens to it."""
+"""A pretended workspace with an app of the real Bolt that listens to it, and a phone with its collector."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import pytest
 from slack_sdk import WebClient
 
+from sandbox.phone import Phone
 from sandbox.server import Server, serve
 from sandbox.slack.service import Credentials
 from sandbox.world import World
 from tests.sandbox.apps import BoltApp, a_world
+from tests.sandbox.collector import Collector
+from tests.sandbox.phones_made import Watch, a_phone
 
 
 @pytest.fixture
@@ -36,3 +39,18 @@ def app(world: World, client: WebClient) -> Iterator[BoltApp]:
     world.slack.request_url = app.url
     yield app
     app.close()
+
+
+@pytest.fixture
+def collector() -> Collector:
+    return Collector()
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def phone(collector: Collector, watch: Watch) -> Phone:
+    return a_phone(collector, watch)
