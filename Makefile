@@ -85,7 +85,7 @@ lock: ## pin the newest versions again
 revision: $(SETUP) ## write a migration for changed tables: make revision m="Keep polls"
 	$(BIN)/python -m migrations.run "$(m)"
 
-bench: $(SETUP) ## every claim about speed, as tables
+bench: $(SETUP) ## what the collector takes in, and what an item costs, as tables; docs/performance.md names the command of every other number
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.parse
 
