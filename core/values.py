@@ -25,12 +25,12 @@ def period(text: str | None, *, default: timedelta, name: str = "since") -> time
     return span
 
 
-def segment(text: str | None, *, name: str = "where") -> Segment:
-    """Read a rule over devices; every mistake names the option it is in. Raises: InvalidInputError."""
+def segment(text: str | None) -> Segment:
+    """Read a rule over devices; every mistake names the option, `where`, that it is in. Raises: InvalidInputError."""
     if text is None or not text.strip():
         return EVERYONE
     try:
         return segments.parse(text)
     except InvalidInputError as error:
-        problems = [Problem(f"{name}, {each.path}" if each.path else name, each.message) for each in error.problems]
+        problems = [Problem(f"where, {each.path}" if each.path else "where", each.message) for each in error.problems]
         raise InvalidInputError(*problems) from error

@@ -28,6 +28,7 @@ LEAST_N: Final = 30
 LEAST_COHORTS: Final = 6
 MOST_SHARES: Final = 10
 WEEK: Final = timedelta(days=7)
+WEEKS_BEFORE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,21 +101,19 @@ def find_drift(
     *,
     since: date,
     until: date,
-    weeks: int = 4,
-    baseline_until: date | None = None,
     false_discovery_rate: float = 0.05,
 ) -> tuple[Drift, ...]:
     """Return the cohorts that moved in [since, until), the largest PSI first.
 
-    Each day is compared with the same weekday of `weeks` weeks before `since`, or before `baseline_until` (to ask for
-    drift since a release). When more than half of at least six cohorts moved alike in a measure, all is told as one.
+    Each day is compared with the same weekday of the four weeks before `since`. When more than half of at least six
+    cohorts moved alike in a measure, all is told as one.
     """
     table: dict[str, dict[str, dict[date, Mapping[str, int]]]] = defaultdict(lambda: defaultdict(dict))
     for each in days:
         table[each.measure][each.cohort][each.day] = each.counts
     found: list[Drift] = []
     for measure, cohorts in sorted(table.items()):
-        window = _Window(since=since, until=until, weeks=weeks, before=baseline_until or since)
+        window = _Window(since=since, until=until)
         found += _of_measure(measure, cohorts, window, false_discovery_rate)
     return tuple(sorted(found, key=lambda drift: (-drift.psi, drift.measure, drift.cohort)))
 
@@ -135,8 +134,6 @@ def watch(days: Sequence[DayCounts], *, until: date, false_discovery_rate: float
 class _Window:
     since: date
     until: date
-    weeks: int
-    before: date
 
     def days(self) -> list[date]:
         return [self.since + timedelta(days=each) for each in range((self.until - self.since).days)]
@@ -144,9 +141,9 @@ class _Window:
     def usual(self, day: date, *, without: int | None = None) -> list[date]:
         """Return the same weekdays before, the last first; `without` leaves one of them out."""
         last = day
-        while last >= self.before:
+        while last >= self.since:
             last -= WEEK
-        return [last - WEEK * back for back in range(self.weeks) if back != without]
+        return [last - WEEK * back for back in range(WEEKS_BEFORE) if back != without]
 
 
 Days = Mapping[date, Mapping[str, int]]
@@ -217,11 +214,9 @@ def _pooled(cohorts: Iterable[Days]) -> Days:
 
 def _inflation(cohorts: Mapping[str, Days], window: _Window) -> float:
     """Return how many times more weeks before differ from one another than by chance, at least 1."""
-    if window.weeks < 3:
-        return 1.0
     ratios = []
     for days in cohorts.values():
-        for back in range(window.weeks):
+        for back in range(WEEKS_BEFORE):
             pair = _pair(days, window, week_back=back)
             if pair is not None:
                 ratios.append(pair.psi / pair.noise / float(chi2.median(pair.freedom)))

@@ -53,7 +53,7 @@ def gather_install(session: Session, raw: str, *, app: str, keys: bytes) -> None
         _rename(session, pseudonym, newest)
 
 
-def reseal_answers(sessions: sessionmaker[Session], keys: bytes, *, tell: Told = lambda _: None) -> int:
+def reseal_answers(sessions: sessionmaker[Session], keys: bytes) -> int:
     """Seal every text that was sealed under an older key anew under the newest; return how many were."""
     catch_up(sessions)
     key = (ANSWERS.c.app, ANSWERS.c.install, ANSWERS.c.submission, ANSWERS.c.question)
@@ -70,7 +70,6 @@ def reseal_answers(sessions: sessionmaker[Session], keys: bytes, *, tell: Told =
         with sessions.begin() as session:
             done += sum(_reseal(session, tuple(row[:4]), row[4], keys) for row in rows)
         last = tuple(rows[-1][:4])
-        tell(done)
 
 
 def _reseal(session: Session, key: tuple[str, ...], token: str, keys: bytes) -> bool:

@@ -52,12 +52,9 @@ def bullets(*items: Inline | Sequence[Inline]) -> Node:
     return {"type": "bulletList", "content": [_item(item) for item in items]}
 
 
-def code_block(plain: str, *, language: str | None = None) -> Node:
-    node: Node = {"type": "codeBlock"}
-    if language is not None:
-        node["attrs"] = {"language": language}
+def code_block(plain: str) -> Node:
     content = clean(plain)
-    return _with_content(node, [{"type": "text", "text": content}] if content else [])
+    return _with_content({"type": "codeBlock"}, [{"type": "text", "text": content}] if content else [])
 
 
 def quote(plain: str) -> Node:

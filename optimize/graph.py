@@ -153,12 +153,12 @@ def with_outputs(model: onnx.ModelProto, names: Iterable[str]) -> bytes:
     return bytes(copy.SerializeToString(deterministic=True))
 
 
-def fix_batch(model: onnx.ModelProto, size: int = 1) -> None:
-    """Give every input a fixed shape: the first varying axis becomes `size`, others 1 too."""
+def fix_batch(model: onnx.ModelProto) -> None:
+    """Give every input a fixed shape: every varying axis becomes 1."""
     for port in model.graph.input:
         for dimension in port.type.tensor_type.shape.dim:
             if not dimension.HasField("dim_value") or dimension.dim_value <= 0:
-                dimension.dim_value = size
+                dimension.dim_value = 1
     for port in model.graph.output:
         port.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]

@@ -3,7 +3,7 @@ cohort and guardrail.
 
 Every pair has its own e-process, so it may be looked at every minute; e-BH says which are alarms, whatever the
 dependence between overlapping cohorts (Wang and Ramdas 2022, doi:10.1111/rssb.12489). When nothing is wrong anywhere,
-an alarm ever is as rare as `alpha`. The strongest alarm is stopped alone only if everybody outside it is sound.
+an alarm ever is as rare as ALPHA. The strongest alarm is stopped alone only if everybody outside it is sound.
 
 Harm in a cohort is harm in the release, and the release as a whole is often the first to fail: it is one test, not
 hundreds. Then something is wrong for certain, and only where is asked (`whole_fails`): of the cohorts that anything
@@ -54,8 +54,6 @@ def find_breach(
     left_out: Sequence[Segment] = (),
     may_name: Callable[[Segment], bool] = lambda _: True,
     whole_fails: bool = False,
-    alpha: float = ALPHA,
-    by: Sequence[tuple[str, ...]] = BY,
 ) -> CohortBreach | None:
     """Return the cohort to stop now, None when none breaks a guardrail or the matter is not one cohort's.
 
@@ -68,8 +66,8 @@ def find_breach(
     halted = [(stop.segment, table.rows(where=stop.segment)) for stop in stopped
               if not stop.returns and stop.segment not in left_out]  # fmt: skip
     least = LEAST_WHEN_WHOLE_FAILS if whole_fails else LEAST_PER_ARM
-    cohorts = [each for each in (*cohorts_of(table, sound, by=by, least=least), *halted) if may_name(each[0])]
-    alarms, hypotheses, threshold = _alarms(guardrails, table, cohorts, alpha, whole_fails=whole_fails)
+    cohorts = [each for each in (*cohorts_of(table, sound, least=least), *halted) if may_name(each[0])]
+    alarms, hypotheses, threshold = _alarms(guardrails, table, cohorts, whole_fails=whole_fails)
     already = {stop.segment for stop in stopped}
     for alarm in alarms:
         if alarm.cohort in already and alarm.guardrail.on_fail != "rollback":
@@ -122,7 +120,6 @@ def _alarms(
     guardrails: Sequence[Guardrail],
     table: Table,
     cohorts: Sequence[tuple[Segment, Flags]],
-    alpha: float,
     *,
     whole_fails: bool,
 ) -> tuple[list[_Alarm], int, float]:
@@ -132,7 +129,7 @@ def _alarms(
     """
     judged = [guardrail for guardrail in guardrails if guardrail.metric in table.sums]
     if not cohorts or not judged:
-        return [], 0, 1 / alpha
+        return [], 0, 1 / ALPHA
     matrix = np.array([flags for _, flags in cohorts], dtype=float)
     found = [
         _Alarm(cohort=segment, rows=flags, guardrail=guardrail, log_e=float(log_e))
@@ -143,9 +140,9 @@ def _alarms(
     hypotheses = len(found)
     if whole_fails:
         return [alarm for alarm in found if alarm.log_e > 0], hypotheses, 1.0
-    needed = [np.log(hypotheses / (alpha * k)) for k in range(1, hypotheses + 1)]
+    needed = [np.log(hypotheses / (ALPHA * k)) for k in range(1, hypotheses + 1)]
     rejected = max((k for k, alarm in enumerate(found, start=1) if alarm.log_e >= needed[k - 1]), default=0)
-    threshold = hypotheses / (alpha * max(1, rejected))
+    threshold = hypotheses / (ALPHA * max(1, rejected))
     return found[:rejected], hypotheses, threshold
 
 

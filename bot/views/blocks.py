@@ -130,12 +130,12 @@ def button(
     return element
 
 
-def confirmation(title: str, text: str, yes: str, *, no: str = "Not now", style: Style | None = None) -> Block:
+def confirmation(title: str, text: str, yes: str, *, style: Style | None = None) -> Block:
     dialog: Block = {
         "title": _plain(title, limits.CONFIRM_TITLE),
         "text": _plain(text, limits.CONFIRM_TEXT),
         "confirm": _plain(yes, limits.CONFIRM_BUTTON),
-        "deny": _plain(no, limits.CONFIRM_BUTTON),
+        "deny": _plain("Not now", limits.CONFIRM_BUTTON),
     }
     if style is not None:
         dialog["style"] = style

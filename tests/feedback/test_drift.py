@@ -97,20 +97,6 @@ def test_a_rare_outcome_that_doubles_is_drift_though_its_psi_is_tiny() -> None:
     assert drift.psi < 0.02
 
 
-def test_drift_since_a_release_looks_back_past_the_weeks_between() -> None:
-    rng = random.Random(2)
-    days = [a_day(rng, "c", MONDAY + timedelta(days=back), MIX if back < -28 else MOVED, 200) for back in range(-60, 7)]
-
-    assert drifts(days) == ()
-    (drift,) = find_drift(
-        days,
-        since=MONDAY,
-        until=MONDAY + timedelta(days=7),
-        baseline_until=MONDAY - timedelta(days=28),
-    )
-    assert drift.before == pytest.approx(0.5, abs=0.03)
-
-
 def test_cohorts_without_a_past_or_with_few_counts_are_left_out() -> None:
     new = [DayCounts(cohort="new", measure="outputs", day=MONDAY, counts={"A": 900, "B": 10})]
     few = [

@@ -17,7 +17,7 @@ def test_every_building_block_is_proper_document_format() -> None:
         adf.table(["Cohort", "Rate"], [["Helio G35", "4 %"], ["", ""]]),
         adf.bullets("one", ["two ", adf.text("sha256:ab", code=True)], adf.text("three", href="https://example.com")),
         adf.quote("It never heard me"),
-        adf.code_block("/muster feedback kws", language="text"),
+        adf.code_block("/muster feedback kws"),
         adf.rule(),
         adf.paragraph(),
     )
