@@ -25,7 +25,7 @@ OPTIONS: Final = {
     "bake": "Least time of a stage: 30min, 24h, 2d.",
     "guard": 'Guardrails: "crash_rate<+0.2pt latency_p95<+10%".',
     "where": "A segment; everyone when left out.",
-    "min": "Least installs seen in each arm before a stage is left.",
+    "min": "Least installs seen in each arm before a stage is left; 30 when left out.",
     "approve": "Shares that need a person again: 25,100.",
     "approvals": "How many people have to approve, from 1 to 10.",
     "start": "A moment with its zone: 2026-11-23T09:00+01:00.",
@@ -136,6 +136,8 @@ def _ahead(ahead: dict[str, Any]) -> Iterator[str]:
     yield f"reaches {ahead['eligible']} of {ahead['targeted']} installs in {ahead['days']:g} days at least"
     if ahead["left_out"]:
         yield f"a few can run no file of the candidate and are never offered it: {'; '.join(ahead['left_out'])}"
+    for wait in ahead["waits"]:
+        yield f"waits for a person: {wait}, or --min says how many are enough"
     for stage in ahead["stages"]:
         seen = [f"{one['metric']} {_smallest(one)}" for one in stage["visible"]]
         yield (

@@ -21,7 +21,7 @@ from releases.freeze import Freeze, covering
 from releases.guardrails import ALPHA, Guardrail
 from releases.outlook import Usual, smallest
 from releases.plan import Plan
-from releases.wording import count
+from releases.wording import count, share
 
 DAY: Final = timedelta(days=1)
 GAPS_TOLD: Final = 3
@@ -89,6 +89,7 @@ class Forecast:
     """`problems` keep the release from starting: it is for nobody, or a targeted kind of device can run no file.
 
     `left_out`: why some can run no file who are too few to keep the others from it; they are never offered one.
+    `waits`: which stages would have fewer installs than they need, and so wait for a person.
     """
 
     targeted: int
@@ -97,6 +98,7 @@ class Forecast:
     cohorts: tuple[CohortForecast, ...]
     problems: tuple[Problem, ...]
     left_out: tuple[str, ...]
+    waits: tuple[str, ...]
 
     @property
     def days(self) -> float:
@@ -148,7 +150,8 @@ def forecast(
     least = minimum if eligible else 1
     return Forecast(targeted=sum(each.installs for each in targeted), eligible=installs, stages=tuple(stages),
                     cohorts=_cohorts(plan, sizes, minimum), problems=_problems(plan, both, seen, targeted, least=least),
-                    left_out=_left_out(both, targeted, least=least))  # fmt: skip
+                    left_out=_left_out(both, targeted, least=least),
+                    waits=_waits(plan, stages) if installs else ())  # fmt: skip
 
 
 def _visible(
@@ -220,6 +223,16 @@ def _problems(
 def _left_out(both: Sequence[Sequence[Artifact]], targeted: Sequence[Seen], *, least: int) -> tuple[str, ...]:
     reasons = (gap.reason for files in both for gap in _gaps(files, targeted) if gap.installs < least)
     return tuple(dict.fromkeys(reasons))
+
+
+def _waits(plan: Plan, stages: Sequence[StageForecast]) -> tuple[str, ...]:
+    found = []
+    for stage, ahead in zip(plan.stages, stages, strict=True):
+        fewest = min(ahead.candidate_installs, ahead.baseline_installs or ahead.candidate_installs)
+        if fewest < stage.min_installs:
+            reaches, needed = f"{share(stage.percent)} reaches {count(fewest)} installs", count(stage.min_installs)
+            found.append(f"{reaches}, {needed} of each arm are needed")
+    return tuple(found)
 
 
 def _gaps(files: Sequence[Artifact], targeted: Sequence[Seen]) -> tuple[Gap, ...]:

@@ -46,7 +46,8 @@ class CohortReport(Struct, kw_only=True):
 class ForecastReport(Struct, kw_only=True):
     """The plan replayed on last week's installs: whom it is for and reaches, and how many days it takes at least.
 
-    `left_out`: why a few of them can run no file of the candidate; they are never offered one."""
+    `left_out`: why a few of them can run no file of the candidate; they are never offered one. `waits`: which
+    stages would have too few installs to go on by themselves."""
 
     targeted: int
     eligible: int
@@ -54,6 +55,7 @@ class ForecastReport(Struct, kw_only=True):
     stages: list[StageReport]
     cohorts: list[CohortReport]
     left_out: list[str]
+    waits: list[str]
 
 
 def report(ahead: Forecast) -> ForecastReport:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -20,7 +20,7 @@ from core import segments
 from core.errors import InvalidInputError, Problem
 from core.segments import EVERYONE, Segment
 from releases import guard_text, plan_words
-from releases.guardrails import Guardrail
+from releases.guardrails import LEAST_PER_ARM, Guardrail
 from releases.plan_words import parse_length
 from releases.wording import duration, share
 
@@ -140,11 +140,12 @@ def parse_plan(
     percents = plan_words.percents(to, problems, has_rival=bool(versus))
     bakes = plan_words.bakes(bake or DEFAULT_BAKE, len(percents), problems)
     approved = plan_words.approvals(approve, percents, problems)
-    least = plan_words.whole("min", min_installs, problems, most=999_999_999, of="installs")
     people = plan_words.whole("approvals", approvals, problems, most=MOST_APPROVALS, of="people")
     kept = plan_words.holdback(holdback, problems)
     segment = _gather("where", lambda: segments.parse(where or ""), problems) or EVERYONE
     guardrails = _gather("guard", lambda: guard_text.parse(guard or DEFAULT_GUARD), problems) or ()
+    unsaid = _least(guardrails)
+    least = plan_words.whole("min", min_installs, problems, most=999_999_999, of="installs", unsaid=unsaid)
     starts_at = plan_words.moment(start, problems)
     if mode not in (None, A_A):
         problems.append(Problem("mode", f"must be {A_A} (the baseline against itself), not {mode!r}"))
@@ -158,6 +159,12 @@ def parse_plan(
     )
     return Plan(stages=tuple(stages), segment=segment, guardrails=guardrails, starts_at=starts_at, holdback=kept,
                 approvals=people, is_aa=mode == A_A)  # fmt: skip
+
+
+def _least(guardrails: Sequence[Guardrail]) -> int:
+    """Return how many installs of each arm a stage needs when nobody says: an install reports an hour after the other,
+    so a handful of them soon fills a guardrail's numbers and shows hardly any harm."""
+    return LEAST_PER_ARM if guardrails else 1
 
 
 def too_late(plan: Plan, now: datetime) -> list[Problem]:
@@ -184,7 +191,7 @@ def text(plan: Plan) -> str:
     approved = [share(stage.percent).removesuffix(" %") for stage in plan.stages if stage.needs_approval]
     if approved:
         parts.append("approve=" + ",".join(approved))
-    if plan.stages[0].min_installs > 1:
+    if plan.stages[0].min_installs != _least(plan.guardrails):
         parts.append(f"min={plan.stages[0].min_installs}")
     if plan.approvals > 1:
         parts.append(f"approvals={plan.approvals}")

@@ -90,10 +90,10 @@ def approvals(text: str | None, percents: list[float], problems: list[Problem]) 
     return asked
 
 
-def whole(path: str, text: str | None, problems: list[Problem], *, most: int, of: str) -> int:
-    """Return a whole number from 1, 1 when nothing was said."""
+def whole(path: str, text: str | None, problems: list[Problem], *, most: int, of: str, unsaid: int = 1) -> int:
+    """Return a whole number from 1."""
     if text is None:
-        return 1
+        return unsaid
     if not re.fullmatch(r"[1-9]\d{0,8}", text.strip()) or int(text) > most:
         problems.append(Problem(path, f"must be a whole number of {of} from 1 to {most}, not {text!r}"))
         return 1

@@ -43,6 +43,11 @@ def _summary(ahead: Forecast) -> str:
     told = (
         f"It would take {length} and reach {reached}, who download {figures.size(n_bytes) if n_bytes else 'nothing'}."
     )
+    if ahead.waits:
+        told += (
+            f" A stage would wait for a person: {'; '.join(ahead.waits)}. "
+            "Begin wider, or say with `min=` how many are enough."
+        )
     if ahead.left_out:
         told += (
             f" A few can run no file of the candidate and are never offered it: {escape('; '.join(ahead.left_out))}."

@@ -38,6 +38,17 @@ def test_installs_and_bytes_of_each_stage() -> None:
     assert (found.days, found.stages[1].begins) == (3, at(24))
 
 
+def test_a_stage_of_too_few_installs_is_said_to_wait_for_a_person() -> None:
+    few = Seen(device=BIG.device, installs=400)
+
+    def waits(**plan: str) -> tuple[str, ...]:
+        return forecast(parse_plan(**{"to": "5,100", "guard": "crash_rate<+0.2pt", **plan}), FILES, (few,), T0).waits
+
+    assert waits() == ("5 % reaches 20 installs, 30 of each arm are needed",)
+    assert waits(min_installs="20") == waits(to="10,100") == waits(guard="none") == ()
+    assert told().waits == ()
+
+
 def test_the_baseline_against_itself_downloads_nothing() -> None:
     found = told(parse_plan(to="5,100", bake="24h", guard="crash_rate<+0.2pt", mode="aa"))
 

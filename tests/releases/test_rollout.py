@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from core.errors import ConflictError, NotAllowedError
 from releases.freeze import parse as parse_freeze
-from releases.guardrails import Finding, Verdict
+from releases.guardrails import Finding, Verdict, judge_all
+from releases.outlook import with_outlook
 from releases.plan import parse_plan
 from releases.rollout import (
     Advance,
@@ -32,7 +33,7 @@ from releases.rollout import (
     next_step,
 )
 from tests.builders import at
-from tests.releases.builders import CRASHES, PLAN, a_finding, a_rollout, some_evidence
+from tests.releases.builders import CRASHES, PLAN, a_finding, a_rollout, rates, some_evidence
 
 PASS, FAIL = a_finding(), a_finding(Verdict.FAIL)
 NO_DATA, UNCLEAR = a_finding(Verdict.NO_DATA), a_finding(Verdict.INCONCLUSIVE)
@@ -85,7 +86,7 @@ def test_the_tick(rollout: Rollout, findings: list[Finding], hours: float, expec
 @pytest.mark.parametrize(
     ("evidence", "words"),
     [
-        pytest.param(Evidence(), "0 of 1 installs seen on the candidate", id="nothing was told in this stage"),
+        pytest.param(Evidence(), "0 of 30 installs seen on the candidate", id="nothing was told in this stage"),
         pytest.param(some_evidence(baseline_installs=0), "seen on the baseline at 5 %", id="nothing of the baseline"),
         pytest.param(some_evidence(hours=10), "no telemetry from the candidate for 6 h", id="nothing for hours"),
     ],
@@ -95,6 +96,29 @@ def test_good_findings_of_earlier_stages_do_not_advance_a_silent_one(evidence: E
 
     assert isinstance(decision, Hold)
     assert words in decision.reason
+
+
+def test_a_handful_of_installs_whose_hours_pass_every_guardrail_advances_nothing() -> None:
+    """Three installs of each arm report for a day: 72 hours, in which only very great harm would show."""
+    measured = [rates(*[(0, 3, 0, 3)] * 24)]
+    findings = with_outlook(judge_all([CRASHES], measured), measured)
+    few = some_evidence(baseline_installs=3, candidate_installs=3)
+
+    assert [(found.verdict, found.n_candidate) for found in findings] == [(Verdict.PASS, 72)]
+    assert "only +21.4 pt or more would be seen" in str(findings[0].unseen)
+    decision = decide(a_rollout(), PLAN, findings, at(24), evidence=few)
+    assert isinstance(decision, Hold)
+    assert decision.reason == "3 of 30 installs seen on the candidate at 5 %"
+    waited = decide(a_rollout(), PLAN, findings, at(24 * 4), evidence=replace(few, newest=at(24 * 4)))
+    assert isinstance(waited, Pause)
+    assert waited.why is PausedFor.NO_DATA
+
+
+def test_who_knows_that_there_are_few_installs_says_how_many_are_enough() -> None:
+    plan = parse_plan(to="5,100", guard="crash_rate<+0.2pt", min_installs="3")
+    few = some_evidence(baseline_installs=3, candidate_installs=3)
+
+    assert isinstance(decide(a_rollout(), plan, [PASS], at(24), evidence=few), Advance)
 
 
 def test_a_stage_without_enough_installs_holds() -> None:
