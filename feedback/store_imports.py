@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.errors import NotFoundError
 from core.privacy import seal, unseal
 from feedback.imports.mapping import ImportMap, Source
-from feedback.tables import ImportRow
+from feedback.poll_tables import ImportRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

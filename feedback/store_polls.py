@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from core.errors import ConflictError, NotFoundError
 from core.segments import suggestion
 from feedback import polls
+from feedback.poll_tables import PollRow, PollVersionRow
 from feedback.polls import Poll
-from feedback.tables import PollRow, PollVersionRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

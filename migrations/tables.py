@@ -18,6 +18,7 @@ import bot.wiki_pages
 import core.audit
 import core.engine
 import core.keys
+import feedback.poll_tables
 import feedback.tables
 import optimize.tables
 import releases.tables
