@@ -9,6 +9,8 @@ go one after the other, so that what was looked at still holds: SQLite has one w
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +85,14 @@ def insert(bind: Session | sa.Connection, table: Any) -> Any:
     """Return the dialect's own INSERT, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
     connection = bind.connection() if isinstance(bind, Session) else bind
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def among(session: Session, column: Any, values: Sequence[str]) -> Any:
+    """Return the condition that a column has one of some values, which travel as one parameter, however many."""
+    if session.get_bind().dialect.name == "sqlite":
+        each = sa.func.json_each(json.dumps(values)).table_valued("value")
+        return column.in_(sa.select(each.c.value))
+    return column.in_(sa.select(sa.func.json_array_elements_text(sa.literal(values, sa.JSON)).column_valued("each")))
 
 
 def open_engine(url: str, *, pool_size: int = 20) -> sa.Engine:

@@ -9,7 +9,7 @@ from typing import Final
 from core.db import Databases
 from core.segments import EVERYONE
 from feedback import store
-from feedback.gate import Group, admit_groups
+from feedback.gate import Group, admit_groups, moments
 from feedback.polls import Question
 from feedback.questions import CHOOSING
 from feedback.randomized import ChoiceShare, choice_shares
@@ -43,19 +43,16 @@ def _chosen(
     with databases.ingest.begin() as session:
         store.lock_shown(session)
         told = store.told_groups(session, app=app, poll=ledger, since=fresh.since)
-        answers, devices = store.who_answered(
-            session, app=app, model=poll.model, poll=poll.poll.id, question=question.id,
-            since=min([fresh.since, *(group.since for group in told)]), until=now,
-        )  # fmt: skip
+        ends = moments((), [fresh, *told])
+        heard = store.heard(session, app=app, model=poll.model, poll=poll.poll.id, since=min(ends), until=now)
+        answers, devices = store.who_answered(heard, moments=ends, question=question.id)
         may = admit_groups([fresh], told=told, answers=answers, devices=devices, minimum=minimum)
         earlier = [group for group in told if group.until > now - PERIOD]
         group = fresh if may else max(earlier, key=lambda each: each.until, default=None)
         if group is None:
             return Chosen(question=question, shares=(), n=0, until=now)
         store.remember(session, [group], app=app, poll=ledger, now=now)
-        counts = store.choice_counts(
-            session, app=app, model=poll.model, poll=poll.poll.id, since=group.since, until=group.until
-        )  # fmt: skip
+        counts = store.choice_counts(heard, since=group.since, until=group.until)
     wanted = (question.privacy.mechanism, question.privacy.epsilon) if question.privacy else (None, None)
     mine = [each for each in counts if each.question == question.id and (each.mechanism, each.epsilon) == wanted]
     named: dict[str, int] = {}

@@ -23,6 +23,7 @@ from feedback import cells, inbox
 from feedback import store_items as items
 from feedback.inbox import Item
 from feedback.responses import PollEvent
+from feedback.store_sheets import lock_sheets
 from feedback.tables import INBOX
 from feedback.telemetry import Summary
 
@@ -82,6 +83,7 @@ def fresh(sessions: Sessions) -> Session:
 
 def fold_install(session: Session, *, app: str, install: InstallHash) -> None:
     """Fold what one install has in the inbox within the caller's transaction, which erases or exports it then."""
+    lock_sheets(session)
     is_its = (INBOX.c.app == app, INBOX.c.install == install, INBOX.c.refused.is_(None))
     taken = sa.delete(INBOX).where(*is_its).returning(INBOX.c.kind, INBOX.c.payload)
     write(session, [inbox.unpack(kind, payload) for kind, payload in session.execute(taken)])
@@ -100,7 +102,9 @@ def write(session: Session, letters: Sequence[Item]) -> None:
             new.append(item)
     items.add_contexts(session, new)
     items.add_installs(session, new)
-    changes = items.add_answers(session, [item for item in new if isinstance(item, PollEvent)])
+    events = [item for item in new if isinstance(item, PollEvent)]
+    changes = items.add_answers(session, events)
+    items.add_to_sheets(session, events, changes)
     cells.count(session, [item for item in new if isinstance(item, Summary)], changes)
 
 
@@ -135,6 +139,7 @@ def _fold(sessions: Sessions, letters: Sequence[_Letter]) -> None:
     try:
         unpacked = [inbox.unpack(letter.kind, letter.payload) for letter in letters]
         with repeatable(sessions) as session:
+            lock_sheets(session)
             _claim(session, [letter.id for letter in letters])
             write(session, unpacked)
             session.commit()

@@ -64,7 +64,7 @@ def admit(
 
     A group that was told already is told again: nothing new comes out with it.
     """
-    crowd = _Crowd(answers, devices, _moments(tables, told))
+    crowd = _Crowd(answers, devices, moments(tables, told))
     groups = [group for table in tables for group in (everybody(table), *crowd.values(table))]
     asked = [group for group in dict.fromkeys(groups) if group not in told]
     atoms = [crowd.atoms(group) for group in asked]
@@ -72,7 +72,8 @@ def admit(
     return frozenset(asked[place] for place in range(len(asked)) if place not in hidden) | (set(groups) & set(told))
 
 
-def _moments(tables: Sequence[Table], told: Sequence[Group]) -> list[datetime]:
+def moments(tables: Sequence[Table], told: Sequence[Group]) -> list[datetime]:
+    """Return where the periods of tables and groups begin and end: answers between two of them are one to the gate."""
     ends = [(table.since, table.until) for table in tables] + [(group.since, group.until) for group in told]
     return [moment for pair in ends for moment in pair]
 
@@ -86,7 +87,7 @@ def admit_groups(
     minimum: int,
 ) -> frozenset[Group]:
     """Return those of some groups that may be told, as `admit` does for tables."""
-    crowd = _Crowd(answers, devices, _moments((), [*groups, *told]))
+    crowd = _Crowd(answers, devices, moments((), [*groups, *told]))
     asked = [group for group in groups if group not in told]
     atoms = [crowd.atoms(group) for group in asked]
     hidden = withhold(atoms, people=crowd.people, minimum=minimum, told=[crowd.atoms(group) for group in told])
@@ -106,27 +107,32 @@ class _Crowd:
         for context, at, install in answers:
             self._installs[context, bisect_right(self._moments, at)].add(install)
         self._matching: dict[Segment, frozenset[str]] = {}
+        self._labels: dict[str, dict[str, str | None]] = {}
 
     def values(self, table: Table) -> list[Group]:
         """Return a group for each value of the attribute that some answer of the table has."""
         atoms = self.atoms(everybody(table))
-        labels = {self._devices[context].label(table.attribute) for context, _ in _pairs(atoms)}
+        label = self._label(table.attribute)
+        labels = {label[context] for context, _ in _pairs(atoms)}
         return [of_value(table, label) for label in sorted(labels, key=lambda label: (label is None, label or ""))]
 
     def atoms(self, group: Group) -> Atoms:
         first, last = bisect_left(self._moments, group.since) + 1, bisect_left(self._moments, group.until)
         inside = self._contexts(group.where)
+        if group.attribute is not None:
+            label = self._label(group.attribute)
+            inside = frozenset(context for context in inside if label[context] == group.value)
         return frozenset(
-            (context, span)
-            for context, span in self._installs
-            if first <= span <= last and context in inside and self._has_value(context, group)
+            (context, span) for context, span in self._installs if first <= span <= last and context in inside
         )
 
     def people(self, atoms: Iterable[Hashable]) -> int:
         return len(set().union(*(self._installs[pair] for pair in _pairs(atoms))))
 
-    def _has_value(self, context: str, group: Group) -> bool:
-        return group.attribute is None or self._devices[context].label(group.attribute) == group.value
+    def _label(self, attribute: str) -> Mapping[str, str | None]:
+        if attribute not in self._labels:
+            self._labels[attribute] = {context: device.label(attribute) for context, device in self._devices.items()}
+        return self._labels[attribute]
 
     def _contexts(self, where: Segment) -> frozenset[str]:
         if where not in self._matching:

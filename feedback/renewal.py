@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from core.db import reading
 from core.privacy import InstallHash, generation, pseudonyms, renew, reseal
 from feedback.fold import catch_up, fold_install
+from feedback.store_sheets import change, lock_sheets, of_install
 from feedback.tables import ANSWERS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
 
 AT_ONCE: Final = 200
@@ -85,6 +86,8 @@ def _reseal(session: Session, key: tuple[str, ...], token: str, keys: bytes) -> 
 
 
 def _rename(session: Session, old: str, new: InstallHash) -> None:
+    lock_sheets(session)
+    change(session, removed=[*of_install(session, old), *of_install(session, new)])
     for table in (POLL_EVENTS, INFERENCES):
         session.execute(sa.update(table).where(table.c.install == old).values(install=new))
     _join_answers(session, old, new)
@@ -93,12 +96,13 @@ def _rename(session: Session, old: str, new: InstallHash) -> None:
     twice = sa.exists().where(marked.c.install == new, marked.c.mark == MARKS.c.mark)
     session.execute(sa.delete(MARKS).where(MARKS.c.install == old, twice))
     session.execute(sa.update(MARKS).where(MARKS.c.install == old).values(install=new))
+    change(session, added=of_install(session, new))
 
 
 def _join_answers(session: Session, old: str, new: InstallHash) -> None:
     """Of two answers to one question of a submission the later stands, as always (feedback/responses.py).
 
-    Roll-ups keep both: somebody answered half of a poll before the new key, and the same half again after it.
+    Cells keep both: somebody answered half of a poll before the new key, and the same half again after it.
     """
     other = ANSWERS.alias()
     same = [other.c[name] == ANSWERS.c[name] for name in ("app", "submission", "question")]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.db import Databases
 from core.segments import Segment
 from feedback import cohorts, polls, store
-from feedback.gate import Group, Table, admit, everybody, of_value
+from feedback.gate import Group, Table, admit, everybody, moments, of_value
 from feedback.reports import CohortReport, Visible, build_report
 from feedback.store import StoredPoll
 
@@ -110,28 +110,26 @@ def _draft(
     now = Table(since=since, until=until, where=asked.where, attribute=cohorts.attribute(asked.attribute))
     before = replace(now, since=since - asked.since, until=since)
     told = store.told_groups(session, app=app, poll=poll.poll.id, since=before.since)
-    answers, devices = store.who_answered(
-        session, app=app, model=asked.model, poll=poll.poll.id,
-        since=min([before.since, *(group.since for group in told)]),
-        until=max([until, *(group.until for group in told)]),
+    ends = moments((now, before), told)
+    heard = store.heard(
+        session, app=app, model=asked.model, poll=poll.poll.id, since=min(ends), until=max(ends)
     )  # fmt: skip
+    answers, devices = store.who_answered(heard, moments=ends)
     facts: dict[str, Any] = {"answers": answers, "devices": devices, "minimum": minimum}
     groups = admit((now, before), told=told, **facts)
     alone = admit((now, before), told=(), **facts) if told else groups
-    built = _build(session, poll, asked, app=app, minimum=minimum, tables=(now, before), groups=groups)
+    built = _build(heard, poll, asked, minimum=minimum, tables=(now, before), groups=groups)
     return _Draft(report=built, groups=groups, told=told, is_held_back=bool(alone - groups))
 
 
 def _build(
-    session: Session, poll: StoredPoll, asked: Asked, *, app: str, minimum: int, tables: tuple[Table, Table],
+    heard: store.Sheets, poll: StoredPoll, asked: Asked, *, minimum: int, tables: tuple[Table, Table],
     groups: frozenset[Group],
 ) -> CohortReport:  # fmt: skip
     now, before = tables
-    counted: dict[str, Any] = {
-        "app": app, "model": asked.model, "attribute": now.attribute, "where": asked.where, "poll": poll.poll.id,
-    }  # fmt: skip
-    answers = store.answer_counts(session, since=now.since, until=now.until, **counted)
-    answers_before = store.answer_counts(session, since=before.since, until=before.until, **counted)
+    counted: dict[str, Any] = {"attribute": now.attribute, "where": asked.where}
+    answers = store.answer_counts(heard, since=now.since, until=now.until, **counted)
+    answers_before = store.answer_counts(heard, since=before.since, until=before.until, **counted)
     return build_report(
         model=asked.model,
         question=polls.primary_question(poll.poll),
@@ -140,7 +138,7 @@ def _build(
         until=now.until,
         answers=answers,
         answers_before=answers_before,
-        impressions=store.impressions(session, since=now.since, until=now.until, **counted),
+        impressions=store.impressions(heard, since=now.since, until=now.until, **counted),
         minimum=minimum,
         where=asked.where,
         visible=_visible(now, answers, groups),
@@ -155,9 +153,9 @@ def _visible(table: Table, answers: Sequence[store.AnswerCount], groups: frozens
 
 def _asked_before(told: Sequence[Group], asked: Asked, now: datetime) -> datetime | None:
     """Return when the same question was answered last, if that was not long ago."""
-    moments = [
+    asked_at = [
         group.until
         for group in told
         if group.attribute is None and group.where == asked.where and group.until - group.since == asked.since
     ]
-    return max((at for at in moments if now - asked.since * STALE_AFTER <= at < now), default=None)
+    return max((at for at in asked_at if now - asked.since * STALE_AFTER <= at < now), default=None)

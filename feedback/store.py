@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from feedback.fold import Folding, catch_up, fold_install, fresh
 from feedback.renewal import gather_install, renew_pseudonyms, reseal_answers
+from feedback.sheet_counts import Sheets
 from feedback.store_arms import ArmCell, CohortArm, arm_cells, arm_cohort_cells, arm_rows
 from feedback.store_cohorts import (
     AnswerCount,
@@ -12,8 +13,10 @@ from feedback.store_cohorts import (
     Quote,
     answer_counts,
     choice_counts,
+    heard,
     impressions,
     quotes,
+    who_answered,
 )
 from feedback.store_corrections import Corrected, corrected, corrections
 from feedback.store_days import (
@@ -56,7 +59,7 @@ from feedback.store_polls import (
     set_poll_status,
 )
 from feedback.store_retention import forget
-from feedback.store_shown import forget_shown, lock_shown, remember, told_groups, who_answered
+from feedback.store_shown import forget_shown, lock_shown, remember, told_groups
 from feedback.store_tallies import (
     ANSWERED,
     ASKED_ONLY,
@@ -92,6 +95,7 @@ __all__ = [
     "LeafDay",
     "Quote",
     "Said",
+    "Sheets",
     "StoredPoll",
     "activity",
     "answer_counts",
@@ -120,6 +124,7 @@ __all__ = [
     "gather_install",
     "habits",
     "harm_tallies",
+    "heard",
     "impressions",
     "install_history",
     "installs_seen",

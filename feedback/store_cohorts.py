@@ -1,10 +1,10 @@
-"""Reads for cohort reports: answers and impressions counted by the database for each value of an attribute."""
+"""Reads for cohort reports: answers and impressions for each value of an attribute, from sheets; and quotes."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,12 +12,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from core.db import among
 from core.device import WIRE_NAMES, DeviceContext, short_name
 from core.errors import InvalidInputError, Problem
 from core.privacy import unseal
 from core.segments import EVERYONE, Segment, matches, suggestion
+from feedback import store_sheets
+from feedback.gate import Answered
+from feedback.questions import CHOOSING
 from feedback.responses import CONTEXT_FIELDS
-from feedback.tables import ANSWERS, CONTEXTS, POLL_EVENTS
+from feedback.sheet_counts import Sheets, people, submissions, times, who
+from feedback.tables import ANSWERS, CONTEXTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,100 +71,87 @@ class Quote:
     rating: str | None
 
 
+def heard(
+    session: Session, *, app: str, model: str, since: datetime, until: datetime, poll: str | None = None
+) -> Sheets:
+    """Return all that polls about a model (or one of them) were told in [since, until), to be counted."""
+    return store_sheets.read(session, app=app, model=model, since=since, until=until, poll=poll)
+
+
 def answer_counts(
-    session: Session,
-    *,
-    app: str,
-    model: str,
-    attribute: str,
-    since: datetime,
-    until: datetime,
-    where: Segment = EVERYONE,
-    poll: str | None = None,
+    told: Sheets, *, attribute: str, since: datetime, until: datetime, where: Segment = EVERYONE
 ) -> tuple[AnswerCount, ...]:
     """Return the answers to primary questions in [since, until) by `attribute` (wire or short name).
 
     Raises: InvalidInputError: there is no such attribute.
     """
-    column = _column(attribute)
-    row = ANSWERS.c
-    wanted = _asked(session, row, app, model, since, until, where, poll)
-    wanted += [row.is_primary, row.value.is_not(None)]
-    source = ANSWERS.join(CONTEXTS, CONTEXTS.c.id == row.context)
-    by_value = (
-        sa.select(column, row.value, sa.func.count()).select_from(source).where(*wanted).group_by(column, row.value)
-    )
-    people = (
-        sa.select(column, sa.func.count(sa.distinct(row.install))).select_from(source).where(*wanted).group_by(column)
-    )
-    counts: dict[str | None, dict[str, int]] = defaultdict(dict)
-    for value, answer, n in session.execute(by_value):
-        counts[_label(value)][_plain(answer)] = n
-    installs = {_label(value): n for value, n in session.execute(people)}
+    labels = _labels(told, attribute)
+    answers = {place: answer for place, answer in enumerate(told.answers) if answer and answer.is_primary}
+    wanted = told.where(answers, since=since, until=until, inside=where)
+    installs, found = people(told, labels, wanted), times(told, labels, wanted)
+    counts: dict[str | None, Counter[str]] = {label: Counter() for label in installs}
+    for label in installs:
+        # In the order of what was stored: sums of floats are the same each time.
+        for place, n in sorted(found[label].items(), key=lambda each: answers[each[0]].value):
+            counts[label][_plain(answers[place].value)] += n
     return tuple(
-        AnswerCount(value=value, counts=counts[value], n=sum(counts[value].values()), installs=installs[value])
-        for value in sorted(counts, key=_none_last)
+        AnswerCount(value=label, counts=dict(counts[label]), n=counts[label].total(), installs=installs[label])
+        for label in sorted(counts, key=_none_last)
     )
 
 
 def impressions(
-    session: Session,
-    *,
-    app: str,
-    model: str,
-    attribute: str,
-    since: datetime,
-    until: datetime,
-    where: Segment = EVERYONE,
-    poll: str | None = None,
+    told: Sheets, *, attribute: str, since: datetime, until: datetime, where: Segment = EVERYONE
 ) -> tuple[ImpressionCount, ...]:
     """Return submissions by `attribute`. Whatever was answered or dismissed had been shown, told or not."""
-    column = _column(attribute)
-    row = POLL_EVENTS.c
-    wanted = _asked(session, row, app, model, since, until, where, poll)
-    wanted.append(row.install.is_not(None))
-    source = POLL_EVENTS.join(CONTEXTS, CONTEXTS.c.id == row.context)
-    submission = row.install + sa.literal("/") + row.submission
-    statement = (
-        sa.select(
-            column,
-            sa.func.count(sa.distinct(submission)),
-            sa.func.count(sa.distinct(sa.case((row.kind == "answered", submission)))),
-            sa.func.count(sa.distinct(sa.case((row.kind == "dismissed", submission)))),
-            sa.func.count(sa.distinct(row.install)),
+    labels = _labels(told, attribute)
+    kinds = {kind: place for place, kind in enumerate(told.things) if told.answers[place] is None}
+    shown = told.where(kinds.values(), since=since, until=until, inside=where)
+    installs = people(told, labels, shown)
+    is_kind = [shown & (told.told == kinds.get(kind, -1)) for kind in ("answered", "dismissed")]
+    counted, answered, dismissed = submissions(told, labels, shown, *is_kind)
+    return tuple(
+        ImpressionCount(
+            value=label, shown=counted[label], answered=answered.get(label, 0), dismissed=dismissed.get(label, 0),
+            installs=installs[label],
         )
-        .select_from(source)
-        .where(*wanted)
-        .group_by(column)
-    )
-    found = [
-        ImpressionCount(value=_label(value), shown=shown, answered=answered, dismissed=dismissed, installs=installs)
-        for value, shown, answered, dismissed, installs in session.execute(statement)
-    ]
-    return tuple(sorted(found, key=lambda each: _none_last(each.value)))
+        for label in sorted(counted, key=_none_last)
+    )  # fmt: skip
 
 
 def choice_counts(
-    session: Session,
-    *,
-    app: str,
-    model: str,
-    since: datetime,
-    until: datetime,
-    where: Segment = EVERYONE,
-    poll: str | None = None,
+    told: Sheets, *, since: datetime, until: datetime, where: Segment = EVERYONE
 ) -> tuple[ChoiceCount, ...]:
     """Return how often each choice was given, by question; a set of several choices is one row."""
-    row = ANSWERS.c
-    wanted = _asked(session, row, app, model, since, until, where, poll)
-    wanted += [row.value.is_not(None), row.kind.in_(("single_choice", "multiple_choice"))]
-    keys = (row.question, row.value, row.mechanism, row.epsilon)
-    statement = sa.select(*keys, sa.func.count()).where(*wanted).group_by(*keys)
+    answers = {place: answer for place, answer in enumerate(told.answers) if answer and answer.kind in CHOOSING}
+    wanted = told.where(answers, since=since, until=until, inside=where)
+    everywhere = [None] * len(told.contexts)
+    counts: Counter[tuple[str, str, str | None, float | None]] = Counter()
+    for place, n in times(told, everywhere, wanted).get(None, {}).items():
+        answer = answers[place]
+        counts[answer.question, answer.value, answer.mechanism, answer.epsilon] += n
     found = [
         ChoiceCount(question=question, choices=_choices(value), mechanism=mechanism, epsilon=epsilon, n=n)
-        for question, value, mechanism, epsilon, n in session.execute(statement)
+        for (question, value, mechanism, epsilon), n in counts.items()
     ]
     return tuple(sorted(found, key=lambda each: (each.question, -each.n, each.choices)))
+
+
+def who_answered(
+    told: Sheets, *, moments: Sequence[datetime], question: str | None = None
+) -> tuple[list[Answered], dict[str, DeviceContext]]:
+    """Return who answered primary questions (or one) between the first and the last of some moments, for the gate.
+
+    Of the answers of one sheet between two moments there is one, as of the first of the two.
+    """
+    places = [
+        place
+        for place, answer in enumerate(told.answers)
+        if answer and (answer.is_primary if question is None else answer.question == question)
+    ]
+    wanted = told.where(places, since=min(moments), until=max(moments))
+    answers = list(who(told, wanted, moments))
+    return answers, dict(zip(told.contexts, told.devices, strict=True))
 
 
 def quotes(
@@ -180,7 +172,9 @@ def quotes(
     answer, primary = ANSWERS.alias(), ANSWERS.alias()
     contexts = CONTEXTS
     same = [answer.c[name] == primary.c[name] for name in ("app", "install", "submission")]
-    wanted = _asked(session, answer.c, app, model, since, until, where)
+    row = answer.c
+    wanted = [row.app == app, row.model == model, row.at >= since, row.at < until]
+    wanted += _of_segment(session, row.context, where)
     wanted.append(answer.c.sealed.is_not(None))
     statement = (
         sa.select(answer.c.sealed, answer.c.question, answer.c.at, primary.c.value, *_facts())
@@ -208,32 +202,16 @@ def contexts_in(session: Session, where: Segment) -> tuple[str, ...]:
     return tuple(key for key, *facts in rows if matches(where, _device(facts)))
 
 
-def _asked(
-    session: Session, row: Any, app: str, model: str, since: datetime, until: datetime, where: Segment,
-    poll: str | None = None,
-) -> list[Any]:  # fmt: skip
-    """Return the conditions that every read here has: about the model, in [since, until), of the segment and poll."""
-    wanted = [row.app == app, row.model == model, row.at >= since, row.at < until]
-    wanted += [row.poll == poll] if poll else []
-    return wanted + _of_segment(session, row.context, where)
-
-
 def _of_segment(session: Session, context: Any, where: Segment) -> list[Any]:
-    """Return the condition that a row's context matches; the ids travel as one JSON value, however many."""
-    if where == EVERYONE:
-        return []
-    ids = contexts_in(session, where)
-    if session.get_bind().dialect.name == "sqlite":
-        each = sa.func.json_each(json.dumps(ids)).table_valued("value")
-        return [context.in_(sa.select(each.c.value))]
-    return [context.in_(sa.select(sa.func.json_array_elements_text(sa.literal(ids, sa.JSON)).column_valued("each")))]
+    """Return the condition that a row's context matches."""
+    return [] if where == EVERYONE else [among(session, context, contexts_in(session, where))]
 
 
-def _column(attribute: str) -> Any:
+def _labels(told: Sheets, attribute: str) -> list[str | None]:
     short = short_name(attribute)
     if short is None:
         raise InvalidInputError(Problem("by", f"no attribute {attribute!r}{suggestion(attribute, [*WIRE_NAMES])}"))
-    return CONTEXTS.c[short]
+    return [device.label(short) for device in told.devices]
 
 
 def _facts() -> list[Any]:
@@ -242,10 +220,6 @@ def _facts() -> list[Any]:
 
 def _device(facts: list[Any]) -> DeviceContext:
     return DeviceContext(**dict(zip(CONTEXT_FIELDS, facts, strict=True)))
-
-
-def _label(value: str | float | None) -> str | None:
-    return f"{value:g}" if isinstance(value, float) else value
 
 
 def _plain(answer: str) -> str:

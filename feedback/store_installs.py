@@ -14,6 +14,7 @@ from core.device import DeviceContext
 from core.privacy import InstallHash, unseal
 from feedback.responses import CONTEXT_FIELDS
 from feedback.sketches import quantile_bucket
+from feedback.store_sheets import change, lock_sheets, of_install
 from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
 
 RAN = ("reporting", "inferences", "crashes", "timeouts", "crashed", "timed_out")
@@ -140,10 +141,12 @@ def export_install(session: Session, *, app: str, install: InstallHash, key: byt
 def erase_install(session: Session, *, app: str, install: InstallHash) -> int:
     """Erase everything about an install; return how many rows that touched. Erasing twice changes nothing.
 
-    Events keep app and uuid alone, so that what its phone sends again stays a duplicate; roll-ups, in which nobody can
-    be told apart, stay as they are.
+    Events keep app and uuid alone, so that what its phone sends again stays a duplicate; its sheets go, and cells, in
+    which nobody can be told apart, stay as they are.
     """
     touched = 0
+    lock_sheets(session)
+    change(session, removed=of_install(session, install, app=app))
     for table in (POLL_EVENTS, INFERENCES):
         blank = {column.name: None for column in table.columns if column.name not in KEPT_WHEN_ERASED}
         is_its = (table.c.app == app, table.c.install == install)

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.device import DeviceContext
+from feedback import store_sheets
 from feedback.bulk import Bulk, NewRows
 from feedback.responses import CONTEXT_FIELDS, Answer, AnswerKey, PollEvent, latest
+from feedback.sheets import Entry, Place, month_of, of_event
 from feedback.sketches import quantile_bucket
 from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, POLL_EVENTS
 from feedback.telemetry import Summary
@@ -25,7 +27,7 @@ Item = PollEvent | Summary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """An answer that stands, as far as roll-ups care."""
+    """An answer that stands, as far as roll-ups care; `entry` is what it is in its sheet."""
 
     app: str
     release: str | None
@@ -35,6 +37,7 @@ class Standing:
     kind: str
     is_primary: bool
     value: str | None
+    entry: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,15 @@ def add_answers(session: Session, events: Iterable[PollEvent]) -> list[AnswerCha
     for key in sorted(rows.keys() - new):
         changes += _merge(session, key, rows[key])
     return changes
+
+
+def add_to_sheets(session: Session, events: Iterable[PollEvent], answers: Iterable[AnswerChange]) -> None:
+    """Bring new events and changed answers into the sheets of their installs."""
+    added, removed = [_entry(event) for event in events], []
+    for change in answers:
+        added += [change.after.entry] if change.after.entry else []
+        removed += [change.before.entry] if change.before and change.before.entry else []
+    store_sheets.change(session, added=added, removed=removed)
 
 
 def _latest_install(statement: Any) -> Any:
@@ -210,4 +222,11 @@ def _standing(row: dict[str, Any]) -> Standing:
         kind=row["kind"],
         is_primary=row["is_primary"],
         value=row["value"],
+        entry=store_sheets.of_answer(row),
     )
+
+
+def _entry(event: PollEvent) -> Entry:
+    sender = event.sender
+    place = Place(sender.app, event.model, month_of(event.at), event.poll, sender.context, sender.install)
+    return of_event(place, event.kind, at=event.at, submission=event.submission)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from core.db import reading
+from feedback.store_sheets import change, entries, lock_sheets
 from feedback.tables import ANSWERS, DAYS, INBOX, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
 
 ROWS: Final = 1_000
@@ -56,6 +57,16 @@ def _forget(sessions: sessionmaker[Session], table: sa.Table, is_due: Any, rows:
         for part in found.partitions():
             chosen = sa.tuple_(*key).in_([tuple(row) for row in part])
             with sessions.begin() as deleting:
-                result: Any = deleting.execute(sa.delete(table).where(chosen, is_due))
-                gone += int(result.rowcount)
+                gone += _delete(deleting, table, sa.and_(chosen, is_due))
     return gone
+
+
+def _delete(session: Session, table: sa.Table, is_due: Any) -> int:
+    statement = sa.delete(table).where(is_due)
+    if table not in (ANSWERS, POLL_EVENTS):
+        result: Any = session.execute(statement)
+        return int(result.rowcount)
+    lock_sheets(session)
+    gone = session.execute(statement.returning(table)).mappings().all()
+    change(session, removed=entries(table, gone))
+    return len(gone)

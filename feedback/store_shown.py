@@ -1,4 +1,4 @@
-"""What reports have told, group by group, so that the next one gives nobody away; and who answered, for the gate."""
+"""What reports have told, group by group, so that the next one gives nobody away."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from sqlalchemy.orm import Session
 
 from core import segments
 from core.db import insert
-from core.device import DeviceContext
-from feedback.gate import Answered, Group
-from feedback.responses import CONTEXT_FIELDS
-from feedback.tables import ANSWERS, CONTEXTS, SHOWN
+from feedback.gate import Group
+from feedback.tables import SHOWN
 
 # What was told longer before the earliest moment asked about is not looked at, nor more than so many groups.
 LOOKED_BACK: Final = timedelta(weeks=5)
@@ -49,34 +47,6 @@ def remember(session: Session, groups: Iterable[Group], *, app: str, poll: str, 
     if rows:
         statement = insert(session, SHOWN).on_conflict_do_nothing()
         session.execute(statement, sorted(rows, key=lambda row: str(row["id"])))
-
-
-def who_answered(
-    session: Session,
-    *,
-    app: str,
-    model: str,
-    poll: str,
-    since: datetime,
-    until: datetime,
-    question: str | None = None,
-) -> tuple[list[Answered], dict[str, DeviceContext]]:
-    """Return the answers to primary questions (or to one) in [since, until), and the devices of their contexts."""
-    row = ANSWERS.c
-    wanted = (row.app == app, row.model == model, row.poll == poll, row.at >= since, row.at < until)
-    is_counted = (row.is_primary if question is None else row.question == question, row.value.is_not(None))
-    answers: list[Answered] = [
-        (context, at, install)
-        for context, at, install in session.execute(
-            sa.select(row.context, row.at, row.install).where(*wanted, *is_counted)
-        )
-    ]
-    seen = sa.select(row.context).where(*wanted, *is_counted)
-    facts = session.execute(
-        sa.select(CONTEXTS.c.id, *(CONTEXTS.c[field] for field in CONTEXT_FIELDS)).where(CONTEXTS.c.id.in_(seen))
-    )
-    devices = {key: DeviceContext(**dict(zip(CONTEXT_FIELDS, told, strict=True))) for key, *told in facts}
-    return answers, devices
 
 
 def lock_shown(session: Session) -> None:

@@ -201,6 +201,24 @@ class CellRow(Ingest):
     total_sq: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class SheetRow(Ingest):
+    """What one install was shown and said of a poll in a month (202611) on one kind of device: feedback/sheets.py.
+
+    Made of poll events and answers and changed in the same transaction, so it is what they are, for reports.
+    """
+
+    __tablename__ = "sheets"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    poll: Mapped[str] = mapped_column(primary_key=True)
+    context: Mapped[str] = mapped_column(primary_key=True)
+    install: Mapped[str] = mapped_column(primary_key=True)
+    packed: Mapped[bytes]
+
+
 class DayRow(Ingest):
     """How often a model's outcome was seen on a day (UTC) in a leaf cohort, of however many installs: for drift."""
 
@@ -250,5 +268,6 @@ INFERENCES = _table(InferenceRow)
 INSTALLS = _table(InstallRow)
 MARKS = _table(MarkRow)
 CELLS = _table(CellRow)
+SHEETS = _table(SheetRow)
 DAYS = _table(DayRow)
 SHOWN = _table(ShownRow)

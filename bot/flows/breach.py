@@ -149,9 +149,8 @@ def _tellable(found: tuple[Regression, ...], leaves: Sequence[Leaf], minimum: in
 def _quotes(ctx: Context, release: Release, where: Segment, now: datetime) -> tuple[str, ...]:
     app, model, since = release.app, release.model, release.created_at
     with feedback.fresh(ctx.databases.ingest) as session:
-        groups = feedback.answer_counts(
-            session, app=app, model=model, attribute="platform", where=where, since=since, until=now
-        )
+        heard = feedback.heard(session, app=app, model=model, since=since, until=now)
+        groups = feedback.answer_counts(heard, attribute="platform", where=where, since=since, until=now)
         if sum(group.installs for group in groups) < ctx.settings.minimum_cohort:
             return ()
         quotes = feedback.quotes(

@@ -76,9 +76,8 @@ def shown(ctx: Context, ref: str) -> Shown:
         poll = store.find_poll(session, ref, app=app)
     with store.fresh(ctx.databases.ingest) as session:
         counts = store.response_counts(session, app=app)
-        seen: tuple[ImpressionCount, ...] = store.impressions(
-            session, app=app, model=poll.model, attribute="platform", since=now - WEEK, until=now, poll=poll.poll.id
-        )
+        heard = store.heard(session, app=app, model=poll.model, since=now - WEEK, until=now, poll=poll.poll.id)
+    seen: tuple[ImpressionCount, ...] = store.impressions(heard, attribute="platform", since=now - WEEK, until=now)
     return Shown(
         poll=poll,
         responses=counts.get(poll.poll.id, 0),

@@ -16,7 +16,7 @@ from feedback.ingest import Collector
 from tests.builders import T0, at, some_settings
 from tests.feedback.sending import a_batch, a_context, a_running_poll, an_answer
 
-PERIOD: dict[str, Any] = {"app": "demo", "model": "kws", "since": at(-24 * 7), "until": at(1)}
+PERIOD: dict[str, Any] = {"since": at(-24 * 7), "until": at(1)}
 
 
 class Fleet:
@@ -41,9 +41,12 @@ class Fleet:
         assert [result.status for result in reply.results] == ["accepted"]
         store.catch_up(self.databases.ingest)
 
-    def counts(self, attribute: str, **more: Any) -> tuple[store.AnswerCount, ...]:
+    def heard(self) -> store.Sheets:
         with self.databases.ingest() as session:
-            return store.answer_counts(session, attribute=attribute, **(PERIOD | more))
+            return store.heard(session, app="demo", model="kws", **PERIOD)
+
+    def counts(self, attribute: str, **more: Any) -> tuple[store.AnswerCount, ...]:
+        return store.answer_counts(self.heard(), attribute=attribute, **(PERIOD | more))
 
 
 @pytest.fixture
@@ -119,8 +122,7 @@ def test_impressions_count_submissions_whatever_was_told_of_them(fleet: Fleet) -
     ):
         fleet.send(event, a_context())
 
-    with fleet.databases.ingest() as session:
-        found = store.impressions(session, attribute="tier", **PERIOD)
+    found = store.impressions(fleet.heard(), attribute="tier", **PERIOD)
     assert found == (store.ImpressionCount(value="low", shown=3, answered=2, dismissed=1, installs=1),)
 
 
@@ -129,8 +131,7 @@ def test_choices_are_counted_with_the_mechanism_they_were_given_under(fleet: Fle
         answers = [{"question": "q_why", "value": picked}]
         fleet.send(an_answer(f"e{number}", answers=answers), a_context(install=f"install-{number}"))
 
-    with fleet.databases.ingest() as session:
-        found = store.choice_counts(session, **PERIOD)
+    found = store.choice_counts(fleet.heard(), **PERIOD)
     assert [(each.question, each.choices, each.mechanism, each.n) for each in found] == [
         ("q_why", ("slow",), None, 2),
         ("q_why", ("slow", "wrong"), None, 1),
@@ -143,9 +144,9 @@ def test_quotes_come_unsealed_with_their_rating_the_latest_first(fleet: Fleet) -
         moment = T0 - timedelta(hours=3 - number)
         fleet.send(an_answer(f"e{number}", answers=answers, at=moment), a_context(soc=f"chip {number}"))
     with fleet.databases.ingest() as session:
-        found = store.quotes(session, key=fleet.settings.secret_key, limit=2, **PERIOD)
+        found = store.quotes(session, key=fleet.settings.secret_key, limit=2, app="demo", model="kws", **PERIOD)
         where = segments.parse('chipset="chip 0"')
-        (slow,) = store.quotes(session, key=fleet.settings.secret_key, where=where, **PERIOD)
+        (slow,) = store.quotes(session, key=fleet.settings.secret_key, where=where, app="demo", model="kws", **PERIOD)
 
     assert [(quote.text, quote.rating) for quote in found] == [("lovely", "5"), ("mail me at [email]", "2")]
     assert (slow.text, slow.device.chipset) == ("too slow", "chip 0")
@@ -154,5 +155,5 @@ def test_quotes_come_unsealed_with_their_rating_the_latest_first(fleet: Fleet) -
 def test_a_quote_sealed_with_another_key_stays_sealed(fleet: Fleet) -> None:
     fleet.send(an_answer("a", answers=[{"question": "q_txt", "value": "secret"}]), a_context())
     with fleet.databases.ingest() as session:
-        assert store.quotes(session, key=b"another key altogether", **PERIOD) == ()
+        assert store.quotes(session, key=b"another key altogether", app="demo", model="kws", **PERIOD) == ()
     assert seal("x", b"another key altogether") != "x"
