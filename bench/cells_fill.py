@@ -1,20 +1,26 @@
-"""A history in the tables, as folding leaves it, for `bench.cells`: reports of phones, answers, cells and days."""
+"""A history in the tables, as folding leaves it, for `bench.cells`: reports of phones, answers, cells and days.
+
+Answers go through the fold; reports of telemetry are inserted as rows, and their cells and days are counted of those.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sqlalchemy as sa
 
-from core.db import Databases
+from core.db import Databases, repeatable
 from core.device import DeviceContext
-from feedback.responses import CONTEXT_FIELDS, context_id, stratum
+from core.privacy import InstallHash
+from feedback.fold import write
+from feedback.inbox import Item
+from feedback.responses import CONTEXT_FIELDS, Answer, PollEvent, Sender, context_id, stratum
 from feedback.store_days import roll_up_day
-from feedback.tables import ANSWERS, CONTEXTS, INFERENCES
+from feedback.tables import CONTEXTS, INFERENCES
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 DAYS = 14
@@ -22,6 +28,9 @@ LEAVES = 2_000
 # Each attribute of the lattice and how many values it has.
 ATTRIBUTES = {"chipset": 12, "os": 6, "accelerator": 4, "country": 8, "tier": 3, "app_version": 4}
 ANSWERS_OF = 10
+INSTALLS = 50_000
+POLL = "poll_1"
+LETTERS_AT_ONCE = 2_000
 ROWS_AT_ONCE = 50_000
 
 CELLS_OF_REPORTS = """
@@ -55,12 +64,12 @@ def fill(databases: Databases, events: int) -> Filled:
         session.execute(sa.text("INSERT INTO strata VALUES (:id, :stratum)"), rows)
         crashed = random.random(reports) < 0.01
         _insert(session, INFERENCES, _reports(keys, leaf, hour, fell_back, crashed))
-        _insert(session, ANSWERS, _answers(keys, events // ANSWERS_OF, random))
         for metric, harmed in (("install_hours", "1 = 1"), ("crash_rate", "crashes > 0")):
             session.execute(sa.text(CELLS_OF_REPORTS.format(metric=metric, harmed=harmed)))
         for day in range(DAYS):
             roll_up_day(session, app="bench", model="m", day=(START + timedelta(days=day)).date())
         session.execute(sa.text("DROP TABLE strata"))
+    _answer(databases, devices, events // ANSWERS_OF, random)
     return Filled(devices=devices, leaf=leaf, fell_back=fell_back)
 
 
@@ -86,21 +95,46 @@ def _reports(keys: list[str], leaf: Any, hour: Any, fell_back: Any, crashed: Any
         release, arm = ("rel_1", ("baseline", "candidate")[number % 4 // 2]) if number % 2 else ("rel_0", "baseline")
         yield {
             "app": "bench", "uuid": f"r{number}", "window_start": moment, "received_at": moment, "skew_s": 0,
-            "window_s": 3600, "install": f"i{number % 50_000}", "context": keys[place], "model": "m",
+            "window_s": 3600, "install": f"i{number % INSTALLS}", "context": keys[place], "model": "m",
             "release": release, "arm": arm, "count": 10, "crashes": int(crash), "timeouts": 0, "invalid": 0,
             "fell_back": bool(back),
         }  # fmt: skip
 
 
-def _answers(keys: list[str], count: int, random: Any) -> Iterator[dict[str, Any]]:
-    minutes, stars = random.integers(0, 60 * 24 * DAYS, count), random.integers(1, 6, count)
-    for number, (minute, star) in enumerate(zip(minutes, stars, strict=True)):
-        yield {
-            "app": "bench", "install": f"i{number % 50_000}", "submission": f"s{number}", "question": "q",
-            "poll": "p", "model": "m", "kind": "csat", "is_primary": True, "value": str(star),
-            "context": keys[number % LEAVES], "stratum": "all", "release": "rel_1", "arm": "baseline",
-            "at": START + timedelta(minutes=int(minute)), "uuid": f"a{number}",
-        }  # fmt: skip
+def _answer(databases: Databases, devices: Sequence[DeviceContext], count: int, random: Any) -> None:
+    """Take in answers, each to a poll that was shown a minute before, by the fold that takes in a phone's."""
+    minutes, stars = random.integers(1, 60 * 24 * DAYS, count), random.integers(1, 6, count)
+    keys = [context_id(device) for device in devices]
+    letters: list[Item] = []
+    for number, (minute, star) in enumerate(zip(minutes.tolist(), stars.tolist(), strict=True)):
+        device = devices[number % LEAVES]
+        sender = Sender(
+            app="bench", install=InstallHash(f"i{number % INSTALLS}"), device=device, context=keys[number % LEAVES],
+            stratum="all", release="rel_1", arm="baseline", consent=None,
+        )  # fmt: skip
+        at = START + timedelta(minutes=minute)
+        letters += [_event(sender, number, "shown", at - timedelta(minutes=1)), _event(sender, number, star, at)]
+        if len(letters) >= LETTERS_AT_ONCE or number == count - 1:
+            with repeatable(databases.ingest) as session:
+                write(session, letters)
+                session.commit()
+            letters = []
+
+
+def _event(sender: Sender, number: int, told: Literal["shown"] | int, at: datetime) -> PollEvent:
+    kind: Literal["shown", "answered"] = "shown" if told == "shown" else "answered"
+    given = () if told == "shown" else (_rating(told),)
+    return PollEvent(
+        uuid=f"{kind}{number}", sender=sender, kind=kind,
+        poll=POLL, poll_version=1, model="m", submission=f"s{number}", at=at, skew_s=0, received_at=at, completed=None,
+        language=None, inference=None, answers=given,
+    )  # fmt: skip
+
+
+def _rating(stars: int) -> Answer:
+    return Answer(
+        question="q", kind="csat", is_primary=True, value=str(stars), sealed=None, mechanism=None, epsilon=None
+    )
 
 
 def _insert(session: Any, table: sa.Table, rows: Iterator[dict[str, Any]]) -> None:
