@@ -17,7 +17,7 @@ from bot.views.blocks import Message, context_line, escape
 from bot.words import NOUNS
 from core.errors import AppError
 
-__all__ = ["COMMANDS", "Person", "Request", "handle"]
+__all__ = ["COMMANDS", "Person", "handle"]
 
 log = logging.getLogger(__name__)
 

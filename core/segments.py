@@ -21,7 +21,6 @@ from core.segment_rules import (
     AnyOf,
     Is,
     Not,
-    Operator,
     Segment,
     all_of,
     any_of,
@@ -35,10 +34,8 @@ from core.segment_text import parse
 __all__ = [
     "EVERYONE",
     "All",
-    "AnyOf",
     "Is",
     "Not",
-    "Operator",
     "Segment",
     "all_of",
     "any_of",

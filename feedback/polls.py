@@ -12,27 +12,19 @@ from datetime import datetime, timedelta
 
 from core.errors import ConflictError, Problem
 from core.segments import suggestion
-from feedback.poll_definition import END, Consent, Frequency, Iterations, Poll, Quota, Sampling, Status, Trigger, When
+from feedback.poll_definition import END, Poll, Quota, Sampling
 from feedback.poll_json import from_json, to_json
 from feedback.poll_yaml import parse_yaml
-from feedback.questions import SCORED, Answer, Choice, Privacy, Question, Translation, read_answer, tone
+from feedback.questions import SCORED, Answer, Privacy, Question, read_answer, tone
 
 __all__ = [
     "END",
     "Answer",
-    "Choice",
-    "Consent",
-    "Frequency",
-    "Iterations",
     "Poll",
     "Privacy",
     "Question",
     "Quota",
     "Sampling",
-    "Status",
-    "Translation",
-    "Trigger",
-    "When",
     "check_answers",
     "find_question",
     "from_json",

@@ -23,14 +23,11 @@ from releases.eprocess import (
     ratio_of_rates,
     standardized,
 )
-from releases.measurements import Arm, Evidence, Kind, Measurement, Stratum, evidence
+from releases.measurements import Arm, Kind, Measurement, Stratum
 from releases.metrics import Better, Metric, about
 from releases.wording import count, percent, points, signed
 
-__all__ = [
-    "Arm", "Evidence", "Finding", "Guardrail", "Measurement", "Stratum", "Verdict", "evidence", "judge", "judge_all",
-    "worst",
-]  # fmt: skip
+__all__ = ["Arm", "Finding", "Guardrail", "Measurement", "Stratum", "Verdict", "judge", "judge_all", "worst"]
 
 ALPHA: Final = 0.05
 LEAST_PER_ARM: Final = 30

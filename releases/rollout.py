@@ -18,15 +18,10 @@ from releases.measurements import Evidence
 from releases.plan import Plan
 from releases.states import (
     COHORT_STATES,
-    LIVE,
-    TABLE,
-    TERMINAL,
-    WATCHED,
     Act,
     Advance,
     Approve,
     Cancel,
-    CohortStop,
     Complete,
     Decision,
     Halt,
@@ -42,18 +37,15 @@ from releases.states import (
     Submit,
     Supersede,
     Undo,
-    allowed_acts,
     apply,
     approval_subject,
-    draft,
 )
 from releases.wording import count, duration, share
 
 __all__ = [
-    "COHORT_STATES", "LIVE", "TABLE", "TERMINAL", "WATCHED", "Act", "Advance", "Approve", "Cancel", "CohortBreach",
-    "CohortStop", "Complete", "Decision", "Evidence", "Frozen", "Halt", "Hold", "Kill", "Pause", "PausedFor", "Reject",
-    "Resume", "RollBack", "Rollout", "State", "Submit", "Supersede", "Undo", "allowed_acts", "apply",
-    "approval_subject", "decide", "draft", "next_step",
+    "COHORT_STATES", "Act", "Advance", "Approve", "Cancel", "CohortBreach", "Complete", "Decision", "Evidence",
+    "Frozen", "Halt", "Hold", "Kill", "Pause", "PausedFor", "Reject", "Resume", "RollBack", "Rollout", "State",
+    "Submit", "Supersede", "Undo", "apply", "approval_subject", "decide", "next_step",
 ]  # fmt: skip
 
 FRESH_WITHIN: Final = timedelta(hours=6)

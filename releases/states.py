@@ -41,8 +41,6 @@ __all__ = [
     "COHORT_STATES",
     "LIVE",
     "TABLE",
-    "TERMINAL",
-    "UNDONE",
     "WATCHED",
     "Act",
     "Advance",
@@ -64,7 +62,6 @@ __all__ = [
     "Submit",
     "Supersede",
     "Undo",
-    "allowed_acts",
     "apply",
     "approval_subject",
     "draft",
@@ -90,7 +87,6 @@ LIVE: Final = frozenset({State.PROGRESSING, State.PAUSED, State.HALTED, State.RO
 """States that take the model's slot: one release of a model at a time."""
 WATCHED: Final = LIVE | {State.SCHEDULED, State.COMPLETED}
 """States that the tick looks at."""
-TERMINAL: Final = frozenset({State.ROLLED_BACK, State.SUPERSEDED, State.CANCELLED, State.REJECTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +171,6 @@ UNDONE: Final = frozenset(
 
 def draft(release_id: str, *, now: datetime) -> Rollout:
     return Rollout(release_id=release_id, state=State.DRAFT, stage=0, since=now, stage_since=now)
-
-
-def allowed_acts(state: State) -> frozenset[type[Act]]:
-    return frozenset(act for at, act in TABLE if at == state)
 
 
 def approval_subject(rollout: Rollout, plan_hash: str) -> str | None:

@@ -18,7 +18,7 @@ from sandbox.outbox import Receipt
 from sandbox.phone import BACKOFF_CAP, BACKOFF_FIRST, Phone
 from sandbox.wire import Edge, Transport
 
-__all__ = ["Fleet", "Manner", "Tally"]
+__all__ = ["Fleet", "Manner"]
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -21,7 +21,7 @@ from core.db import reading
 from core.engine import enqueue
 from core.errors import InvalidInputError, Problem
 
-__all__ = ["compose_once", "content", "find", "is_posted", "post_digest", "schedule", "week_named", "wiki_subject"]
+__all__ = ["compose_once", "content", "find", "is_posted", "post_digest", "schedule", "week_named"]
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,8 @@ from bot.views.limits import Block, clip, escape, size
 from bot.views.plain import aligned, plain_text
 
 __all__ = [
-    "Block", "Cell", "Message", "Number", "Style",
-    "actions", "bar_chart", "button", "clip", "confirmation", "context_line", "degrade", "divider", "escape",
-    "full_text", "header", "preformatted", "section", "table",
+    "Block", "Cell", "Message", "Number", "Style", "actions", "bar_chart", "button", "clip", "confirmation",
+    "context_line", "degrade", "divider", "escape", "header", "section", "table",
 ]  # fmt: skip
 
 Style = Literal["primary", "danger"]
