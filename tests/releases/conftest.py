@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
+from bot.forecasting import foresee
 from core.db import Databases
 from core.http_errors import register_errors
 from core.keys import KeyRing, create_key
 from core.settings import Settings
-from releases import web
+from releases import history_web, web
 from tests.builders import T0, ManualClock
 from tests.releases.builders import Seconds
 
@@ -52,6 +54,16 @@ def flask_app(databases: Databases, settings: Settings, clock: ManualClock, seco
 @pytest.fixture
 def client(flask_app: Flask) -> FlaskClient:
     return flask_app.test_client()
+
+
+@pytest.fixture
+def pipeline(databases: Databases, settings: Settings, clock: ManualClock) -> FlaskClient:
+    """What a pipeline asks of releases."""
+    app = Flask("test")
+    register_errors(app)
+    ahead = partial(foresee, databases, minimum=settings.minimum_cohort)
+    app.register_blueprint(history_web.blueprint(databases, settings, clock, KeyRing(databases, clock), foresee=ahead))
+    return app.test_client()
 
 
 @pytest.fixture

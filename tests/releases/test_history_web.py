@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-from bot.forecasting import foresee
 from core.db import Databases
-from core.http_errors import register_errors
-from core.keys import KeyRing, create_key
-from core.settings import Settings
-from releases import history_web
+from core.keys import create_key
 from releases.plan import Release
 from releases.store import add_event
-from tests.builders import T0, ManualClock, at
+from tests.builders import T0, at
 from tests.releases.builders import register_both, start
 from tests.releases.conftest import Keys
-
-
-@pytest.fixture
-def pipeline(databases: Databases, settings: Settings, clock: ManualClock) -> FlaskClient:
-    app = Flask("test")
-    register_errors(app)
-    keys = KeyRing(databases, clock)
-    ahead = partial(foresee, databases, minimum=settings.minimum_cohort)
-    app.register_blueprint(history_web.blueprint(databases, settings, clock, keys, foresee=ahead))
-    return app.test_client()
 
 
 @pytest.fixture

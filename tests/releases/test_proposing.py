@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-from bot.forecasting import foresee
 from core import audit
 from core.db import Databases
 from core.errors import NotAllowedError
-from core.http_errors import register_errors
-from core.keys import KeyRing
-from core.settings import Settings
-from releases import history_web, store
+from releases import store
 from releases.proposing import outcome
 from releases.rollout import Approve, State
-from tests.builders import T0, ManualClock
+from tests.builders import T0
 from tests.conftest import JobList
 from tests.releases.builders import a_rollout, do, register_both
 from tests.releases.conftest import Keys
@@ -35,15 +29,10 @@ ASKED = {
 
 
 @pytest.fixture
-def pipeline(databases: Databases, settings: Settings, clock: ManualClock) -> FlaskClient:
-    app = Flask("test")
-    register_errors(app)
-    keys = KeyRing(databases, clock)
-    ahead = partial(foresee, databases, minimum=settings.minimum_cohort)
-    app.register_blueprint(history_web.blueprint(databases, settings, clock, keys, foresee=ahead))
+def pipeline(pipeline: FlaskClient, databases: Databases) -> FlaskClient:
     with databases.control.begin() as session:
         register_both(session)
-    return app.test_client()
+    return pipeline
 
 
 def post(pipeline: FlaskClient, key: str, body: Any, query: str = "") -> tuple[int, dict[str, Any]]:
