@@ -42,6 +42,10 @@ class InvalidInputError(AppError):
         super().__init__("; ".join(str(problem) for problem in problems) or "invalid input", *problems)
 
 
+class NotRememberedError(Exception):
+    """It cannot be said without a look at the database, for which there is no time here; ask again where there is."""
+
+
 class NotFoundError(AppError):
     status = 404
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.clock import Clock
 from core.db import Control, Databases, reading
-from core.errors import AppError, NotAllowedError, NotFoundError
+from core.errors import AppError, NotAllowedError, NotFoundError, NotRememberedError
 from core.ids import new_id
 
 Scope = Literal["public", "secret"]
@@ -103,15 +103,16 @@ class KeyRing:
         self._known: dict[str, tuple[datetime, ApiKey | None]] = {}
         self._lock = threading.Lock()
 
-    def check(self, authorization: str | None, *scopes: Scope) -> ApiKey:
+    def check(self, authorization: str | None, *scopes: Scope, briefly: bool = False) -> ApiKey:
         """Return the key behind `Bearer pk_…` (or the bare key).
 
-        Raises: KeyRejected (401): no key, an unknown or a revoked one; NotAllowedError (403): not of these scopes.
+        Raises: KeyRejected (401): no key, an unknown or a revoked one; NotAllowedError (403): not of these scopes;
+            NotRememberedError: `briefly` was asked for, and it takes a look at the database.
         """
-        secret = _secret(authorization)
+        secret = (authorization or "").removeprefix("Bearer ").strip()
         if not secret:
             raise KeyRejected("No API key: send `Authorization: Bearer pk_…`.")
-        key = self._find(secret)
+        key = self._find(secret, briefly)
         if key is None or key.revoked_at is not None:
             raise KeyRejected("This API key is unknown or revoked.")
         if key.scope not in scopes:
@@ -123,20 +124,13 @@ class KeyRing:
         """Return the key that a request carries as `Authorization: Bearer …` or as `X-API-Key`. Raises: as `check`."""
         return self.check(headers.get("Authorization") or headers.get("X-API-Key"), *scopes)
 
-    def remembers(self, authorization: str | None) -> bool:
-        """Say whether `check` of this needs no look at the database now."""
-        secret = _secret(authorization)
-        return not secret or self._recall(_digest(secret), self._clock()) is not None
-
-    def _recall(self, digest: str, now: datetime) -> tuple[datetime, ApiKey | None] | None:
-        known = self._known.get(digest)
-        return known if known and timedelta(0) <= now - known[0] < CACHED_FOR else None
-
-    def _find(self, secret: str) -> ApiKey | None:
+    def _find(self, secret: str, briefly: bool) -> ApiKey | None:
         digest, now = _digest(secret), self._clock()
-        if recalled := self._recall(digest, now):
-            return recalled[1]
         known = self._known.get(digest)
+        if known and timedelta(0) <= now - known[0] < CACHED_FOR:
+            return known[1]
+        if briefly:
+            raise NotRememberedError
         if known:  # the other threads go on with what was known while this one looks again
             self._known[digest] = (now, known[1])
         try:
@@ -150,10 +144,6 @@ class KeyRing:
                 self._known.clear()
             self._known[digest] = (now, key)
         return key
-
-
-def _secret(authorization: str | None) -> str:
-    return (authorization or "").removeprefix("Bearer ").strip()
 
 
 def _digest(secret: str) -> str:

@@ -34,7 +34,9 @@ ROWS: Final = 200
 # A reader folds no more than this before it reads: after a long outage it is better late than never.
 ROWS_BEFORE_READING: Final = 50_000
 PAUSE_S: Final = 0.2
-TURN_OF_PHONES: Final = 0.3
+# While phones send they have the lock three quarters of the time, until so much waits that a reader would wait long.
+TURN_OF_PHONES: Final = 3.0
+TURN_WHEN_BEHIND: Final = 0.3
 LEAST_TURN_S: Final = 0.005
 # A ProgrammingError is none of these: PostgreSQL says so of a table that is not there, which is no fault of a row.
 NEVER_FITS: Final = (
@@ -108,6 +110,12 @@ def write(session: Session, letters: Sequence[Item]) -> None:
     cells.count(session, [item for item in new if isinstance(item, Summary)], changes)
 
 
+def turn_s(busy_s: float, *, came: int, waiting: int) -> float:
+    """Return how long phones have their turn after a portion that took `busy_s`, in which `came` letters came."""
+    share = (TURN_OF_PHONES if waiting < ROWS_BEFORE_READING else TURN_WHEN_BEHIND) if came else 0.0
+    return max(LEAST_TURN_S, busy_s * share)
+
+
 class Folding(threading.Thread):
     """Folds all the time, until it is told to stop."""
 
@@ -118,15 +126,17 @@ class Folding(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
+        newest = 0
         while not self._stopped.is_set():
-            begun = monotonic()
+            begun, before, rest_s = monotonic(), newest, self._pause_s
             try:
-                found = fold_some(self._sessions)
+                if fold_some(self._sessions) == ROWS:
+                    busy_s = monotonic() - begun
+                    oldest, newest = (_edge(self._sessions, edge) or before for edge in (sa.func.min, sa.func.max))
+                    rest_s = turn_s(busy_s, came=newest - before, waiting=newest - oldest)
             except sa.exc.SQLAlchemyError as error:
                 log.warning("fold.unavailable", extra={"error": type(error).__name__})
-                found = 0
-            busy_s = monotonic() - begun
-            self._stopped.wait(self._pause_s if found < ROWS else max(LEAST_TURN_S, busy_s * TURN_OF_PHONES))
+            self._stopped.wait(rest_s)
 
     def stop(self) -> None:
         """End after the transaction that is under way."""

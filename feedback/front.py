@@ -16,10 +16,10 @@ from typing import Any, Final, TypeVar
 
 from granian.rsgi import ProtocolClosed
 
-from core.errors import AppError
+from core.errors import AppError, NotRememberedError
 from core.keys import ApiKey
 from feedback.commit import Outcome, OverloadedError
-from feedback.ingest import NotRememberedError, Opened
+from feedback.ingest import Opened
 from feedback.intake import BRIEF_BYTES, BRIEF_ITEMS, PATHS, Answer, Head, Intake
 from feedback.unpack import TooLargeError
 
@@ -60,7 +60,7 @@ class Front:
     async def _answer(self, head: Head, protocol: Any) -> Answer:
         intake = self._intake
         try:
-            key = intake.admit(head) if intake.remembers(head) else await self._elsewhere(intake.admit, head)
+            key = await self._admit(head)
             opened = await self._open(head, key, await self._read(head, protocol))
             outcomes = await self._commit(opened)
             if len(opened.items) <= BRIEF_ITEMS:
@@ -70,6 +70,12 @@ class Front:
             raise
         except Exception as error:
             return intake.refuse(error)
+
+    async def _admit(self, head: Head) -> ApiKey:
+        try:
+            return self._intake.admit(head, briefly=True)
+        except NotRememberedError:
+            return await self._elsewhere(self._intake.admit, head)
 
     async def _read(self, head: Head, protocol: Any) -> bytes:
         """Raises: SlowBodyError 408; ProtocolClosed: the line broke."""

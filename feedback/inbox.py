@@ -50,41 +50,56 @@ def unpack(kind: str, payload: bytes) -> Item:
     return _EVENT.decode(payload) if kind == "event" else _SUMMARY.decode(payload)
 
 
-def put(cursor: Any, dialect: str, letters: Sequence[Letter], *, telling: bool) -> list[bool]:
-    """Store those letters that are new with a cursor of the driver; return which were. The same one twice is new once.
+def put(cursor: Any, letters: Sequence[Letter], *, telling: bool = False) -> list[bool]:
+    """Store those letters that are new with a cursor of SQLite; return which were. The same one twice is new once.
 
     Mostly all are new, and their number says so: asking for each costs a step of the driver for each.
     Raises: SomeAreKnownError: not all were, and `telling` is False.
     """
-    # Sorted by their name, so that two transactions never wait for one another in a circle.
-    first = {letter[:3]: letter for letter in reversed(letters)}
-    rows = [first[name] for name in sorted(first)]
+    rows = _sorted(letters)
     new: set[Any] = set()
     stored = 0
     for start in range(0, len(rows), ROWS_A_STATEMENT):
         part = rows[start : start + ROWS_A_STATEMENT]
-        _insert(cursor, dialect, part, telling=telling)
+        cursor.execute(_sqlite(len(part), telling), [value for letter in part for value in letter])
         if telling:
             new |= {tuple(row) for row in cursor.fetchall()}
         else:
             stored += cursor.rowcount
-    if not telling:
-        if stored < len(letters):
-            raise SomeAreKnownError
+    if telling:
+        return _told(letters, new)
+    if stored < len(letters):
+        raise SomeAreKnownError
+    return [True] * len(letters)
+
+
+def put_all(connection: Any, letters: Sequence[Letter]) -> list[bool]:
+    """Do the same with a connection of psycopg, in a transaction of its own that is one journey to the server.
+
+    What is in the tables already is taken out again by a second statement, which sees what was committed up to then:
+    the first one may have waited for a fold that deletes the very same letter.
+    """
+    columns = [list(column) for column in zip(*_sorted(letters), strict=True)]
+    with connection.pipeline(), connection.transaction():
+        put = connection.execute(_PUT, columns)
+        known = connection.execute(_TAKE_OUT, columns[:3])
+    if put.rowcount == len(letters) and not known.rowcount:
         return [True] * len(letters)
+    return _told(letters, {tuple(row) for row in put.fetchall()} - {tuple(row) for row in known.fetchall()})
+
+
+def _sorted(letters: Sequence[Letter]) -> list[Letter]:
+    """Return each letter once, by their names: so two transactions never wait for one another in a circle."""
+    first = {letter[:3]: letter for letter in reversed(letters)}
+    return [first[name] for name in sorted(first)]
+
+
+def _told(letters: Sequence[Letter], new: set[Any]) -> list[bool]:
     is_new = []
     for letter in letters:
         is_new.append(letter[:3] in new)
         new.discard(letter[:3])
     return is_new
-
-
-def _insert(cursor: Any, dialect: str, letters: Sequence[Letter], *, telling: bool) -> None:
-    if dialect == "sqlite":
-        cursor.execute(_sqlite(len(letters), telling), [value for letter in letters for value in letter])
-    else:
-        columns = [list(column) for column in zip(*letters, strict=True)]
-        cursor.execute(_POSTGRES + (_TELLING if telling else ""), columns)
 
 
 @lru_cache(maxsize=2 * ROWS_A_STATEMENT)
@@ -99,9 +114,13 @@ SELECT column1, column2, column3, column4, column5 FROM (VALUES {})
 WHERE NOT EXISTS (SELECT 1 FROM poll_events WHERE column2 = 'event' AND app = column1 AND uuid = column3)
 AND NOT EXISTS (SELECT 1 FROM inferences WHERE column2 = 'summary' AND app = column1 AND uuid = column3)
 ON CONFLICT DO NOTHING"""
-_POSTGRES = """
+_PUT = """
 INSERT INTO inbox (app, kind, uuid, install, payload)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[]) AS one (app, kind, uuid, i, p)
-WHERE NOT EXISTS (SELECT 1 FROM poll_events t WHERE one.kind = 'event' AND t.app = one.app AND t.uuid = one.uuid)
-AND NOT EXISTS (SELECT 1 FROM inferences t WHERE one.kind = 'summary' AND t.app = one.app AND t.uuid = one.uuid)
-ON CONFLICT DO NOTHING"""
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+ON CONFLICT DO NOTHING RETURNING app, kind, uuid"""
+_TAKE_OUT = """
+DELETE FROM inbox USING unnest(%s::text[], %s::text[], %s::text[]) AS one (app, kind, uuid)
+WHERE inbox.app = one.app AND inbox.kind = one.kind AND inbox.uuid = one.uuid AND (
+EXISTS (SELECT 1 FROM poll_events t WHERE one.kind = 'event' AND t.app = one.app AND t.uuid = one.uuid)
+OR EXISTS (SELECT 1 FROM inferences t WHERE one.kind = 'summary' AND t.app = one.app AND t.uuid = one.uuid))
+RETURNING one.app, one.kind, one.uuid"""

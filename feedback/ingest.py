@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
-
-import sqlalchemy as sa
+from typing import NamedTuple
 
 from core.clock import monotonic
 from core.db import Databases, reading
-from core.errors import Problem
+from core.errors import NotRememberedError, Problem
 from core.settings import Settings
 from feedback import inbox, polls, store
 from feedback.answers import KnownPoll
-from feedback.commit import GroupCommit, Outcome, OverloadedError, RefusedRowError
-from feedback.inbox import Letter, SomeAreKnownError
+from feedback.commit import GroupCommit, Outcome
+from feedback.inbox import Letter
+from feedback.inbox_sink import InboxSink
 from feedback.posts import House
 from feedback.responses import PollEvent
 from feedback.telemetry import Summary
@@ -29,8 +27,6 @@ from feedback.wire import Mistake, Reply, Result
 
 log = logging.getLogger(__name__)
 
-LOCK_WITHIN_S = 30.0
-LOOK_EVERY_S = 0.001
 POLLS_KEPT_S = 5.0
 POLLS_MISSED_S = 0.2
 LANES = {"sqlite": 1, "postgresql": 2}
@@ -108,69 +104,6 @@ def told(items: Sequence[PollEvent | Summary | Unreadable], outcomes: Sequence[O
     statuses = [result.status for result in results]
     accepted, duplicate, rejected = (statuses.count(status) for status in ("accepted", "duplicate", "rejected"))
     return Reply(accepted=accepted, duplicate=duplicate, rejected=rejected, results=results)
-
-
-class InboxSink:
-    """Stores a group in one transaction, with the driver itself: SQLAlchemy's part would be most of a small one."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._driver: Any = engine.dialect.loaded_dbapi
-        driver = self._driver
-        self._locks = engine.dialect.name == "sqlite"
-        # Of a table that is not there PostgreSQL says ProgrammingError, which is no fault of a row.
-        self._away = (driver.OperationalError, driver.InterfaceError, driver.InternalError, driver.ProgrammingError)
-        self._never_fits = (driver.DataError, driver.IntegrityError, OverflowError, ValueError)
-
-    def commit(self, rows: Sequence[Letter]) -> list[bool]:
-        try:
-            return self._put(rows, telling=False)
-        except SomeAreKnownError:
-            return self._put(rows, telling=True)
-
-    def _put(self, rows: Sequence[Letter], *, telling: bool) -> list[bool]:
-        try:
-            connection = self._engine.raw_connection()
-        except sa.exc.SQLAlchemyError as error:
-            raise _away(error.__cause__ or error) from error
-        try:
-            cursor = connection.cursor()
-            if self._locks:
-                self._lock(cursor)
-            is_new = inbox.put(cursor, self._engine.dialect.name, rows, telling=telling)
-            connection.commit()
-        except self._away as error:
-            connection.invalidate()
-            raise _away(error) from error
-        except self._never_fits as error:
-            log.warning("ingest.refused", extra={"rows": len(rows), "error": type(error).__name__})
-            raise RefusedRowError from error
-        finally:
-            connection.close()  # rolls back what was not committed
-        return is_new
-
-    def _lock(self, cursor: Any) -> None:
-        """Begin with SQLite's write lock. It waits itself, but ever longer, and then misses the gaps between folds."""
-        cursor.execute("PRAGMA busy_timeout=0")
-        limit = monotonic() + LOCK_WITHIN_S
-        while True:
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-                break
-            except self._driver.OperationalError as error:
-                if "locked" not in str(error) or monotonic() > limit:
-                    raise
-            time.sleep(LOOK_EVERY_S)
-        cursor.execute("PRAGMA busy_timeout=30000")
-
-
-def _away(error: BaseException) -> OverloadedError:
-    log.warning("ingest.unavailable", extra={"error": type(error).__name__})
-    return OverloadedError("The database cannot be reached.", retry_after_s=5)
-
-
-class NotRememberedError(Exception):
-    """It cannot be said without a look at the database."""
 
 
 class PollBook:

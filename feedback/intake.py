@@ -84,15 +84,14 @@ class Intake:
     def commits(self) -> GroupCommit[Letter]:
         return self._collector.commits
 
-    def remembers(self, head: Head) -> bool:
-        """Say whether `admit` needs no look at the database."""
-        return self._keys.remembers(head.key)
+    def admit(self, head: Head, *, briefly: bool = False) -> ApiKey:
+        """Raises: WrongMethodError 405, KeyRejected 401, NotAllowedError 403, TooFastError 429, TooLargeError 413.
 
-    def admit(self, head: Head) -> ApiKey:
-        """Raises: WrongMethodError 405, KeyRejected 401, NotAllowedError 403, TooFastError 429, TooLargeError 413."""
+        With `briefly` also NotRememberedError, if it takes a look at the database: then admit it where there is time.
+        """
         if head.method != "POST":
             raise WrongMethodError("This takes POST only.")
-        key = self._keys.check(head.key, "public", "secret")
+        key = self._keys.check(head.key, "public", "secret", briefly=briefly)
         wait_s = self._limit.wait_s(key.id)
         if wait_s > 0:
             raise TooFastError(wait_s)

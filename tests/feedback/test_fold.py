@@ -18,6 +18,7 @@ from feedback.ingest import Collector
 from feedback.tables import ANSWERS, CELLS, INBOX, INFERENCES, POLL_EVENTS
 from tests.builders import T0, some_settings
 from tests.feedback.sending import INSTALL, Wire, a_batch, a_context, a_summary, an_answer, statuses
+from tests.feedback.test_kill import until
 
 CRASHED: dict[str, Any] = {"errors": {"crash": 1}}
 
@@ -178,6 +179,18 @@ def folding(either: Databases) -> Iterator[fold.Folding]:
     thread.stop()
 
 
+@pytest.mark.parametrize(
+    ("came", "waiting", "turn_s"),
+    [
+        pytest.param(0, 40_000, 0.005, id="nobody sends: nearly none"),
+        pytest.param(300, 40_000, 0.06, id="while phones send they come first"),
+        pytest.param(300, 60_000, 0.006, id="unless so much waits that readers would wait long"),
+    ],
+)
+def test_how_long_phones_have_the_lock_after_a_portion_of_20_ms(came: int, waiting: int, turn_s: float) -> None:
+    assert fold.turn_s(0.02, came=came, waiting=waiting) == pytest.approx(turn_s)
+
+
 def test_the_worker_folds_without_being_asked_and_stops_when_told(
     collector: Collector, either: Databases, folding: fold.Folding
 ) -> None:
@@ -191,6 +204,29 @@ def test_the_worker_folds_without_being_asked_and_stops_when_told(
 
     assert (waiting(either), stored(either)) == ([], ["a"])
     assert not folding.is_alive()
+
+
+def test_an_item_that_is_being_folded_when_it_comes_again_is_a_duplicate(
+    collector: Collector, either: Databases
+) -> None:
+    send(collector, a_batch(an_answer("a")))
+    found: list[list[str]] = []
+    again = threading.Thread(target=lambda: found.append(send(collector, a_batch(an_answer("a")))))
+    with either.ingest.begin() as session:
+        letters = session.execute(sa.select(INBOX.c.id, INBOX.c.kind, INBOX.c.payload)).all()
+        fold._claim(session, [letter.id for letter in letters])
+        fold.write(session, [inbox.unpack(letter.kind, letter.payload) for letter in letters])
+        again.start()
+        if either.ingest_engine.dialect.name == "postgresql":
+            until(lambda: waits_for_a_lock(either))
+    again.join(20)
+
+    assert (found, waiting(either), stored(either)) == ([["duplicate"]], [], ["a"])
+
+
+def waits_for_a_lock(databases: Databases) -> bool:
+    with databases.control() as session:
+        return bool(session.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_an_install_that_was_erased_while_its_letters_waited_does_not_come_back(wire: Wire) -> None:

@@ -17,6 +17,7 @@ from core.db import Databases, Ingest
 from core.settings import Settings
 from feedback import ingest, store
 from feedback.commit import OverloadedError
+from feedback.inbox_sink import InboxSink
 from feedback.ingest import Collector
 from feedback.tables import ANSWERS, CELLS, POLL_EVENTS
 from tests.builders import T0, at, some_settings
@@ -181,6 +182,16 @@ def test_a_database_that_is_away_is_no_fault_of_the_item(databases: Databases, s
     with pytest.raises(OverloadedError) as caught:
         send(Collector(databases, settings), a_batch(an_answer("e1")))
     assert caught.value.retry_after_s >= 1
+
+
+def test_a_connection_that_broke_meanwhile_is_renewed_without_a_word(collector: Collector, either: Databases) -> None:
+    assert send(collector, a_batch(an_answer("e1"))) == ["accepted"]
+    sink = collector.commits._sink
+    assert isinstance(sink, InboxSink)
+    for connection in sink._open.values():
+        connection.close()
+
+    assert send(collector, a_batch(an_answer("e1"), an_answer("e2"))) == ["duplicate", "accepted"]
 
 
 def test_a_new_version_of_a_poll_is_known_at_once_and_old_answers_still_fit(

@@ -1,0 +1,122 @@
+"""Stores what is acknowledged: each group of letters in one transaction, by the database's own driver."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.clock import monotonic
+from feedback import inbox
+from feedback.commit import OverloadedError, RefusedRowError
+from feedback.inbox import Letter, SomeAreKnownError
+
+log = logging.getLogger(__name__)
+
+LOCK_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.001
+
+
+class InboxSink:
+    """Stores a group in one transaction, with the driver itself: SQLAlchemy's part would be most of a small one.
+
+    Each committing thread keeps a connection of its own, so that a group costs no step beside its own.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._driver: Any = engine.dialect.loaded_dbapi
+        driver = self._driver
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        # Of a table that is not there PostgreSQL says ProgrammingError, which is no fault of a row.
+        self._away = (driver.OperationalError, driver.InterfaceError, driver.InternalError, driver.ProgrammingError)
+        self._never_fits = (driver.DataError, driver.IntegrityError, OverflowError, ValueError)
+        self._open: dict[int, Any] = {}
+        weakref.finalize(self, _close, self._open)
+
+    def commit(self, rows: Sequence[Letter]) -> list[bool]:
+        is_old = threading.get_ident() in self._open
+        try:
+            return self._put(rows)
+        except OverloadedError:
+            if not is_old:
+                raise
+            # The server may have gone and come back meanwhile. What was stored after all is a duplicate then.
+            return self._put(rows)
+
+    def _put(self, rows: Sequence[Letter]) -> list[bool]:
+        connection = self._connection()
+        try:
+            is_new = self._on_sqlite(connection, rows) if self._is_sqlite else inbox.put_all(connection, rows)
+        except self._away as error:
+            self._drop()
+            raise _away(error) from error
+        except self._never_fits as error:
+            connection.rollback()
+            log.warning("ingest.refused", extra={"rows": len(rows), "error": type(error).__name__})
+            raise RefusedRowError from error
+        except BaseException:
+            self._drop()
+            raise
+        return is_new
+
+    def _connection(self) -> Any:
+        known = self._open.get(threading.get_ident())
+        if known is not None:
+            return known
+        try:
+            pooled = self._engine.raw_connection()
+        except sa.exc.SQLAlchemyError as error:
+            raise _away(error.__cause__ or error) from error
+        connection: Any = pooled.dbapi_connection
+        pooled.detach()  # from now on it is ours alone
+        if self._is_sqlite:
+            connection.execute("PRAGMA busy_timeout=0")
+        else:
+            connection.autocommit = True  # a group is a transaction of its own there
+        self._open[threading.get_ident()] = connection
+        return connection
+
+    def _drop(self) -> None:
+        with suppress(self._driver.Error):
+            self._open.pop(threading.get_ident()).close()
+
+    def _on_sqlite(self, connection: Any, rows: Sequence[Letter]) -> list[bool]:
+        cursor = connection.cursor()
+        self._lock(cursor)
+        try:
+            is_new = inbox.put(cursor, rows)
+        except SomeAreKnownError:
+            connection.rollback()
+            self._lock(cursor)
+            is_new = inbox.put(cursor, rows, telling=True)
+        connection.commit()
+        return is_new
+
+    def _lock(self, cursor: Any) -> None:
+        """Begin with SQLite's write lock. It waits itself, but ever longer, and then misses the gaps between folds."""
+        limit = monotonic() + LOCK_WITHIN_S
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                return
+            except self._driver.OperationalError as error:
+                if "locked" not in str(error) or monotonic() > limit:
+                    raise
+            time.sleep(LOOK_EVERY_S)
+
+
+def _close(connections: dict[int, Any]) -> None:
+    while connections:
+        connections.popitem()[1].close()
+
+
+def _away(error: BaseException) -> OverloadedError:
+    log.warning("ingest.unavailable", extra={"error": type(error).__name__})
+    return OverloadedError("The database cannot be reached.", retry_after_s=5)
