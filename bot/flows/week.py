@@ -84,14 +84,7 @@ def gather(ctx: Context, week: Week, *, charges: bool = False) -> Digest:
         for name, lines in said.items():
             report = _report(ctx, name, _poll_of(name, known), week)
             counted = _counted(ctx, now.get(name, NOTHING), before.get(name, NOTHING))
-            p95 = store.usual_latency_p95(session, app=app, model=name, since=week.starts, until=week.ends)
-            seen = kpis.Seen(
-                report=report,
-                activity=now.get(name, NOTHING),
-                latency_bucket=p95,
-                battery=store.battery_per_hour(session, app=app, model=name, since=week.starts, until=week.ends),
-                corrected=_corrected(session, app, name, known, week),
-            )
+            seen = _seen(session, app, name, known, week, report=report, activity=now.get(name, NOTHING))
             told_kpis = kpis.told(name, goals.get(name, kpis.NO_GOALS), seen, minimum=ctx.settings.minimum_cohort)
             models.append(
                 ModelWeek(
@@ -119,6 +112,19 @@ def _week_before(week: Week) -> Week:
 
 def _activity(session: Session, app: str, week: Week) -> dict[str, Activity]:
     return {each.model: each for each in store.activity(session, app=app, since=week.starts, until=week.ends)}
+
+
+def _seen(
+    session: Session, app: str, model: str, known: Sequence[StoredPoll], week: Week, *, report: CohortReport | None,
+    activity: Activity,
+) -> kpis.Seen:  # fmt: skip
+    return kpis.Seen(
+        report=report,
+        activity=activity,
+        latency_bucket=store.usual_latency_p95(session, app=app, model=model, since=week.starts, until=week.ends),
+        battery=store.battery_per_hour(session, app=app, model=model, since=week.starts, until=week.ends),
+        corrected=_corrected(session, app, model, known, week),
+    )
 
 
 def _poll_of(model: str, known: Sequence[StoredPoll]) -> StoredPoll | None:
