@@ -6,25 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.views import buttons, figures
+from bot.views import figures
 from bot.views.blocks import (
     Block,
     Message,
-    Style,
     actions,
     bar_chart,
-    confirmation,
     context_line,
     escape,
     header,
     section,
 )
+from bot.views.release_buttons import card_buttons
 from core import segments
 from core.segments import EVERYONE
 from releases.guardrails import Finding, Verdict
 from releases.metrics import about
 from releases.plan import Release, Stage
-from releases.rollout import PausedFor, Rollout, State
+from releases.rollout import Rollout, State
 from releases.wording import duration, share
 
 ICONS = {Verdict.PASS: "✅", Verdict.NO_DATA: "⏳", Verdict.INCONCLUSIVE: "🟡", Verdict.FAIL: "🔴"}
@@ -99,7 +98,7 @@ def card(facts: Card) -> Message:
     if facts.tickets:
         blocks.append(section("Tickets: " + ", ".join(ticket_text(ticket) for ticket in facts.tickets)))
     blocks.append(context_line(*_footing(facts)))
-    row = card_buttons(facts)
+    row = card_buttons(facts.release, facts.rollout, facts.approval)
     blocks += [actions(*row)] if row else []
     return Message(f"{title(release)}: {_plain_state(rollout)}", tuple(blocks), in_channel=True)
 
@@ -196,60 +195,6 @@ def ticket_text(ticket: TicketLine) -> str:
         return f"being opened (`{ticket.fingerprint}`)"
     name = f"<{ticket.url}|{escape(ticket.key)}>" if ticket.url else escape(ticket.key)
     return f"{name} ({ticket.state})"
-
-
-def card_buttons(facts: Card) -> list[Block]:
-    """Return what can be done now; a button remembers what it was shown for, so a late click cannot do more."""
-    rollout, name = facts.rollout, facts.release.name
-    approve = _approve(facts)
-    stage = f"stage={rollout.stage + 1}"
-    match rollout.state:
-        case State.AWAITING_APPROVAL:
-            return [*approve, _confirmed("Reject", f"release reject {name}", "Nothing will be served.")]
-        case State.PROGRESSING:
-            onward = [
-                buttons.run_button("Advance", f"release advance {name} {stage}"),
-                buttons.run_button("Pause", f"release pause {name}"),
-            ]
-            return [*onward, _halt(facts), _roll_back(facts, "Roll back")]
-        case State.PAUSED:
-            resume = buttons.run_button("Resume", f"release resume {name}")
-            onward = approve if rollout.paused_for is PausedFor.APPROVAL else [resume]
-            return [*onward, _halt(facts), _roll_back(facts, "Roll back")]
-        case State.HALTED:
-            return [_roll_back(facts, "Roll back everywhere"), *approve]
-        case State.COMPLETED:
-            return [_halt(facts), _roll_back(facts, "Roll back")]
-        case _:
-            return []
-
-
-def _approve(facts: Card) -> list[Block]:
-    if facts.approval is None:
-        return []
-    words = "Approve going on" if facts.rollout.state is State.HALTED else "Approve"
-    style: Style | None = None if facts.rollout.state is State.HALTED else "primary"
-    return [buttons.run_button(words, f"release approve {facts.release.name} seen={facts.approval}", style)]
-
-
-def _halt(facts: Card) -> Block:
-    return _confirmed(
-        "Halt",
-        f"release halt {facts.release.name}",
-        f"No further install gets {facts.release.candidate_version}; those that have it keep it.",
-    )
-
-
-def _roll_back(facts: Card, words: str) -> Block:
-    release = facts.release
-    text = f"Every install returns to {release.baseline_version}; {release.candidate_version} is never offered again."
-    return _confirmed(words, f"release rollback {release.name}", text, is_danger=True)
-
-
-def _confirmed(words: str, line: str, text: str, *, is_danger: bool = False) -> Block:
-    style: Style | None = "danger" if is_danger else None
-    dialog = confirmation(f"{words}?", text, words[:30], style=style)
-    return buttons.run_button(words, line, style, dialog)
 
 
 def _stage_mark(stage: Stage, i: int, rollout: Rollout) -> str:

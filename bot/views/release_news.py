@@ -13,7 +13,6 @@ from bot.views.release import (
     UNSAID,
     Card,
     WorseCohort,
-    card_buttons,
     cohorts_text,
     finding_line,
     of_others,
@@ -23,6 +22,7 @@ from bot.views.release import (
     title,
     who,
 )
+from bot.views.release_buttons import card_buttons
 from core import segments
 from core.segments import Segment
 from releases import plan as plans
@@ -148,7 +148,7 @@ def shown(facts: Card, history: Sequence[str]) -> Message:
     if history:
         blocks.append(section("*History*\n" + "\n".join(history)))
     blocks.append(context_line(f"`{escape(plans.text(facts.release.plan))}`"))
-    row = card_buttons(facts)
+    row = card_buttons(facts.release, facts.rollout, facts.approval)
     blocks += [actions(*row)] if row else []
     return Message(f"{title(facts.release)}: {STATES[facts.rollout.state][1].lower()}", tuple(blocks))
 
