@@ -29,14 +29,11 @@ PRIOR: Final = 20.0
 # A value's factor is worth looking away from 1 for so many harms; the factors are fitted in so many rounds.
 SHRINK: Final = 10.0
 ROUNDS: Final = 4
-COLUMNS: Final = (
-    "installs_baseline", "installs_candidate", "n_baseline", "n_candidate", "total_baseline", "total_candidate",
-    "n_sq", "total_sq", "n_total",
-)  # fmt: skip
 
 
 class ArmEvidence:
-    """`sums` has a row for each of COLUMNS, summed over the installs of a leaf; squares and products over both arms.
+    """`sums` has nine rows, summed over the installs of a leaf: installs, n and total, each of the baseline and of the
+    candidate, then over both arms n², total² and n times total.
 
     `looked_at`: how many slices of so many conditions are large enough to be looked at.
     """

@@ -10,7 +10,6 @@ like any, without its text. tests/vectors/k_rr.json has examples. Pure.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -35,12 +34,6 @@ def options(question: Question) -> tuple[str, ...]:
     if question.choices:
         return (*(choice.id for choice in question.choices), *((OTHER,) if question.has_open_choice else ()))
     return tuple(str(number) for number in range(lowest(question), highest(question) + 1))
-
-
-def chances(k: int, epsilon: float) -> tuple[float, float]:
-    """Return p and q: how likely the true one of `k` options is sent, and each other one."""
-    other = 1 / (math.exp(epsilon) + k - 1)
-    return math.exp(epsilon) * other, other
 
 
 def draws(question: Question) -> tuple[int, float] | None:

@@ -72,6 +72,12 @@ def noised_share(hits: int, n: int, *, spread: float) -> Score:
     return Score(value=plain.value, low=low, high=high, n=n)
 
 
+def chances(k: int, epsilon: float) -> tuple[float, float]:
+    """Return p and q: how likely the true one of `k` options is sent, and each other one."""
+    other = 1 / (math.exp(epsilon) + k - 1)
+    return math.exp(epsilon) * other, other
+
+
 def debiased(
     seen: Score, *, options: int, epsilon: float, all_options: float, lowest: float = 0.0, highest: float = 1.0
 ) -> Score:
@@ -84,8 +90,8 @@ def debiased(
     """
     if options < 2 or not epsilon > 0:
         raise ValueError("needs two options and a positive epsilon")
-    other = 1 / (math.exp(epsilon) + options - 1)
-    kept = math.exp(epsilon) * other - other
+    told, other = chances(options, epsilon)
+    kept = told - other
     value, low, high = (
         min(highest, max(lowest, (part - other * all_options) / kept)) for part in (seen.value, seen.low, seen.high)
     )

@@ -14,8 +14,8 @@ import pytest
 from core.device import DeviceContext
 from feedback import polls
 from feedback.polls import Answer
-from feedback.randomized import chances, choice_shares, draws, options
-from feedback.scores import debiased_share
+from feedback.randomized import choice_shares, draws, options
+from feedback.scores import chances, debiased_share
 from feedback.targeting import History, explain
 from sandbox import answering, asking
 
