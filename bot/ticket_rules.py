@@ -146,7 +146,7 @@ def is_bad_again(ticket: Ticket, level: int) -> bool:
 _REFUSED = re.compile(r"won.?t|wont|reject|declin|invalid|duplicate|not a bug|cannot reproduce|cancel", re.IGNORECASE)
 
 
-def is_refusal(resolution: str | None, status: str = "") -> bool:
+def is_refusal(resolution: str | None, status: str) -> bool:
     """Tell whether an issue was closed as something that nobody will do, by its resolution or else its status."""
     return bool(_REFUSED.search(resolution or status))
 

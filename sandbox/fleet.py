@@ -73,7 +73,7 @@ class Fleet:
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def check_in(self, now: datetime, *, everybody: bool = False) -> None:
+    def check_in(self, now: datetime, *, everybody: bool) -> None:
         """Let the phones whose turn it is (once in `check_in_hours`) fetch polls and ask which variant to run."""
         hour = int(now.timestamp() // 3600)
         due = self.manner.check_in_hours

@@ -40,12 +40,12 @@ def text_input(
     block_id: str,
     label: str,
     *,
-    initial: str = "",
+    initial: str,
+    max_length: int,
     hint: str = "",
     placeholder: str = "",
     multiline: bool = False,
     optional: bool = False,
-    max_length: int = INPUT_TEXT,
 ) -> Block:
     element: Block = {
         "type": "plain_text_input",

@@ -38,7 +38,7 @@ class Refusal:
         return answer
 
 
-def check_message(text: str | None, blocks: object = None) -> Refusal | None:
+def check_message(text: str | None, blocks: object) -> Refusal | None:
     """Return why Slack would refuse the message, or None."""
     if text is not None and len(text) > MESSAGE_TEXT:
         return Refusal(error="msg_too_long")
