@@ -44,6 +44,7 @@ class ArmEvidence:
         self._sums = sums
         self._minimum = minimum
         whole = sums.sum(axis=1)
+        self._installs = whole[0] + whole[1]
         # How many harms of one install go together: so many are worth one.
         self._clump = max(1.0, whole[7] / max(whole[4] + whole[5], 1e-300))
         usual = _usual_rates(lattice.leaves.codes, sums[2], sums[4] / self._clump)
@@ -100,7 +101,11 @@ class ArmEvidence:
         return np.maximum(found, 0.0)
 
     def _is_large(self, sums: Floats) -> Mask:
-        large: Mask = (np.minimum(sums[0], sums[1]) >= LEAST_PER_ARM) & (sums[0] + sums[1] >= self._minimum)
+        installs = sums[0] + sums[1]
+        others = self._installs - installs
+        # All but a few are not told apart from all: their numbers, subtracted, would be those of the few.
+        apart = (others < 0.5) | (others >= self._minimum)
+        large: Mask = (np.minimum(sums[0], sums[1]) >= LEAST_PER_ARM) & (installs >= self._minimum) & apart
         return large
 
     def _large_slices(self, lattice: Lattice) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from core.device import DeviceContext
 from core.disclosure import Atoms, withhold
-from core.segments import Segment, matches
+from core.segments import EVERYONE, Segment, matches
 
 Answered = tuple[str, datetime, str]
 """Context, moment and install of one answer."""
@@ -93,6 +93,38 @@ def admit_groups(
     hidden = withhold(atoms, people=crowd.people, minimum=minimum, told=[crowd.atoms(group) for group in told])
     passed = {group for place, group in enumerate(asked) if place not in hidden and atoms[place]}
     return frozenset(passed | (set(groups) & set(told)))
+
+
+def admit_cohorts(
+    wanted: Sequence[Segment],
+    *,
+    earlier: Sequence[Segment],
+    installs: Sequence[tuple[DeviceContext, int]],
+    minimum: int,
+    certain: Sequence[Segment] = (),
+) -> frozenset[Segment]:
+    """Return the cohorts of one comparison whose numbers, as of now, may stand beside everybody's and one another's.
+
+    `installs`: how many there are of each kind of device. Everybody's numbers are told in any case, and those of the
+    `certain` ones; of the others the first go first. `earlier` were told at looks before: they may not give anybody
+    away together with what is told now, and have to pass again themselves, for there may be others beside them now.
+    """
+
+    def inside(where: Segment) -> Atoms:
+        return frozenset(place for place, (device, _) in enumerate(installs) if matches(where, device))
+
+    def people(atoms: Iterable[Hashable]) -> int:
+        return sum(installs[place][1] for place in atoms if isinstance(place, int))
+
+    told, passed = [inside(EVERYONE), *map(inside, certain)], set(certain)
+    for where in dict.fromkeys(wanted):
+        one = inside(where)
+        before = [inside(each) for each in earlier if each != where]
+        hidden = any(withhold([one], people=people, minimum=minimum, told=given) for given in (told, [*told, *before]))
+        if where not in passed and not hidden:
+            told.append(one)
+            passed.add(where)
+    return frozenset(passed)
 
 
 class _Crowd:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,17 +12,17 @@ from sqlalchemy.orm import Session
 from bot import tickets
 from bot.context import Context
 from bot.flows.look import Look
-from bot.flows.regressions import known_cohorts
+from bot.flows.regressions import comparison_of, known_cohorts
 from bot.flows.rival import rows_of
+from bot.flows.telling import note_stop, tell
 from bot.ticket_rules import Evidence, RegressionFacts
 from bot.views import figures
 from bot.views.release import WorseCohort
 from core import segments
 from core.db import reading
-from core.disclosure import withhold
 from core.segments import EVERYONE, Segment
 from feedback import store as feedback
-from feedback.regressions import Leaf, Regression, find_regressions, fingerprint, tally
+from feedback.regressions import Regression, find_regressions, fingerprint, tally
 from feedback.telemetry import METRICS
 from releases import artifact_store
 from releases.guardrails import Finding, Verdict, worst
@@ -80,6 +80,7 @@ def _of_cohort(
     """Return the breach of one cohort; the other guardrails' rows tell that everybody else is sound."""
     assert seen.cohort is not None
     found, cohort = seen.cohort.finding, segments.text(seen.cohort.cohort)
+    note_stop(ctx, comparison_of(release, found.guardrail.metric), seen.cohort.cohort, now)
     facts = _facts(ctx, release, rollout, found, cohort, now)
     facts = replace(
         facts,
@@ -126,24 +127,10 @@ def _where(
     with reading(ctx.databases.control) as session:
         known = known_cohorts(session, release, metric)
     leaves = tally(rows_of(ctx, release, metric, breached.version))
-    minimum = ctx.settings.minimum_cohort
-    found = _tellable(find_regressions(leaves, metric=metric, minimum=minimum, known=known), leaves, minimum)
+    worst = find_regressions(leaves, metric=metric, minimum=ctx.settings.minimum_cohort, known=known)
+    # The first is what the stop is about, and named as such.
+    found = tell(ctx, comparison_of(release, metric), worst, leaves, now, certain=1)
     return found, _quotes(ctx, release, found[0].segment if found else EVERYONE, now)
-
-
-def _tellable(found: tuple[Regression, ...], leaves: Sequence[Leaf], minimum: int) -> tuple[Regression, ...]:
-    """Return the cohort that was stopped, and of the others those that beside it and everybody give nobody away."""
-
-    def people(atoms: Iterable[Hashable]) -> int:
-        return sum(leaves[place].installs for place in atoms if isinstance(place, int))
-
-    def inside(where: Segment) -> frozenset[int]:
-        return frozenset(place for place, leaf in enumerate(leaves) if segments.matches(where, leaf.device))
-
-    told = [inside(EVERYONE), *(inside(each.segment) for each in found[:1])]
-    others = [inside(each.segment) for each in found[1:]]
-    hidden = withhold(others, people=people, minimum=minimum, told=told)
-    return (*found[:1], *(each for place, each in enumerate(found[1:]) if place not in hidden))
 
 
 def _quotes(ctx: Context, release: Release, where: Segment, now: datetime) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from bot import cards, regressions, tickets
 from bot.context import Context
+from bot.flows.telling import Comparison, tell
 from bot.regressions import Found, RivalFacts, WorseFacts
 from bot.ticket_rules import Evidence, RegressionFacts, band
 from bot.views import regression as views
@@ -56,6 +57,14 @@ class Subject:
     baseline_version: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a look found of one metric, and what of it may be told."""
+
+    found: tuple[Regression, ...] = ()
+    told: tuple[Regression, ...] = ()
+
+
 def ask_for_look(ctx: Context, release: Release) -> bool:
     """Ask for a look at the release if a seventh more was reported since the last one; cheap enough for every tick."""
     with feedback.fresh(ctx.databases.ingest) as session:
@@ -82,13 +91,13 @@ def look_at_release(ctx: Context, release: str) -> None:
         baseline_version=of.baseline_version,
     )  # fmt: skip
     alpha = ALPHA / len(METRICS) / ((looks + 1) * (looks + 2))
-    told = tuple(each for metric in METRICS for each in _of_release(ctx, of, metric, alpha))
+    looked = [_of_release(ctx, of, metric, alpha, now) for metric in METRICS]
     with ctx.databases.control.begin() as session:
         regressions.note_look(session, of.id, looks=looks + 1, seen=seen, now=now)
-        standing = _keep(session, subject, told, now)
+        standing = _keep(session, subject, looked, now)
         if not of.plan.is_aa:
             _want_ticket(session, standing, now)
-    log.info("regressions.looked", extra={"release": of.id, "look": looks + 1, "found": len(told)})
+    log.info("regressions.looked", extra={"release": of.id, "look": looks + 1, "found": len(standing)})
 
 
 def look_at_weeks(ctx: Context, model: str) -> None:
@@ -99,26 +108,33 @@ def look_at_weeks(ctx: Context, model: str) -> None:
         known = _known(regressions.standing(session, app=app, model=model, source="weeks"))
     version = baselines[0].version if baselines else "any"
     subject = Subject(app=app, model=model, version=version, source="weeks")
-    told: list[Regression] = []
+    looked: list[Looked] = []
     for metric in METRICS:
         with feedback.fresh(ctx.databases.ingest) as session:
             rows = feedback.period_rows(
                 session, app=app, model=model, metric=metric,
                 before=now - (1 + WEEKS_BEFORE) * WEEK, since=now - WEEK, until=now,
             )  # fmt: skip
-        told += _find(ctx, rows, metric, NIGHTLY_ALPHA / len(METRICS), known.get(metric, ()))
+        compared = Comparison(
+            app=app, subject=f"weeks:{model}", metric=metric, since=now - (1 + WEEKS_BEFORE) * WEEK, is_of_arms=False
+        )
+        looked.append(_find(ctx, rows, compared, NIGHTLY_ALPHA / len(METRICS), known.get(metric, ()), now))
     with ctx.databases.control.begin() as session:
-        standing = _keep(session, subject, told, now)
+        standing = _keep(session, subject, looked, now)
         _want_ticket(session, standing, now)
-    log.info("regressions.looked", extra={"model": model, "found": len(told)})
+    log.info("regressions.looked", extra={"model": model, "found": len(standing)})
 
 
-def _of_release(ctx: Context, release: Release, metric: str, alpha: float) -> tuple[Regression, ...]:
+def comparison_of(release: Release, metric: str) -> Comparison:
+    return Comparison(app=release.app, subject=f"release:{release.id}", metric=metric, since=release.created_at)
+
+
+def _of_release(ctx: Context, release: Release, metric: str, alpha: float, now: datetime) -> Looked:
     with reading(ctx.databases.control) as session:
         known = known_cohorts(session, release, metric)
     with feedback.fresh(ctx.databases.ingest) as session:
         rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
-    return _find(ctx, rows, metric, alpha, known)
+    return _find(ctx, rows, comparison_of(release, metric), alpha, known, now)
 
 
 def known_cohorts(session: Session, release: Release, metric: str) -> tuple[str, ...]:
@@ -130,12 +146,14 @@ def known_cohorts(session: Session, release: Release, metric: str) -> tuple[str,
 
 
 def _find(
-    ctx: Context, rows: Sequence[InstallRow], metric: str, alpha: float, known: Sequence[str]
-) -> tuple[Regression, ...]:
-    if not rows:
-        return ()
+    ctx: Context, rows: Sequence[InstallRow], compared: Comparison, alpha: float, known: Sequence[str], now: datetime
+) -> Looked:
+    leaves = tally(rows)
+    if not leaves:
+        return Looked()
     minimum = ctx.settings.minimum_cohort
-    return find_regressions(tally(rows), metric=metric, minimum=minimum, alpha=alpha, known=known)
+    found = find_regressions(leaves, metric=compared.metric, minimum=minimum, alpha=alpha, known=known)
+    return Looked(found=found, told=tell(ctx, compared, found, leaves, now) if found else ())
 
 
 def _known(found: Sequence[Found]) -> dict[str, tuple[str, ...]]:
@@ -145,14 +163,19 @@ def _known(found: Sequence[Found]) -> dict[str, tuple[str, ...]]:
     return by_metric
 
 
-def _keep(session: Session, subject: Subject, told: Sequence[Regression], now: datetime) -> tuple[Found, ...]:
-    """Write down what was found, and what is not there any more; return what stands."""
+def _keep(session: Session, subject: Subject, looked: Sequence[Looked], now: datetime) -> tuple[Found, ...]:
+    """Write down what was found and may be told, and what is not there any more; return what was written down.
+
+    What is there still, but may not be told now, keeps the numbers it had.
+    """
     release = subject.release.id if subject.release else None
     before = regressions.standing(
         session, app=subject.app, model=subject.model, release_id=release, source=subject.source
     )
+    told = [each for look in looked for each in look.told]
+    there = [_as_found(subject, each, now).fingerprint for look in looked for each in look.found]
     kept = tuple(regressions.keep(session, _as_found(subject, each, now), now=now) for each in told)
-    for each in regressions.settle(session, before, still=[each.fingerprint for each in kept], now=now):
+    for each in regressions.settle(session, before, still=there, now=now):
         tickets.healed(session, each.fingerprint, now)
     return kept
 

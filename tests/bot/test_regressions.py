@@ -71,6 +71,34 @@ def ward(ctx: Context, world: World, jobs: JobList, clock: ManualClock) -> Ward:
     return Ward(floor)
 
 
+def test_a_cohort_that_all_but_a_few_are_in_is_told_as_everyone(ward: Ward) -> None:
+    ward.floor.clock.advance(hours=1)
+    ward.floor.phones_report(crashing=0.4, on=BAD, installs=200)
+    ward.floor.phones_report(crashing=0.0, on=GOOD, installs=9)
+    ward.look()
+
+    (found,) = ward.standing()
+
+    assert found.cohort == ""
+    assert found.facts.installs_baseline + found.facts.installs_candidate == 418
+    assert BAD not in words(ward.ask(f"regression show {found.fingerprint}"))
+
+
+def test_rules_that_beside_the_cohort_and_everyone_leave_a_few_over_are_not_told(ward: Ward) -> None:
+    """On Android all have the bad chipset but eight; everybody's numbers are on the card."""
+    ward.floor.clock.advance(hours=1)
+    ward.floor.phones_report(crashing=0.4, on=BAD, installs=60)
+    ward.floor.phones_report(crashing=0.0, on="Exynos 850", installs=4)
+    ward.floor.phones_report(crashing=0.0, on="Apple A15", installs=60, both={"os.name": "iOS", "os.version": "17"})
+    ward.look()
+
+    (found,) = ward.standing()
+    everyone, named = 248, found.facts.installs_baseline + found.facts.installs_candidate
+    told = [everyone, named, *(rival.installs for rival in found.facts.rivals)]
+
+    assert [(one, other) for one in told for other in told if 0 < one - other < 20] == []
+
+
 def test_the_cohort_that_got_worse_is_kept_with_its_numbers(ward: Ward) -> None:
     ward.reported(crashing=0.4)
     ward.look()
