@@ -173,7 +173,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one turn")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each server")
     parser.add_argument("--connections", type=int, default=64, help="requests under way at once")
-    parser.add_argument("--threads", type=int, default=256, help="blocking threads of each server, as `muster web` has")
+    parser.add_argument("--threads", type=int, default=16, help="blocking threads of the rivals")
     parser.add_argument("--postgres", metavar="URL", help="postgresql+psycopg://…; SQLite without it")
     return parser.parse_args()
 

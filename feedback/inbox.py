@@ -74,13 +74,13 @@ def put(cursor: Any, letters: Sequence[Letter], *, telling: bool = False) -> lis
 
 
 def put_all(connection: Any, letters: Sequence[Letter]) -> list[bool]:
-    """Do the same with a connection of psycopg, in a transaction of its own that is one journey to the server.
+    """Do the same with a connection of psycopg, in a transaction of its own.
 
     What is in the tables already is taken out again by a second statement, which sees what was committed up to then:
     the first one may have waited for a fold that deletes the very same letter.
     """
     columns = [list(column) for column in zip(*_sorted(letters), strict=True)]
-    with connection.pipeline(), connection.transaction():
+    with connection.transaction():
         put = connection.execute(_PUT, columns)
         known = connection.execute(_TAKE_OUT, columns[:3])
     if put.rowcount == len(letters) and not known.rowcount:
@@ -116,11 +116,15 @@ AND NOT EXISTS (SELECT 1 FROM inferences WHERE column2 = 'summary' AND app = col
 ON CONFLICT DO NOTHING"""
 _PUT = """
 INSERT INTO inbox (app, kind, uuid, install, payload)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[])
 ON CONFLICT DO NOTHING RETURNING app, kind, uuid"""
+# Looked up one by one, in the order of the primary key: whatever the planner thinks of the size of these tables, it may
+# neither scan them nor take an index that begins with the app alone.
 _TAKE_OUT = """
-DELETE FROM inbox USING unnest(%s::text[], %s::text[], %s::text[]) AS one (app, kind, uuid)
-WHERE inbox.app = one.app AND inbox.kind = one.kind AND inbox.uuid = one.uuid AND (
-EXISTS (SELECT 1 FROM poll_events t WHERE one.kind = 'event' AND t.app = one.app AND t.uuid = one.uuid)
-OR EXISTS (SELECT 1 FROM inferences t WHERE one.kind = 'summary' AND t.app = one.app AND t.uuid = one.uuid))
+DELETE FROM inbox USING unnest(%b::text[], %b::text[], %b::text[]) AS one (app, kind, uuid)
+WHERE inbox.app = one.app AND inbox.kind = one.kind AND inbox.uuid = one.uuid AND CASE one.kind
+WHEN 'event' THEN (SELECT (t.app, t.uuid) = (one.app, one.uuid) FROM poll_events t
+WHERE (t.app, t.uuid) >= (one.app, one.uuid) ORDER BY t.app, t.uuid LIMIT 1)
+ELSE (SELECT (t.app, t.uuid) = (one.app, one.uuid) FROM inferences t
+WHERE (t.app, t.uuid) >= (one.app, one.uuid) ORDER BY t.app, t.uuid LIMIT 1) END
 RETURNING one.app, one.kind, one.uuid"""
