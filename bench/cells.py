@@ -1,8 +1,9 @@
 """Do questions grow with history? Times of a guardrail's, a cohort's and the lattice's question at several sizes.
 
-`python -m bench.cells [--events 100000 1000000] [--duckdb PYTHON]` fills SQLite with fourteen days of so many events on
-2 000 kinds of devices and prints CPU seconds; every size has the same days and devices. pandas (and DuckDB, by a Python
-that has it) counts the same slices from rows in memory; what it takes to read them there is not counted.
+`python -m bench.cells [--events 100000 1000000] [--answers] [--duckdb PYTHON]` fills SQLite with fourteen days of so
+many events on 2 000 kinds of devices and prints CPU seconds; every size has the same days, devices and installs. pandas
+(and DuckDB, by a Python that has it) counts the same slices from rows in memory; what it takes to read them there is
+not counted. `--answers` leaves out what is asked of telemetry.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from bench.cells_fill import ATTRIBUTES, DAYS, POLL, START, Filled, fill
+from bench.cells_fill import ATTRIBUTES, DAYS, POLL, START, Filled, fill, fill_answers
 from core.db import Databases, Ingest, open_databases, reading
 from core.segments import EVERYONE
 from feedback import leaves, polls, store
@@ -39,14 +41,16 @@ UNTIL = START + timedelta(days=DAYS)
 TIMES = 3
 POLL_ASKED = {"id": POLL, "name": "P", "questions": [{"id": "q", "type": "csat", "question": "Right?"}]}
 Took = dict[str, float]
+Told = TypeVar("Told")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.cells", description=__doc__)
     parser.add_argument("--events", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--duckdb", metavar="PYTHON", help="a Python that has duckdb")
+    parser.add_argument("--answers", action="store_true", help="only the tenth that is answers, and the report of them")
     options = parser.parse_args()
-    sizes = [_measure(events, options.duckdb) for events in options.events]
+    sizes = [_answers(events) if options.answers else _measure(events, options.duckdb) for events in options.events]
     print(f"{'CPU seconds':<52}{''.join(f'{events:>12,}' for events in options.events)}{'last / first':>14}")
     for name in sizes[0]:
         numbers = [size[name] for size in sizes]
@@ -54,22 +58,41 @@ def main() -> None:
         print(f"{name:<52}{''.join(f'{n:>12{shape}}' for n in numbers)}{numbers[-1] / numbers[0]:>14.2f}")
 
 
+def _answers(events: int) -> Took:
+    with _filled(fill_answers, events) as (databases, _):
+        return _of_reports(databases)
+
+
 def _measure(events: int, duckdb: str | None) -> Took:
-    with tempfile.TemporaryDirectory() as folder:
-        databases = open_databases(f"sqlite:///{folder}/control.db", f"sqlite:///{folder}/ingest.db")
-        Ingest.metadata.create_all(databases.ingest_engine)
-        filled = fill(databases, events)
-        took = _asked(databases)
+    with _filled(fill, events) as (databases, filled):
+        took = _asked(databases) | _of_reports(databases)
         table = _leaves(databases)
         lattice_s, lattice = _timed(lambda: _slices(table))
         took |= {"all slices to depth 3, from counts of days: sums": lattice_s}
         rows = pd.DataFrame(_columns(filled)).astype("category").assign(harmed=filled.fell_back)
         took |= {"the same by pandas from rows": _timed(lambda: _by_pandas(rows, lattice), times=1)[0]}
         if duckdb is not None:
-            took |= {"the same by DuckDB from rows": _by_duckdb(rows, lattice, duckdb, Path(folder) / "rows.csv")}
-        took |= {"slices": float(lattice.slices)}
+            took |= {"the same by DuckDB from rows": _by_duckdb(rows, lattice, duckdb)}
+        return took | {"slices": float(lattice.slices)}
+
+
+@contextmanager
+def _filled(work: Callable[[Databases, int], Told], events: int) -> Iterator[tuple[Databases, Told]]:
+    with tempfile.TemporaryDirectory() as folder:
+        databases = open_databases(f"sqlite:///{folder}/control.db", f"sqlite:///{folder}/ingest.db")
+        Ingest.metadata.create_all(databases.ingest_engine)
+        yield databases, work(databases, events)
         databases.dispose()
-    return took
+
+
+def _of_reports(databases: Databases) -> Took:
+    took = _timed(lambda: _report(databases))[0]
+    return {"report of ratings by chipset, from sheets": took, "its sheets: rows": _rows(databases, SHEETS)}
+
+
+def _rows(databases: Databases, table: sa.Table) -> float:
+    with reading(databases.ingest) as session:
+        return float(session.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
 
 
 def _asked(databases: Databases) -> Took:
@@ -79,20 +102,14 @@ def _asked(databases: Databases) -> Took:
         with reading(databases.ingest) as session:
             return _timed(lambda: question(session))[0]
 
-    def rows(table: sa.Table) -> float:
-        with reading(databases.ingest) as session:
-            return float(session.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
-
     return {
         "guardrail, from cells": ask(lambda one: arm_cells(one, app="bench", release="rel_1")),
-        "its cells: rows": rows(CELLS),
+        "its cells: rows": _rows(databases, CELLS),
         "guardrail by device, from rows of the release": ask(
             lambda one: arm_leaves(one, app="bench", release="rel_1", metrics={"crash_rate"})
         ),
-        "report of ratings by chipset, from sheets": _timed(lambda: _report(databases))[0],
-        "its sheets: rows": rows(SHEETS),
         "all slices to depth 3, from counts of days: read": _timed(lambda: _leaves(databases))[0],
-        "its counts of days: rows": rows(DAY_ROWS),
+        "its counts of days: rows": _rows(databases, DAY_ROWS),
     }
 
 
@@ -140,12 +157,13 @@ def _by_pandas(rows: pd.DataFrame, lattice: Lattice) -> None:
             rows.groupby(names, observed=True)["harmed"].agg(["sum", "size"])
 
 
-def _by_duckdb(rows: pd.DataFrame, lattice: Lattice, python: str, path: Path) -> float:
-    rows.assign(harmed=rows["harmed"].astype(int)).to_csv(path, index=False, quoting=csv.QUOTE_MINIMAL)
-    command = [python, "-m", "bench.cells_duckdb", str(path)]
-    told = subprocess.run(
-        command, cwd=Path(__file__).parent.parent, capture_output=True, check=True, env={**os.environ}
-    )
+def _by_duckdb(rows: pd.DataFrame, lattice: Lattice, python: str) -> float:
+    with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+        rows.assign(harmed=rows["harmed"].astype(int)).to_csv(file.name, index=False, quoting=csv.QUOTE_MINIMAL)
+        command = [python, "-m", "bench.cells_duckdb", file.name]
+        told = subprocess.run(
+            command, cwd=Path(__file__).parent.parent, capture_output=True, check=True, env={**os.environ}
+        )
     slices, cpu_s = told.stdout.split()
     assert int(slices) <= lattice.slices, "it counted others"
     return float(cpu_s)

@@ -5,7 +5,7 @@ Answers go through the fold; reports of telemetry are inserted as rows, and thei
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -69,7 +69,7 @@ def fill(databases: Databases, events: int) -> Filled:
         for day in range(DAYS):
             roll_up_day(session, app="bench", model="m", day=(START + timedelta(days=day)).date())
         session.execute(sa.text("DROP TABLE strata"))
-    _answer(databases, devices, events // ANSWERS_OF, random)
+    fill_answers(databases, events)
     return Filled(devices=devices, leaf=leaf, fell_back=fell_back)
 
 
@@ -101,8 +101,9 @@ def _reports(keys: list[str], leaf: Any, hour: Any, fell_back: Any, crashed: Any
         }  # fmt: skip
 
 
-def _answer(databases: Databases, devices: Sequence[DeviceContext], count: int, random: Any) -> None:
+def fill_answers(databases: Databases, events: int) -> None:
     """Take in answers, each to a poll that was shown a minute before, by the fold that takes in a phone's."""
+    devices, count, random = _devices(), events // ANSWERS_OF, np.random.default_rng(events)
     minutes, stars = random.integers(1, 60 * 24 * DAYS, count), random.integers(1, 6, count)
     keys = [context_id(device) for device in devices]
     letters: list[Item] = []

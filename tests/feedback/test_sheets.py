@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -187,6 +188,28 @@ def test_a_fold_that_is_cut_off_leaves_sheets_and_rows_as_they_were(
 
     store.catch_up(house.databases.ingest)
     assert house.sheets() == house.recounted() != before
+
+
+def test_who_folds_and_who_erases_at_once_never_wait_for_one_another_for_ever(house: House, settings: Settings) -> None:
+    house.play([])
+    for number in range(40):
+        batch = a_batch(an_answer(f"e{number}"), context=a_context(install=f"install-{number % 8}"))
+        assert house.collector.accept_batch(json.dumps(batch).encode(), app="demo", now=T0).rejected == 0
+    ingest, erased = house.databases.ingest, [f"install-{number}" for number in range(0, 8, 2)]
+
+    def erase(raw: str) -> None:
+        with ingest.begin() as session:
+            store.gather_install(session, raw, app="demo", keys=settings.hash_key)
+            store.erase_install(session, app="demo", install=pseudonymize(raw, settings.hash_key))
+
+    with ThreadPoolExecutor(4) as pool:
+        work = [pool.submit(erase, raw) for raw in erased] + [pool.submit(fold_some, ingest, rows=5) for _ in range(8)]
+    for each in work:
+        each.result()
+    store.catch_up(ingest)
+
+    assert house.sheets() == house.recounted()
+    assert len(house.sheets()) == 4
 
 
 @given(st.lists(st.tuples(st.sampled_from(["shown", "x"]), st.integers(0, 3)), max_size=8))
