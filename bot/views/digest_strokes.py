@@ -31,10 +31,11 @@ class Stroke:
 def cohort_strokes(digest: Digest) -> list[tuple[str, list[Stroke]]]:
     """Return the worst and the best cohorts, all on one axis as far as they have one unit."""
     found = []
+    both = (*digest.worst, *digest.best)
     for title, lines in (("Worst", digest.worst), ("Best", digest.best)):
         if lines:
-            unit = lines[0].score.unit
-            axis = _axis([line.score for line in (*digest.worst, *digest.best) if line.score.unit == unit], unit)
+            unit = both[0].score.unit
+            axis = _axis([line.score for line in both if line.score.unit == unit], unit)
             own = [axis if line.score.unit == unit else _axis([line.score], line.score.unit) for line in lines]
             found.append((title, [_stroke(line, each) for line, each in zip(lines, own, strict=True)]))
     return found

@@ -66,20 +66,23 @@ def _numbers(digest: Digest) -> list[Markup]:
 
 
 def _cohorts(digest: Digest) -> list[Markup]:
-    parts: list[Markup] = []
-    for kind, pictures in cohort_pictures(digest):
-        rows = [
-            (
-                f"{each.cohort} ({each.model})",
-                wiki.image(each.name, alt=each.said),
-                f"{each.figure} {each.change}".strip(),
-            )
-            for each in pictures
-        ]
-        parts.append(wiki.table((f"{kind} cohorts", "", "Score (95 % interval)"), rows))
+    # One table: Confluence fits pictures to their column, and two tables have columns of two widths.
+    rows = [
+        (
+            kind,
+            f"{each.cohort} ({each.model})",
+            wiki.image(each.name, alt=each.said),
+            f"{each.figure} {each.change}".strip(),
+        )
+        for kind, pictures in cohort_pictures(digest)
+        for each in pictures
+    ]
     told = f"Bar: this week with its 95 % interval, from {scale(digest)}. Thin line: the week before."
     again = f"Again in Slack: {', '.join(digest_words.repeats(digest, '/muster'))}"
-    return [wiki.heading(2, "Cohorts"), *parts, wiki.paragraph(told), wiki.paragraph(again)] if parts else []
+    if not rows:
+        return []
+    shown = wiki.table(("", "Cohort", "", "Score (95 % interval)"), rows)
+    return [wiki.heading(2, "Cohorts"), shown, wiki.paragraph(told), wiki.paragraph(again)]
 
 
 def _voices(digest: Digest) -> list[Markup]:

@@ -10,6 +10,7 @@ import pytest
 from bot.views import charts, digest_mail, digest_wiki, digest_words, pages
 from bot.views import digest as views
 from bot.views.charts import Point
+from bot.views.digest_strokes import cohort_strokes
 from feedback.digest import Digest
 from feedback.scores import Change
 from tests.bot.digests_made import WEEK, a_cohort, a_full_week, nps_score
@@ -82,6 +83,19 @@ def test_an_nps_reads_in_points_and_is_drawn_on_its_own_scale() -> None:
     page = pages.digest_page(week, composed="now").replace("\xa0", " ")
 
     assert "+31 (+22 to +40), n = 120" in page
+
+
+def test_worst_and_best_cohorts_are_drawn_on_one_scale_and_in_one_column() -> None:
+    points = replace(a_cohort("A16", 1, 2), score=nps_score(31, 9, 120))
+    week = replace(a_full_week(), worst=(a_cohort("Helio G35", 20, 60),), best=(points, a_cohort("Tensor G2", 55, 60)))
+
+    drawn = [stroke for _, strokes in cohort_strokes(week) for stroke in strokes]
+    body = digest_wiki.body(week, url=URL, origin="digest/demo/2026-W47")
+
+    axes = {stroke.line.cohort: stroke.axis for stroke in drawn}
+    assert axes["Helio G35"] == axes["Tensor G2"] != axes["A16"]
+    cohorts = body[body.index("Cohorts</h2>") :].split("</table>")[0]
+    assert [name in cohorts for name in ("Helio G35", "A16", "Tensor G2")] == [True] * 3
 
 
 def test_every_heading_of_the_page_is_named_for_readers_who_listen() -> None:
