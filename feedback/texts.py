@@ -17,6 +17,8 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.preprocessing import normalize
 
+from feedback.stop_words import says_something
+
 DIMENSIONS: Final = 60
 MOST_WORDS: Final = 20_000
 MOST_PARTS: Final = 20_000
@@ -97,7 +99,8 @@ def class_terms(
 ) -> dict[int, tuple[str, ...]]:
     """Return the terms that set each group of texts apart (class-based TF-IDF: Grootendorst 2022, arXiv:2203.05794).
 
-    `weights`: how often each text was written.
+    Words that say nothing by themselves are left to groups that have no others. `weights`: how often each text was
+    written.
     """
     names = sorted(set(groups))
     if not names:
@@ -115,8 +118,14 @@ def class_terms(
     weight = share * np.log(1 + share.mean(axis=0).max() / np.maximum(share.mean(axis=0), 1e-9))
     weight = np.where(inside >= 2, weight, 0.0)
     known = vectorizer.get_feature_names_out()
-    return {name: _apart([str(known[k]) for k in np.argsort(-weight[place[name]])[:30] if weight[place[name], k] > 0],
-                         count) for name in names}  # fmt: skip
+    telling = np.asarray([says_something(str(term)) for term in known])
+    found = {}
+    for name in names:
+        mine = weight[place[name]]
+        ranked = np.argsort(-np.where(telling, mine, 0.0), kind="stable")[:30]
+        told = [str(known[k]) for k in ranked if telling[k] and mine[k] > 0]
+        found[name] = _apart(told or [str(known[k]) for k in np.argsort(-mine)[:30] if mine[k] > 0], count)
+    return found
 
 
 def _apart(ranked: Sequence[str], count: int) -> tuple[str, ...]:

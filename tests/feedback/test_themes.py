@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from bench.theme_texts import NOW, corpus, texts
-from feedback.texts import Text, plain, terms
+from feedback.stop_words import says_something
+from feedback.texts import Text, class_terms, plain, terms
 from feedback.theme_labels import Label, classify, learnable
 from feedback.themes import Theme, cluster, find_themes, is_shown, new_terms
 
@@ -77,6 +79,24 @@ def test_clusters_are_named_by_what_sets_them_apart_and_the_same_every_time() ->
     assert any("drains" in name for name in names)
     assert any("hot" in name for name in names)
     assert list(cluster(words)) == list(names)
+
+
+def test_no_theme_is_named_by_words_that_say_nothing() -> None:
+    """In any of the bench's four languages."""
+    named = {term for name in cluster([words for words, _ in corpus(1, 1500)]) for term in name.split(", ")}
+
+    assert not {word for term in named for word in (term.split()[0], term.split()[-1])} & {
+        "the", "it", "is", "my", "in", "der", "die", "das", "ist", "wird", "el", "la", "se", "es", "le", "est", "mon",
+    }  # fmt: skip
+    assert len(named) > 8
+
+
+def test_what_denies_is_kept_and_words_that_say_nothing_name_what_has_no_others() -> None:
+    assert [term for term in ("not", "hears nothing", "in the", "me", "the word", "kein", "der Akku".lower())
+            if says_something(term)] == ["not", "hears nothing", "kein"]  # fmt: skip
+    found = class_terms(["it is"] * 3 + ["battery dies"] * 3, [0] * 3 + [1] * 3, np.ones(6))
+    assert set(found[0]) == {"it", "is"}
+    assert "battery" in found[1]
 
 
 def test_few_labels_sort_most_texts_and_what_is_answered_is_right() -> None:
