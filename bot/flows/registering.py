@@ -13,11 +13,11 @@ from bot.flows import slack_files
 from bot.flows.slack_files import Shared
 from core.db import reading
 from core.errors import InvalidInputError, Problem
-from releases import registry
+from releases import registry, training
 from releases.artifacts import Artifact, read_artifact
 from releases.registry import MODEL
 
-OPTIONS: Final = ("variant", "runtime", "min_os", "min_app", "min_ram_gb", "accelerators")
+OPTIONS: Final = ("variant", "runtime", "min_os", "min_app", "min_ram_gb", "accelerators", "trained")
 NO_DIGEST: Final = "0" * 64
 HOW: Final = "send the model file (and an .npz with inputs) in one message: `@muster model register kws 1.4.0`, or as a direct message; Slack lets slash commands carry no files"  # noqa: E501
 
@@ -39,6 +39,7 @@ def register(
     Raises: InvalidInputError: with every mistake; NotAllowedError; ConflictError; UpstreamError.
     """
     stated = {"variant": "fp32", "runtime": "onnxruntime"} | dict(told)
+    trained = training.read_day(day, now.date()) if (day := stated.pop("trained", "")) else None
     read_artifact(NO_DIGEST, stated)
     if not ids:
         raise InvalidInputError(Problem("files", HOW))
@@ -59,4 +60,6 @@ def register(
         artifact = replace(read_artifact(sha256, stated), size_bytes=size)
         companions = {role: digest for role, (digest, _) in fetched.items()}
         kept, is_new = registry.register(session, artifact, app=app, by=by, now=now, companions=companions)
+        if trained is not None:
+            training.note(session, trained, app=app, model=kept.model, version=kept.version, by=by, now=now)
     return Registered(artifact=kept, is_new=is_new, files=shared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -13,6 +14,7 @@ from core.settings import Settings
 from optimize.fixtures import Fixture
 from releases.artifact_store import find_artifacts
 from releases.registry import companions_of
+from releases.training import trained_until
 from sandbox.world import World
 from tests.bot.models_made import Bench
 from tests.bot.releases_made import words
@@ -51,6 +53,14 @@ def test_a_file_in_a_direct_message_is_registered_with_its_inputs_and_shown(floo
     assert "Gemm ×2" in shown
 
 
+def test_until_when_the_training_data_reach_is_told_with_the_files(floor: Workspace, tiny: Fixture) -> None:
+    send(floor, DANA, DIRECT, "model register kws 1.4.0 trained=2026-10-01", {"kws.onnx": tiny.model})
+
+    with reading(floor.ctx.databases.control) as session:
+        told = trained_until(session, app="demo", model="kws", version="1.4.0")
+    assert told == date(2026, 10, 1)
+
+
 def test_a_mention_in_a_thread_registers_as_well(floor: Workspace, tiny: Fixture) -> None:
     said = send(floor, DANA, FEEDBACK, "@muster model register kws 1.4.0", {"kws.onnx": tiny.model})
 
@@ -65,6 +75,7 @@ def test_a_mention_in_a_thread_registers_as_well(floor: Workspace, tiny: Fixture
         ("model register kws 1.4.0", {"eval.npz": b"PK"}, "hold no model: eval.npz"),
         ("model register kws 1.4.0", {"a.onnx": b"1", "b.onnx": b"2"}, "hold 2 of the kind model"),
         ("model register KWS one", {"a.onnx": b"1"}, "must be a version"),
+        ("model register kws 1.4.0 trained=2030-01-01", {"a.onnx": b"1"}, "2030-01-01 is in the future"),
         ("model register kws 1.4.0", {f"{n}.py": b"1" for n in range(5)}, "are 5"),
     ],
 )
