@@ -25,7 +25,8 @@ SHEETS_LOCK: Final = 0x6D757377
 PLACES_A_STATEMENT: Final = 500
 ROWS_AT_ONCE: Final = 10_000
 _READ: Final = "SELECT context, install, packed FROM sheets WHERE app = ? AND model = ? AND month BETWEEN ? AND ?"
-_KEY: Final = tuple(SHEETS.c[name] for name in Place._fields)
+# One after the other: SQLite reads the whole table for a key of several columns that is among some.
+_DELETE: Final = sa.delete(SHEETS).where(*(SHEETS.c[name] == sa.bindparam(name) for name in Place._fields))
 _EVENT: Final = ("app", "model", "at", "poll", "context", "install", "submission", "kind")
 _ANSWER: Final = (*_EVENT, "question", "is_primary", "value", "mechanism", "epsilon")
 
@@ -113,9 +114,9 @@ def _change(session: Session, places: Sequence[Place], changes: dict[Place, dict
     after = {place: sheets.changed(before.get(place), changes[place]) for place in places}
     kept = [place._asdict() | {"packed": packed} for place, packed in after.items() if packed is not None]
     _SHEETS.put(session, kept)
-    gone = [place for place, packed in after.items() if packed is None and place in before]
+    gone = [place._asdict() for place, packed in after.items() if packed is None and place in before]
     if gone:
-        session.execute(sa.delete(SHEETS).where(sa.tuple_(*_KEY).in_(gone)))
+        connection.execute(_DELETE, gone)
 
 
 @lru_cache(maxsize=2 * PLACES_A_STATEMENT)
