@@ -50,6 +50,9 @@ def accuracy_rows(found: Facts | None, name: str) -> list[list[Cell]]:
     if found.get("difference") is not None:
         was, now = (figures.share(found[key]) for key in ("accuracy_before", "accuracy_after"))
         rows.append([name, was, now, difference_text(found)])
+        if found.get("p") is not None:
+            turned = f"{figures.count(found['broke'])} wrong, {figures.count(found['mended'])} right"
+            rows.append(["turned", "–", turned, f"McNemar's exact p {found['p']:.3g}"])
     else:
         rows.append([name, "–", "–", "no labels"])
     at_most = figures.share(found["flips_high"])

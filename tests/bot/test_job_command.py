@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.context import Context
+from bot.views import job as job_views
 from core.db import reading
 from core.errors import UpstreamError
 from optimize.fixtures import Fixture
@@ -12,6 +13,7 @@ from releases.artifact_store import find_artifacts
 from releases.registry import companions_of
 from sandbox.slack.state import Message as Shown
 from sandbox.world import World
+from tests.bot.jobs_made import a_finished_job
 from tests.bot.models_made import Bench
 from tests.bot.releases_made import button_values, words
 from tests.bot.workspace import DANA, MIA, PAM
@@ -48,6 +50,16 @@ def test_an_order_ends_in_a_report_card_that_is_the_same_message_edited(
     assert told.thread_ts == card.ts
     assert "<@U0DANA> J1 kws@1.4.0" in told.text
     assert "/jobs/J1?until=" in told.text
+
+
+def test_the_card_tells_which_answers_turned_and_how_likely_that_is_by_chance(ctx: Context) -> None:
+    """Six of eight one way: twice the chance of at most two heads in eight throws, 2 * 37 / 256."""
+    with ctx.databases.control.begin() as session:
+        shown = job_views.card(job_views.Card(job=a_finished_job(session), command="/muster"))
+
+    assert "turned" in words(shown)
+    assert "6 wrong, 2 right" in words(shown)
+    assert "McNemar's exact p 0.289" in words(shown)
 
 
 def test_the_card_shows_how_far_it_is_while_it_runs(bench: Bench, tiny: Fixture, world: World) -> None:
