@@ -1,10 +1,11 @@
 """Rows 1 to 3 of the numbers to reach: durable responses and batches per second, and what one event costs.
 
-`python -m bench.ingest` starts three servers under granian with the same settings (Muster, a Flask that stores nothing,
+`python -m bench.ingest` starts three servers under granian (Muster in its event loop, a Flask that stores nothing,
 a Flask with an ORM commit for each request), sends to them in turn, so that a busy machine is unfair to none, and
 prints rates, processor time and ratios. Beside Muster's a process folds, as the worker does. Then batches of 50 go to
 Muster, in turn with a loop that only writes rows to the same database (100 a transaction; COPY on PostgreSQL). In the
-end every acknowledged item must be stored once. `--postgres URL` does it on PostgreSQL, in a schema of its own.
+end every acknowledged item must be stored once. `--postgres URL` does it on PostgreSQL, in a schema of its own;
+`--jobs` sends in more turns while a process computes at a low priority and reads as ticks do.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ import sqlalchemy as sa
 
 from bench.load import Outcome, run
 from bench.raw_rows import RawRows
-from bench.serving import cpu_s, folding, prepare, server, urls_for
+from bench.serving import cpu_s, folding, jobs, prepare, server, urls_for
 from core.db import Databases
 from feedback.fold import fold_some
 from feedback.tables import INFERENCES, POLL_EVENTS
@@ -40,6 +41,7 @@ ABOUT = {
     "hello": "Flask hello-world, stores nothing",
     "orm": "Flask, ORM commit each",
     "batch": "Muster, batches of 50",
+    "jobs": "Muster, responses while jobs run",
 }
 CHIPS = ("Helio G35", "Tensor G2", "Exynos 850", "Snapdragon 8 Gen 2", "A15")
 BATCH = 50
@@ -72,15 +74,17 @@ def main() -> int:
         servers = {name: stack.enter_context(server(name, urls, threads=options.threads)) for name in NAMES}
         folder_process = stack.enter_context(folding(urls))
         requests = {**dict.fromkeys(NAMES, responses(key)), "batch": batches(key)}
-        turns = {name: Turns() for name in (*NAMES, "batch")}
+        requests |= {"jobs": responses(key)} if options.jobs else {}
+        turns = {name: Turns() for name in requests}
         raw = RawRows(urls["MUSTER_INGEST_URL"])
 
         def take(name: str, seconds: float, *, counts: bool = True) -> None:
-            port, process = servers["ours" if name == "batch" else name]
+            port, process = servers[name if name in NAMES else "ours"]
             made = _made(requests[name], seconds, BATCH if name == "batch" else 1)
             before, folded = cpu_s(process), cpu_s(folder_process)
-            outcome = run(("127.0.0.1", port), made, seconds=seconds, connections=options.connections)
-            acknowledged.extend(outcome.tags if name in ("ours", "batch") else ())
+            with jobs(urls) if name == "jobs" else nullcontext():
+                outcome = run(("127.0.0.1", port), made, seconds=seconds, connections=options.connections)
+            acknowledged.extend(outcome.tags if name not in ("hello", "orm") else ())
             used = cpu_s(process) - before
             drained = _drain(databases)
             if counts:
@@ -174,6 +178,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each server")
     parser.add_argument("--connections", type=int, default=64, help="requests under way at once")
     parser.add_argument("--threads", type=int, default=16, help="blocking threads of the rivals")
+    parser.add_argument("--jobs", action="store_true", help="also send while an optimization and ticks run")
     parser.add_argument("--postgres", metavar="URL", help="postgresql+psycopg://…; SQLite without it")
     return parser.parse_args()
 
@@ -215,6 +220,9 @@ def _report(
         _verdict("responses / ORM commit each", rates["ours"], rates["orm"], 30.0 if is_sqlite else 0.0),
         _verdict("items in batches / raw rows", items, raws, 0.8 if is_sqlite else 0.25),
     ]
+    if "jobs" in turns:
+        alone, beside = ([turn.percentile_ms(99) for turn in turns[name].outcomes] for name in ("ours", "jobs"))
+        verdicts.append(_verdict("p99 alone / while jobs run", alone, beside, 1 / 1.5))
     is_cheap = per_event_ms <= 0.2
     word = "ok" if is_cheap else "ABOVE"
     print(f"{'CPU per event at batch 50, folded':<34}{per_event_ms:>7.3f} ms (at most 0.2) {word}")

@@ -1,4 +1,4 @@
-"""The three servers that `python -m bench.ingest` compares; granian runs each with the same settings."""
+"""The three servers that `python -m bench.ingest` compares; granian runs ours over RSGI, the others over WSGI."""
 
 from __future__ import annotations
 

@@ -90,6 +90,19 @@ def server(name: str, urls: Mapping[str, str], *, threads: int) -> Iterator[tupl
 
 
 @contextmanager
+def jobs(urls: Mapping[str, str]) -> Iterator[None]:
+    """Have a process work as jobs do."""
+    environment = {**urls, "OPENBLAS_NUM_THREADS": "1"}
+    process = _popen([sys.executable, "-m", "bench.jobs"], environment, stdout=subprocess.PIPE)
+    assert process.stdout
+    try:
+        process.stdout.readline()  # it has begun
+        yield
+    finally:
+        kill(process)
+
+
+@contextmanager
 def folding(urls: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     process = start_folding(urls)
     try:
@@ -123,8 +136,9 @@ def free_port() -> int:
         return port
 
 
-def _popen(command: list[str], urls: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **SECRETS, **urls}, start_new_session=True)
+def _popen(command: list[str], urls: Mapping[str, str], *, stdout: int | None = None) -> subprocess.Popen[bytes]:
+    env = {**os.environ, **SECRETS, **urls}
+    return subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True, stdout=stdout)
 
 
 def _children(pid: int) -> list[int]:
