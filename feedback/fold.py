@@ -35,6 +35,7 @@ ROWS: Final = 200
 ROWS_BEFORE_READING: Final = 50_000
 PAUSE_S: Final = 0.2
 # While phones send they have the lock three quarters of the time, until so much waits that a reader would wait long.
+RUSH_ROWS: Final = 20_000
 TURN_OF_PHONES: Final = 3.0
 TURN_WHEN_BEHIND: Final = 0.3
 LEAST_TURN_S: Final = 0.005
@@ -112,7 +113,7 @@ def write(session: Session, letters: Sequence[Item]) -> None:
 
 def turn_s(busy_s: float, *, came: int, waiting: int) -> float:
     """Return how long phones have their turn after a portion that took `busy_s`, in which `came` letters came."""
-    share = (TURN_OF_PHONES if waiting < ROWS_BEFORE_READING else TURN_WHEN_BEHIND) if came else 0.0
+    share = (TURN_OF_PHONES if waiting < RUSH_ROWS else TURN_WHEN_BEHIND) if came else 0.0
     return max(LEAST_TURN_S, busy_s * share)
 
 

@@ -182,9 +182,9 @@ def folding(either: Databases) -> Iterator[fold.Folding]:
 @pytest.mark.parametrize(
     ("came", "waiting", "turn_s"),
     [
-        pytest.param(0, 40_000, 0.005, id="nobody sends: nearly none"),
-        pytest.param(300, 40_000, 0.06, id="while phones send they come first"),
-        pytest.param(300, 60_000, 0.006, id="unless so much waits that readers would wait long"),
+        pytest.param(0, 19_000, 0.005, id="nobody sends: nearly none"),
+        pytest.param(300, 19_000, 0.06, id="while phones send they come first"),
+        pytest.param(300, 21_000, 0.006, id="unless so much waits that readers would wait long"),
     ],
 )
 def test_how_long_phones_have_the_lock_after_a_portion_of_20_ms(came: int, waiting: int, turn_s: float) -> None:
