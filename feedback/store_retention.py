@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -55,10 +55,17 @@ def _forget(sessions: sessionmaker[Session], table: sa.Table, is_due: Any, rows:
     with reading(sessions) as session:
         found = session.execute(sa.select(*key).where(is_due), execution_options={"yield_per": rows})
         for part in found.partitions():
-            chosen = sa.tuple_(*key).in_([tuple(row) for row in part])
             with sessions.begin() as deleting:
-                gone += _delete(deleting, table, sa.and_(chosen, is_due))
+                gone += _delete(deleting, table, sa.and_(_chosen(key, part), is_due))
     return gone
+
+
+def _chosen(key: Sequence[sa.Column[Any]], rows: Sequence[sa.Row[Any]]) -> Any:
+    """Return what is true of these rows alone. SQLite finds them by the key because they come out of a query; among
+    plain values it would compare each row of the table."""
+    columns = [sa.column(column.name, column.type) for column in key]
+    values = sa.values(*columns, name="chosen").data([tuple(row) for row in rows]).cte(nesting=True)
+    return sa.tuple_(*key).in_(sa.select(values))
 
 
 def _delete(session: Session, table: sa.Table, is_due: Any) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import msgspec
@@ -22,12 +23,14 @@ from feedback.targeting import explain, is_shown
 from feedback.telemetry import hour_of
 
 BUNDLE_KEPT_S = 1.0
+# Counting who answered a poll with a limit reads all its answers: no more than a fiftieth of the time goes into it.
+BUNDLE_KEPT_TIMES = 50.0
 
 
 def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
     """Return the routes that phones (and the people behind them) read from."""
     part = Blueprint("collector", __name__)
-    bundles = _Bundles(databases)
+    bundles = Bundles(databases)
 
     @part.get("/v1/polls")
     def _polls() -> Response:
@@ -72,22 +75,50 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
     return part
 
 
-class _Bundles:
-    """Bundles as composed within the last second, so that a crowd of phones costs one look at the database."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    hour: datetime
+    until_s: float
+    body: bytes
 
-    def __init__(self, databases: Databases) -> None:
+
+class Bundles:
+    """Bundles as composed a moment ago, so that a crowd of phones costs one look at the database.
+
+    What takes long to compose is kept for longer; phones are given the one before while one request composes anew.
+    """
+
+    def __init__(self, databases: Databases, seconds: Callable[[], float] = monotonic) -> None:
         self._databases = databases
-        self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, datetime, bytes]] = {}
+        self._seconds = seconds
+        self._composing = threading.Lock()
+        self._kept: dict[str, _Kept] = {}
 
     def of(self, app: str, now: datetime) -> bytes:
         hour = hour_of(now)
-        with self._lock:
-            at_s, kept_hour, body = self._kept.get(app, (float("-inf"), now, b""))
-            if monotonic() - at_s >= BUNDLE_KEPT_S or kept_hour != hour:
-                body = self._compose(app, now)
-                self._kept[app] = (monotonic(), hour, body)
-        return body
+        kept = self._kept.get(app)
+        if kept is not None and self._serves(kept, hour):
+            return kept.body
+        may_wait = kept is None or kept.hour != hour
+        if not self._composing.acquire(blocking=may_wait) and kept is not None:
+            return kept.body
+        try:
+            kept = self._kept.get(app)
+            if kept is None or not self._serves(kept, hour):
+                kept = self._kept[app] = self._anew(app, hour, now)
+            return kept.body
+        finally:
+            self._composing.release()
+
+    def _serves(self, kept: _Kept, hour: datetime) -> bool:
+        return kept.hour == hour and self._seconds() < kept.until_s
+
+    def _anew(self, app: str, hour: datetime, now: datetime) -> _Kept:
+        began_s = self._seconds()
+        body = self._compose(app, now)
+        ended_s = self._seconds()
+        kept_s = max(BUNDLE_KEPT_S, BUNDLE_KEPT_TIMES * (ended_s - began_s))
+        return _Kept(hour=hour, until_s=ended_s + kept_s, body=body)
 
     def _compose(self, app: str, now: datetime) -> bytes:
         with reading(self._databases.control) as session:

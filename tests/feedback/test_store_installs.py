@@ -105,6 +105,30 @@ def test_much_is_forgotten_in_short_transactions_that_phones_can_get_between(
     assert {10, 7, 4, 1, 0} <= set(deleted)
 
 
+def test_what_is_forgotten_is_found_by_its_key_not_by_reading_everything(
+    collector: Collector, databases: Databases
+) -> None:
+    old = T0 - timedelta(days=30)
+    send(collector, a_batch(*(an_answer(f"e{number}", at=old) for number in range(10))))
+    deletes: list[tuple[str, Any]] = []
+
+    def heard(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("DELETE"):
+            deletes.append((statement, parameters))
+
+    sa.event.listen(databases.ingest_engine, "before_cursor_execute", heard)
+    store.forget(databases.ingest, now=T0, retention_days=20)
+
+    plans = [plan for statement, values in deletes for plan in _plan(databases, statement, values)]
+    assert any("SEARCH answers USING" in plan for plan in plans)
+    assert not any(plan.startswith(("SCAN answers", "SCAN poll_events")) for plan in plans)
+
+
+def _plan(databases: Databases, statement: str, values: Any) -> list[str]:
+    with databases.ingest_engine.connect() as connection:
+        return [str(row[3]) for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, values)]
+
+
 def test_history_tells_what_an_install_has_seen_of_a_poll(collector: Collector, either: Databases) -> None:
     shown: dict[str, Any] = {"event": "poll shown", "answers": []}
     send(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import jsonschema
@@ -15,6 +17,7 @@ from core.db import Databases, Ingest
 from core.privacy import pseudonymize
 from core.settings import Settings
 from feedback import store
+from feedback.web import Bundles
 from tests.builders import T0, ManualClock
 from tests.feedback.sending import (
     INSTALL,
@@ -45,6 +48,38 @@ def test_an_unchanged_bundle_is_304(wire: Wire, clock: ManualClock) -> None:
     assert wire.get("/v1/polls", If_None_Match=etag).status_code == 304
     clock.advance(hours=1)
     assert wire.get("/v1/polls", If_None_Match=etag).status_code == 200
+
+
+def test_a_bundle_that_took_long_to_compose_is_kept_for_long(either: Databases) -> None:
+    ticks = count(0.0, 2.0)  # each look at the time is two seconds after the one before
+    bundles = Bundles(either, seconds=lambda: next(ticks))
+    empty = bundles.of("demo", T0)
+    with either.control.begin() as session:
+        a_running_poll(session)
+
+    kept = [bundles.of("demo", T0) == empty for _ in range(50)]
+
+    assert kept == [True] * 49 + [False]  # two seconds to compose it, so a hundred more
+
+
+def test_while_one_phone_waits_for_a_new_bundle_the_others_get_the_one_before(either: Databases) -> None:
+    at = [0.0]
+    bundles = Bundles(either, seconds=lambda: at[0])
+    empty = bundles.of("demo", T0)
+    with either.control.begin() as session:
+        a_running_poll(session)
+    at[0] = 2.0
+    others: list[bytes] = []
+
+    def while_it_is_composed(*_: Any) -> None:
+        if not others:
+            with ThreadPoolExecutor(1) as phone:
+                others.append(phone.submit(bundles.of, "demo", T0).result())
+
+    sa.event.listen(either.control_engine, "before_cursor_execute", while_it_is_composed)
+
+    assert bundles.of("demo", T0) != empty
+    assert others == [empty]
 
 
 def test_the_bundles_signature_is_checked_with_the_published_key(wire: Wire) -> None:
