@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -49,15 +50,15 @@ class Site:
     flask: Flask
     intake: feedback.intake.Intake
     settings: Settings
+    stopping: threading.Event
 
     def wsgi(self) -> feedback.fastpath.FastPath:
         return feedback.fastpath.FastPath(self.flask.wsgi_app, self.intake)
 
     def rsgi(self) -> feedback.front.Front:
         within_s = self.settings.body_within_s
-        return feedback.front.Front(
-            Bridge(self.flask.wsgi_app, body_within_s=within_s), self.intake, body_within_s=within_s
-        )
+        inner = Bridge(self.flask.wsgi_app, body_within_s=within_s)
+        return feedback.front.Front(inner, self.intake, body_within_s=within_s, stopping=self.stopping)
 
 
 def compose(ctx: Context) -> Site:
@@ -72,9 +73,10 @@ def compose(ctx: Context) -> Site:
         feedback.reports_web,
         feedback.corrections_web,
         feedback.imports_web,
-        releases.web,
     ):
         app.register_blueprint(room.blueprint(*parts))
+    stopping = threading.Event()
+    app.register_blueprint(releases.web.blueprint(*parts, stopping=stopping))
     foresee = partial(bot.forecasting.foresee, ctx.databases, minimum=ctx.settings.minimum_cohort)
     app.register_blueprint(releases.history_web.blueprint(*parts, foresee=foresee))
     app.register_blueprint(bot.web.blueprint(ctx))
@@ -86,7 +88,7 @@ def compose(ctx: Context) -> Site:
     document = describe(ctx.settings)
     app.register_blueprint(openapi.blueprint(document))
     app.register_blueprint(bot.api_web.blueprint(document))
-    return Site(flask=app, intake=feedback.intake.Intake(*parts), settings=ctx.settings)
+    return Site(flask=app, intake=feedback.intake.Intake(*parts), settings=ctx.settings, stopping=stopping)
 
 
 def describe(settings: Settings) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -48,6 +50,14 @@ class Bridge:
                 return
         made = _environ(scope, body, ends_by_itself=length is None)
         await loop.run_in_executor(self._threads, _run, self._app, made, protocol, loop)
+
+
+def set_when_told_to_stop(stopping: threading.Event) -> None:
+    """Set it at SIGTERM and SIGINT, so that answers without an end can end.
+
+    For `__rsgi_init__`: granian hears of signals by its loop's wakeup descriptor, which a handler leaves as it is."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stopping.set())
 
 
 def _environ(scope: Any, body: io.BufferedIOBase, *, ends_by_itself: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ nobody waits for somebody else's large batch, or for a database that does not an
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 from granian.rsgi import ProtocolClosed
 
+from core.bridge import set_when_told_to_stop
 from core.errors import AppError, NotRememberedError
 from core.keys import ApiKey
 from feedback.commit import Outcome, OverloadedError
@@ -37,15 +39,25 @@ class SlowBodyError(AppError):
 
 
 class Front:
-    """Answers `POST /v1/batch` and `POST /v1/responses` in the event loop that calls it."""
+    """Answers `POST /v1/batch` and `POST /v1/responses` in the event loop that calls it.
 
-    def __init__(self, inner: Rsgi, intake: Intake, *, body_within_s: float) -> None:
+    `stopping` is set once the server is told to stop.
+    """
+
+    def __init__(
+        self, inner: Rsgi, intake: Intake, *, body_within_s: float, stopping: threading.Event | None = None
+    ) -> None:
         self._inner = inner
+        self._stopping = stopping
         self._intake = intake
         self._body_within_s = body_within_s
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
         self._settled = _Settled()
         self._large_bytes = 0
+
+    def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        if self._stopping is not None:
+            set_when_told_to_stop(self._stopping)
 
     async def __call__(self, scope: Any, protocol: Any) -> None:
         if scope.path not in PATHS:

@@ -41,7 +41,8 @@ class TooManyStreamsError(AppError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How long a stream lives, how often it looks and says that it is there; `wait` sleeps so many seconds."""
+    """How long a stream lives, how often it looks and says that it is there; `wait` sleeps so many seconds, and returns
+    true when the process is about to stop."""
 
     stream_s: float = STREAM_S
     look_s: float = LOOK_EVERY_S
@@ -92,12 +93,12 @@ def blueprint(catalog: Catalog, clock: Clock, *, key: bytes, at_most: int = STRE
 
 
 def changes(catalog: Catalog, app: str, pace: Pace) -> Iterator[bytes]:
-    """Yield an event whenever what is on offer changes, and a comment now and then, until the stream's time is over."""
+    """Yield an event whenever what is on offer changes, and a comment now and then, until the stream's time is over or
+    the process is about to stop."""
     began = said = pace.seconds()
     known = catalog.slots(app)
     yield b"retry: 5000\n\n"
-    while pace.seconds() - began < pace.stream_s:
-        pace.wait(pace.look_s)
+    while pace.seconds() - began < pace.stream_s and not pace.wait(pace.look_s):
         seen = catalog.slots(app)
         if seen != known:
             known, said = seen, pace.seconds()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,12 +31,15 @@ class GoneError(AppError):
 
 
 def blueprint(
-    databases: Databases, settings: Settings, clock: Clock, keys: KeyRing, *, seconds: Callable[[], float] = monotonic
-) -> Blueprint:
+    databases: Databases, settings: Settings, clock: Clock, keys: KeyRing, *, seconds: Callable[[], float] = monotonic,
+    stopping: threading.Event | None = None,
+) -> Blueprint:  # fmt: skip
+    """`stopping` is set when the process is about to stop: open streams end then."""
     routes = Blueprint("releases", __name__)
     catalog = Catalog(databases, seconds=seconds)
     routes.register_blueprint(ofrep.blueprint(databases, settings, keys, clock=clock, seconds=seconds, catalog=catalog))
-    routes.register_blueprint(push.blueprint(catalog, clock, key=settings.secret_key, pace=push.Pace(seconds=seconds)))
+    pace = push.Pace(seconds=seconds, wait=(stopping or threading.Event()).wait)
+    routes.register_blueprint(push.blueprint(catalog, clock, key=settings.secret_key, pace=pace))
     routes.register_blueprint(upload_web.blueprint(databases, settings, clock, keys))
     _tell_models(routes, databases, settings, keys)
     blobs = Blobs(settings.blob_dir)

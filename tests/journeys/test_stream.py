@@ -35,6 +35,7 @@ class Web:
     url: str
     key_id: str
     headers: dict[str, str]
+    process: subprocess.Popen[bytes]
 
     def ask(self, query: str = "", **headers: str) -> requests.Response:
         body = {"context": {"targetingKey": "device-42", "os.name": "android", "ram_gb": 6}}
@@ -58,7 +59,9 @@ def web(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     process = subprocess.Popen([MUSTER, "web"], env={**os.environ, **values})
     try:
         until(lambda: is_listening(port), 60)
-        yield Web(url=f"http://127.0.0.1:{port}", key_id=key.id, headers={"Authorization": f"Bearer {token}"})
+        yield Web(
+            url=f"http://127.0.0.1:{port}", key_id=key.id, headers={"Authorization": f"Bearer {token}"}, process=process
+        )
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
@@ -85,6 +88,20 @@ def test_a_halt_by_another_process_is_heard_and_asked_for(web: Web, databases: D
     assert offered.json()["flags"][0]["metadata"]["release"] == release.id
     assert int(again["etag"]) > int(event["etag"])
     assert web.ask(**{"If-None-Match": offered.headers["ETag"]}).status_code == 304
+
+
+def test_a_stream_that_is_open_does_not_keep_web_from_stopping(web: Web) -> None:
+    CliRunner().invoke(main, ["keys", "push", web.key_id])
+    until(lambda: "eventStreams" in web.ask().json())
+    (stream,) = web.ask().json()["eventStreams"]
+
+    with requests.get(web.url + stream["endpoint"]["requestUri"], stream=True, timeout=30) as reply:
+        lines = reply.iter_lines(chunk_size=1)
+        assert next(lines) == b"retry: 5000"
+        web.process.send_signal(signal.SIGTERM)
+        assert list(lines) == [b""]  # it ends as it should, long before the next sign of life
+
+    assert web.process.wait(timeout=30) == 0
 
 
 def test_a_key_that_is_not_there_is_told(web: Web) -> None:

@@ -155,3 +155,13 @@ def test_a_stream_ends_by_itself(databases: Databases) -> None:
     heard = list(push.changes(Catalog(databases, seconds=seconds), "demo", pace))
 
     assert heard == [b"retry: 5000\n\n", *[b": still here\n\n"] * 4]
+
+
+def test_a_stream_ends_when_the_process_is_about_to_stop(databases: Databases) -> None:
+    stopping = threading.Event()
+    stream = push.changes(Catalog(databases), "demo", push.Pace(wait=stopping.wait))
+    next(stream)
+
+    stopping.set()
+
+    assert list(stream) == []
