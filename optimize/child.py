@@ -13,6 +13,7 @@ from typing import Any
 
 _CLONE_NEWUSER_AND_NET = 0x1000_0000 | 0x4000_0000
 _PR_SET_PDEATHSIG = 1
+POLITENESS = 10
 
 
 def main() -> None:
@@ -67,7 +68,8 @@ def end_with(worker: int) -> None:
 
 
 def limit(limits: dict[str, Any]) -> None:
-    """Give up what the child does not need, for good."""
+    """Give up what the child does not need, for good: phones' answers come before it, too."""
+    os.nice(POLITENESS)
     for kind, value in (
         (resource.RLIMIT_AS, limits["memory_bytes"]),
         (resource.RLIMIT_FSIZE, limits["file_bytes"]),

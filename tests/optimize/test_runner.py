@@ -77,11 +77,12 @@ try:
     wrote = True
 except OSError:
     wrote = False
-print(json.dumps({{"network": network, "memory": resource.getrlimit(resource.RLIMIT_AS)[0], "wrote": wrote}}))
+memory = resource.getrlimit(resource.RLIMIT_AS)[0]
+print(json.dumps({{"network": network, "memory": memory, "wrote": wrote, "nice": os.nice(0)}}))
 """
 
 
-def test_the_child_gives_up_memory_files_and_where_possible_the_network(tmp_path: Path) -> None:
+def test_the_child_gives_up_memory_files_its_turn_and_where_possible_the_network(tmp_path: Path) -> None:
     root = str(Path(runner.__file__).parent.parent)
     limits = {"memory_bytes": 1_500_000_000, "file_bytes": 1_000_000, "open_files": 64, "cpu_s": 10}
     script = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -93,6 +94,7 @@ def test_the_child_gives_up_memory_files_and_where_possible_the_network(tmp_path
     (tmp_path / "big").unlink()
     assert facts["memory"] == 1_500_000_000
     assert not facts["wrote"]
+    assert facts["nice"] == min(19, os.nice(0) + 10)
     assert facts["network"] == "off"
 
 
