@@ -44,7 +44,7 @@ def test_a_process_that_ends_is_noticed_with_the_end_of_its_log(house: House) ->
     house.env["MUSTER_SECRET_KEY"] = "short"
     house.start("worker")
 
-    with pytest.raises(HouseError, match=r"(?s)`muster worker` ended with 1:.*MUSTER_SECRET_KEY"):
+    with pytest.raises(HouseError, match=r"(?s)`muster worker` ended with 2:.*MUSTER_SECRET_KEY"):
         house.wait_ready()
 
 
