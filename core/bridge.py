@@ -23,6 +23,7 @@ Value = TypeVar("Value")
 THREADS: Final = 256
 # Bodies and answers up to this are handed over whole.
 WHOLE_BYTES: Final = 64 * 1024
+CUT_OFF: Final = b'{"error":"The body is shorter than its Content-Length.","problems":[]}'
 TOO_SLOW: Final = b'{"error":"The body was not here in time; send it again.","problems":[]}'
 
 
@@ -46,7 +47,8 @@ class Bridge:
             except TimeoutError:
                 protocol.response_bytes(408, [("Content-Type", "application/json"), ("Connection", "close")], TOO_SLOW)
                 return
-            except ProtocolClosed:
+            except ProtocolClosed:  # whoever closed only their own half still hears it
+                protocol.response_bytes(400, [("Content-Type", "application/json"), ("Connection", "close")], CUT_OFF)
                 return
         made = _environ(scope, body, ends_by_itself=length is None)
         await loop.run_in_executor(self._threads, _run, self._app, made, protocol, loop)

@@ -23,7 +23,7 @@ from core.keys import ApiKey
 from feedback.commit import Outcome, OverloadedError
 from feedback.ingest import Opened
 from feedback.intake import BRIEF_BYTES, BRIEF_ITEMS, PATHS, Answer, Head, Intake
-from feedback.unpack import TooLargeError
+from feedback.unpack import MalformedError, TooLargeError
 
 Rsgi = Callable[[Any, Any], Awaitable[None]]
 Value = TypeVar("Value")
@@ -65,8 +65,8 @@ class Front:
             return
         try:
             status, headers, body = await self._answer(_head(scope), protocol)
-        except ProtocolClosed:  # the phone went away before its body was here
-            return
+        except ProtocolClosed:  # the phone went away; one that closed only its own half still hears it
+            status, headers, body = self._intake.refuse(MalformedError("The body is shorter than its Content-Length."))
         protocol.response_bytes(status, headers, body)
 
     async def _answer(self, head: Head, protocol: Any) -> Answer:

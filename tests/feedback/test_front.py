@@ -46,10 +46,10 @@ class Phones:
     def batch(self, *uuids: str) -> bytes:
         return json.dumps(a_batch(*(an_answer(uuid, at=self.now) for uuid in uuids), sent_at=None)).encode()
 
-    def begin(self, length: int, part: bytes, head: str = "") -> socket.socket:
-        """Send the beginning of a batch of so many bytes."""
+    def begin(self, length: int, part: bytes, head: str = "", *, path: str = "/v1/batch") -> socket.socket:
+        """Send the beginning of a batch (or of what `path` takes) of so many bytes."""
         line = socket.create_connection(("127.0.0.1", self.port), timeout=30)
-        line.sendall(f"POST /v1/batch HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {self.key}\r\n".encode())
+        line.sendall(f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {self.key}\r\n".encode())
         line.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode() + part)
         return line
 
@@ -110,6 +110,17 @@ def test_a_phone_that_leaves_in_the_middle_of_a_body_leaves_nothing(served: Phon
 
     assert served.ask("POST", "/v1/batch", served.batch("whole"))[0] == 200
     assert served.stored() == {"whole"}
+
+
+@pytest.mark.parametrize("path", ["/v1/batch", "/ofrep/v1/evaluate/flags"])
+def test_a_phone_that_ends_its_body_early_and_still_listens_hears_400(served: Phones, path: str) -> None:
+    with served.begin(100, b"{", path=path) as line, closing(http.client.HTTPResponse(line)) as reply:
+        line.shutdown(socket.SHUT_WR)
+        reply.begin()
+        told = json.loads(reply.read())
+
+    assert (reply.status, told["problems"]) == (400, [])
+    assert "shorter than its Content-Length" in told["error"]
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip"])
