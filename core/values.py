@@ -11,7 +11,13 @@ from core.segments import EVERYONE, Segment
 
 _PERIOD = re.compile(r"(\d{1,5})\s*(h|d|w)", re.IGNORECASE)
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 LONGEST = timedelta(days=366)
+
+
+def is_storable(text: str) -> bool:
+    """Whether databases can keep it: JSON may hold NUL, and half of a surrogate pair; they cannot."""
+    return _UNSTORABLE.search(text) is None
 
 
 def period(text: str | None, *, default: timedelta, name: str = "since") -> timedelta:

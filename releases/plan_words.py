@@ -12,6 +12,9 @@ LEAST_PERCENT: Final = 0.0001
 LONGEST_BAKE: Final = timedelta(days=90)
 MOST_WITH_RIVAL: Final = 33.3
 LONGEST_WORD: Final = 2000
+# A year of a start; moments near the ends of the calendar cannot be counted on from, or be told in UTC.
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2999
 PLAN_WORDS: Final = (
     "to", "bake", "where", "guard", "min", "approve", "approvals", "start", "holdback", "mode", "versus",
 )  # fmt: skip
@@ -111,9 +114,12 @@ def holdback(text: str | None, problems: list[Problem]) -> float:
 def moment(text: str | None, problems: list[Problem]) -> datetime | None:
     if not text:
         return None
+    moment: datetime | None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
+        moment = None
+    if moment is None or not FIRST_YEAR <= moment.year <= LAST_YEAR:
         problems.append(Problem("start", f"must be a moment such as 2026-11-23T09:00+01:00, not {text!r}"))
         return None
     if moment.tzinfo is None:

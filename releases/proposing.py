@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core import audit
 from core.engine import enqueue
 from core.errors import InvalidInputError, Problem
+from core.values import is_storable
 from releases import plan as plans
 from releases import store
 from releases.artifacts import MODEL_NAME
@@ -107,6 +108,8 @@ def _read(body: object) -> dict[str, str]:
             problems.append(Problem(name, "must be text as people type it, such as to=1,5,25,100"))
         elif value is not None and len(str(value)) > LONGEST_WORD:
             problems.append(Problem(name, f"must have at most {LONGEST_WORD} characters"))
+        elif not is_storable(str(value)):
+            problems.append(Problem(name, "has a character that cannot be kept: NUL, or half of one such as an emoji"))
         elif value is not None and str(value).strip():
             asked[name] = str(value).strip()
     problems += [Problem(name, "must be said") for name in ("model", "version") if name not in asked]

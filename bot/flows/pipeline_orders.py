@@ -9,6 +9,7 @@ from bot.context import Context
 from bot.flows import orders
 from bot.jobs_openapi import LONGEST_WORD, WORDS
 from core.errors import ConflictError, InvalidInputError, Problem
+from core.values import is_storable
 from optimize import store
 from optimize.store import Job
 
@@ -46,6 +47,8 @@ def _read(body: object) -> dict[str, str]:
             problems.append(Problem(name, 'must be text as people type it, such as "120s"'))
         elif value is not None and len(value) > LONGEST_WORD:
             problems.append(Problem(name, f"must have at most {LONGEST_WORD} characters"))
+        elif value is not None and not is_storable(value):
+            problems.append(Problem(name, "has a character that cannot be kept: NUL, or half of one such as an emoji"))
         elif value is not None and value.strip():
             said[name] = value.strip()
     wrong = {problem.path for problem in problems}

@@ -70,6 +70,7 @@ def test_the_log_names_the_key_that_ordered(served: Served, bench: Bench) -> Non
         ),
         pytest.param(ORDER | {"shell": "rm"}, {"shell"}, id="an unknown field"),
         pytest.param(ORDER | {"runtime": "x" * 501}, {"runtime"}, id="a long word"),
+        pytest.param(ORDER | {"runtime": "\ud83d", "model": "\x00kws"}, {"runtime", "model"}, id="unstorable text"),
     ],
 )
 def test_every_mistake_is_told_and_nothing_is_ordered(

@@ -140,6 +140,11 @@ def test_a_start_needs_its_time_zone() -> None:
     assert "time zone" in problems_of(start="2026-11-23T09:00")["start"]
 
 
+@pytest.mark.parametrize("start", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:00Z", "0001-01-01T00:00+14:00"])
+def test_a_start_at_an_end_of_the_calendar_is_a_mistake(start: str) -> None:
+    assert "must be a moment" in problems_of(start=start)["start"]
+
+
 def test_an_approval_is_bound_to_the_plan_and_the_files() -> None:
     read = plan.parse_plan(**FULL)
     bound = plan.plan_hash(read, ["a", "b"])

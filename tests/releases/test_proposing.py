@@ -71,6 +71,13 @@ def test_the_same_proposal_again_is_the_one_that_is_there(pipeline: FlaskClient,
     assert refused["error"].startswith("R1 of kws is awaiting approval; one release of a model at a time:")
 
 
+@pytest.mark.parametrize("reason", ["cut in an emoji \ud83d", "a\x00b"])
+def test_a_reason_that_no_database_can_keep_is_a_mistake(pipeline: FlaskClient, api_keys: Keys, reason: str) -> None:
+    status, told = post(pipeline, api_keys.secret, ASKED | {"reason": reason})
+
+    assert (status, [problem["path"] for problem in told["problems"]]) == (422, ["reason"])
+
+
 def test_a_dry_run_keeps_nothing(pipeline: FlaskClient, api_keys: Keys, jobs: JobList) -> None:
     status, told = post(pipeline, api_keys.secret, ASKED, "?dry_run=1")
 
