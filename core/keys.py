@@ -7,6 +7,7 @@ that one is rotated with overlap.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import threading
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ Scope = Literal["public", "secret"]
 PREFIXES: dict[Scope, str] = {"public": "pk_", "secret": "sk_"}
 CACHED_FOR = timedelta(seconds=5)
 CACHED_AT_MOST = 10_000
+_BEARER = re.compile(r"Bearer(?: |$)", re.IGNORECASE)  # RFC 9110, 11.1: a scheme has no case
 
 
 class ApiKeyRow(Control):
@@ -109,7 +111,9 @@ class KeyRing:
         Raises: KeyRejected (401): no key, an unknown or a revoked one; NotAllowedError (403): not of these scopes;
             NotRememberedError: `briefly` was asked for, and it takes a look at the database.
         """
-        secret = (authorization or "").removeprefix("Bearer ").strip()
+        given = (authorization or "").strip()
+        scheme = _BEARER.match(given)
+        secret = given[scheme.end() :].strip() if scheme else given
         if not secret:
             raise KeyRejected("No API key: send `Authorization: Bearer pk_…`.")
         key = self._find(secret, briefly)

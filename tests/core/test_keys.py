@@ -47,6 +47,15 @@ def test_a_key_may_stand_in_either_header(databases: Databases, clock: ManualClo
     assert KeyRing(databases, clock).check_headers(Headers({header: secret}), "public").app == "demo"
 
 
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER  ", ""])
+def test_the_scheme_before_a_key_may_be_written_in_any_case(
+    databases: Databases, clock: ManualClock, scheme: str
+) -> None:
+    _, secret = a_key(databases, clock())
+
+    assert KeyRing(databases, clock).check(scheme + secret, "public").app == "demo"
+
+
 @pytest.mark.parametrize("sent", [None, "", "Bearer ", "Bearer pk_wrong", "Basic x"])
 def test_no_key_or_a_wrong_one_is_rejected(databases: Databases, clock: ManualClock, sent: str | None) -> None:
     with pytest.raises(KeyRejected):
