@@ -67,10 +67,12 @@ def start(target: str, dry_run: bool, as_json: bool, server: str, key: str, **pl
     body = {"model": model, "version": version} | {name: value for name, value in plan.items() if value}
     params = {"dry_run": "1"} if dry_run else {}
     found = ask("POST", server, "/v1/releases", key, params=params, json=body)
-    _show(found, as_json=as_json)
-    if dry_run and not as_json:
-        for line in _ahead(found["forecast"]):
-            click.echo(line)
+    if as_json or not dry_run:
+        _show(found, as_json=as_json)
+        return
+    click.echo(f"{_what(found)}  would be proposed; nothing was written")
+    for line in _ahead(found["forecast"]):
+        click.echo(line)
 
 
 @release.command()
@@ -156,5 +158,8 @@ def _smallest(one: dict[str, Any]) -> str:
 
 def _line(found: dict[str, Any]) -> str:
     state = found["state"].replace("_", " ")
-    versions = f"{found['model']} {found['baseline']} → {found['candidate']}"
-    return f"{found.get('name') or 'not kept'}  {versions}  {state} at {found['percent']:g} %: {found['reason']}"
+    return f"{_what(found)}  {state} at {found['percent']:g} %: {found['reason']}"
+
+
+def _what(found: dict[str, Any]) -> str:
+    return f"{found['name']}  {found['model']} {found['baseline']} → {found['candidate']}"

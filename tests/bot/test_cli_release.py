@@ -60,6 +60,7 @@ def test_a_dry_run_tells_what_would_come_of_a_plan(served: Served) -> None:
     plain = muster(served, "start", "kws@1.4.0", "--to", "25,100", "--dry-run").output
     ahead = json.loads(muster(served, "start", "kws@1.4.0", "--to", "25,100", "--dry-run", "--json").output)["forecast"]
 
+    assert plain.startswith("R1  kws 1.3.2 → 1.4.0  would be proposed; nothing was written\n")
     assert "reaches 200 of 200 installs in 2 days at least" in plain
     assert [stage["candidate_installs"] for stage in ahead["stages"]] == [50, 200]
     assert [stage["new_bytes"] for stage in ahead["stages"]] == [50 * 11, 150 * 11]
