@@ -37,6 +37,7 @@ INACTIVE_S: Final = 120
 
 class TooManyStreamsError(AppError):
     status = 503
+    retry_after_s = RETRY_AFTER_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +85,6 @@ def blueprint(catalog: Catalog, clock: Clock, *, key: bytes, at_most: int = STRE
         reply.call_on_close(free.release)
         reply.headers["Cache-Control"] = "no-store"
         return reply
-
-    @routes.errorhandler(TooManyStreamsError)
-    def _taken(error: TooManyStreamsError) -> tuple[dict[str, str], int, dict[str, str]]:
-        return {"error": error.message}, error.status, {"Retry-After": str(RETRY_AFTER_S)}
 
     return routes
 

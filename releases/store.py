@@ -258,9 +258,9 @@ def why_taken(session: Session, *, app: str, model: str) -> str | None:
     """Return why no release of the model can be proposed now, and what to do; None: its slot is free."""
     for release, rollout in open_releases(session, app=app, model=model):
         state = rollout.state.replace("_", " ")
-        way = "roll it back" if rollout.state in LIVE else "cancel it"
-        ends = f"one release of a model at a time: wait for its end, or {way} first."
-        return f"{release.name} of {model} is {state}; {ends}"
+        way = ", or roll it back first" if rollout.state in LIVE else ", or cancel it first"
+        way = "" if rollout.state is State.ROLLING_BACK else way
+        return f"{release.name} of {model} is {state}; one release of a model at a time: wait for its end{way}."
     return None
 
 

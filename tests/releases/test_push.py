@@ -133,6 +133,7 @@ def test_one_stream_too_many_is_told_to_poll_and_a_quiet_one_stays_open(stream_u
     with requests.get(stream_url, stream=True, timeout=5) as first:
         refused = requests.get(stream_url, timeout=5)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "60")
+        assert refused.json() == {"error": "All 1 streams are taken; poll instead.", "problems": []}
         lines = [line for line in islice(first.iter_lines(chunk_size=1), 4) if line]
         assert b": still here" in lines
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -59,6 +61,17 @@ def test_the_baseline_itself_is_not_released(databases: Databases) -> None:
         register_both(session)
         with pytest.raises(InvalidInputError, match="is the baseline already"):
             propose(session, version="1.3.2")
+
+
+def test_a_release_that_is_rolled_back_already_is_only_waited_for(databases: Databases) -> None:
+    with databases.control.begin() as session:
+        register_both(session)
+        _, rollout = propose(session)
+        store.save_rollout(session, rollout, replace(rollout, state=State.ROLLING_BACK, revision=rollout.revision + 1))
+
+        told = store.why_taken(session, app="demo", model="kws")
+
+    assert told == "R1 of kws is rolling back; one release of a model at a time: wait for its end."
 
 
 def test_a_model_has_one_open_release_at_a_time(databases: Databases) -> None:
