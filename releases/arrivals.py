@@ -24,6 +24,7 @@ DEADLINE: Final = timedelta(hours=24)
 LOST: Final = Guardrail(metric="lost_rate", margin=0.02, relative=False, on_fail="pause")
 """What holds where a plan says nothing of `lost_rate`."""
 EQUAL_UP_TO: Final = 50.0
+WINDOW: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,5 +108,9 @@ def lost(measurement: Measurement) -> str | None:
 
 
 def _is_in(hour: datetime, period: Period) -> bool:
+    """Return whether an install that was first heard of in this hour got its arm in the period.
+
+    A phone that is given the candidate by the next share tells it of its whole hour, which began before that.
+    """
     begins = period.since.replace(minute=0, second=0, microsecond=0)
-    return begins <= hour and (period.until is None or hour + timedelta(hours=1) <= period.until)
+    return begins <= hour and (period.until is None or hour + 2 * WINDOW <= period.until)
