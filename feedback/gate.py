@@ -62,14 +62,17 @@ def admit(
 ) -> frozenset[Group]:
     """Return the groups of the tables that may be told. `answers` cover the periods of the tables and of what was told.
 
-    A group that was told already is told again: nothing new comes out with it.
+    A group that was told already is told again, unless the tables by themselves give somebody away by now: answers
+    that came late stand in it, which did not when it was told.
     """
     crowd = _Crowd(answers, devices, moments(tables, told))
-    groups = [group for table in tables for group in (everybody(table), *crowd.values(table))]
-    asked = [group for group in dict.fromkeys(groups) if group not in told]
+    groups = list(dict.fromkeys(group for table in tables for group in (everybody(table), *crowd.values(table))))
+    asked = [group for group in groups if group not in told]
     atoms = [crowd.atoms(group) for group in asked]
     hidden = withhold(atoms, people=crowd.people, minimum=minimum, told=[crowd.atoms(group) for group in told])
-    return frozenset(asked[place] for place in range(len(asked)) if place not in hidden) | (set(groups) & set(told))
+    passed = {asked[place] for place in range(len(asked)) if place not in hidden} | (set(groups) & set(told))
+    alone = withhold([crowd.atoms(group) for group in groups], people=crowd.people, minimum=minimum) if told else ()
+    return frozenset(passed - {groups[place] for place in alone})
 
 
 def moments(tables: Sequence[Table], told: Sequence[Group]) -> list[datetime]:
