@@ -8,7 +8,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -46,6 +46,10 @@ class Parcel:
     sent_at: datetime | None
     items: tuple[Event | Response | Inference | Unreadable, ...]
 
+
+# Each item of a batch that is wrong somewhere is kept apart before they are counted: a few kilobytes, inflated, may
+# hold millions.
+MOST_PARTS: Final = 500_000
 
 _BATCH = msgspec.json.Decoder(Batch)
 _ENVELOPE = msgspec.json.Decoder(Envelope)
@@ -95,6 +99,8 @@ def mistakes(value: object, kind: Any, path: str) -> list[Problem]:
 
 
 def _unpack_each(body: bytes) -> Parcel:
+    if body.count(b",") > MOST_PARTS:
+        raise TooLargeError(f"The batch is not of its shape and has more than {MOST_PARTS} parts; send less at once.")
     try:
         body.decode()
         envelope = _ENVELOPE.decode(body)

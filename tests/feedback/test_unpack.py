@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -156,3 +157,15 @@ def test_a_single_response_tells_all_its_mistakes() -> None:
 def test_a_single_response_that_is_no_object_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedError):
         unpack_response(body, T0)
+
+
+def test_millions_of_nothings_are_refused_before_they_are_taken_apart() -> None:
+    body = b'{"events":[' + b"0," * 1_000_000 + b"0]}"
+
+    tracemalloc.start()
+    with pytest.raises(TooLargeError, match="more than 500000 parts"):
+        unpack_batch(body)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most_bytes < 1_000_000
