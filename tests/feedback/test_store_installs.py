@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from core.db import Databases
@@ -108,6 +109,8 @@ def test_much_is_forgotten_in_short_transactions_that_phones_can_get_between(
 def test_what_is_forgotten_is_found_by_its_key_not_by_reading_everything(
     collector: Collector, databases: Databases
 ) -> None:
+    if databases.ingest_engine.dialect.name != "sqlite":
+        pytest.skip("asks SQLite for its plan")
     old = T0 - timedelta(days=30)
     send(collector, a_batch(*(an_answer(f"e{number}", at=old) for number in range(10))))
     deletes: list[tuple[str, Any]] = []
