@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -73,9 +75,11 @@ def test_while_the_database_cannot_be_read_the_last_catalog_stands(databases: Da
     seconds = Seconds()
     catalog = Catalog(databases, seconds=seconds)
     before = catalog.slots("demo")
-    with databases.control.begin() as session:
-        session.execute(sa.text("ALTER TABLE release_counters RENAME TO gone"))
 
+    def away(*_: Any) -> None:
+        raise sa.exc.OperationalError("SELECT", {}, ConnectionError("server closed the connection"))
+
+    sa.event.listen(databases.control_engine, "before_cursor_execute", away)
     seconds.now = 10
 
     assert catalog.slots("demo") == before
