@@ -59,20 +59,24 @@ def admit(
     answers: Iterable[Answered],
     devices: Mapping[str, DeviceContext],
     minimum: int,
-) -> frozenset[Group]:
-    """Return the groups of the tables that may be told. `answers` cover the periods of the tables and of what was told.
+) -> tuple[frozenset[Group], frozenset[Group]]:
+    """Return the groups of the tables that may be told, and those that might be if nothing had been before.
 
-    A group that was told already is told again, unless the tables by themselves give somebody away by now: answers
-    that came late stand in it, which did not when it was told.
+    `answers` cover the periods of the tables and of what was told. A group that was told already is told again, unless
+    the tables by themselves give somebody away by now: answers that came late stand in it, which did not when it was
+    told.
     """
     crowd = _Crowd(answers, devices, moments(tables, told))
     groups = list(dict.fromkeys(group for table in tables for group in (everybody(table), *crowd.values(table))))
+    hidden = withhold([crowd.atoms(group) for group in groups], people=crowd.people, minimum=minimum)
+    alone = frozenset(group for place, group in enumerate(groups) if place not in hidden)
+    if not told:
+        return alone, alone
     asked = [group for group in groups if group not in told]
     atoms = [crowd.atoms(group) for group in asked]
     hidden = withhold(atoms, people=crowd.people, minimum=minimum, told=[crowd.atoms(group) for group in told])
     passed = {asked[place] for place in range(len(asked)) if place not in hidden} | (set(groups) & set(told))
-    alone = withhold([crowd.atoms(group) for group in groups], people=crowd.people, minimum=minimum) if told else ()
-    return frozenset(passed - {groups[place] for place in alone})
+    return alone & passed, alone
 
 
 def moments(tables: Sequence[Table], told: Sequence[Group]) -> list[datetime]:
@@ -89,7 +93,7 @@ def admit_groups(
     devices: Mapping[str, DeviceContext],
     minimum: int,
 ) -> frozenset[Group]:
-    """Return those of some groups that may be told, as `admit` does for tables."""
+    """Return those of some groups that may be told, as `admit` does those of tables."""
     crowd = _Crowd(answers, devices, moments((), [*groups, *told]))
     asked = [group for group in groups if group not in told]
     atoms = [crowd.atoms(group) for group in asked]

@@ -115,9 +115,7 @@ def _draft(
         session, app=app, model=asked.model, poll=poll.poll.id, since=min(ends), until=max(ends)
     )  # fmt: skip
     answers, devices = store.who_answered(heard, moments=ends)
-    facts: dict[str, Any] = {"answers": answers, "devices": devices, "minimum": minimum}
-    groups = admit((now, before), told=told, **facts)
-    alone = admit((now, before), told=(), **facts) if told else groups
+    groups, alone = admit((now, before), told=told, answers=answers, devices=devices, minimum=minimum)
     built = _build(heard, poll, asked, minimum=minimum, tables=(now, before), groups=groups)
     return _Draft(report=built, groups=groups, told=told, is_held_back=bool(alone - groups))
 
