@@ -62,7 +62,9 @@ def start(name: str, urls: Mapping[str, str], *, port: int, threads: int) -> sub
     command = [sys.executable, "-m", "granian", "--factory", "--workers", "1"]
     command += ["--port", str(port), "--no-ws", "--log-level", "critical"]
     command += (
-        ["--interface", "rsgi"] if name == "ours" else ["--interface", "wsgi", "--blocking-threads", str(threads)]
+        ["--interface", "rsgi", "--loop", "uvloop"]
+        if name == "ours"
+        else ["--interface", "wsgi", "--blocking-threads", str(threads)]
     )
     process = _popen([*command, f"bench.ingest_servers:{name}"], urls)
     for _ in range(600):

@@ -61,7 +61,7 @@ def _databases(settings: Settings) -> Databases:
 def web() -> None:
     """Serve phones, Slack's requests and digest pages."""
     settings = _settings()
-    granian = [sys.executable, "-m", "granian", "--interface", "rsgi", "--factory", "wsgi:front"]
+    granian = [sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--factory", "wsgi:front"]
     granian += ["--host", settings.web_host, "--port", str(settings.web_port), "--no-ws"]
     granian += ["--workers", "1", "--backlog", "2048", "--log-level", "warning"]
     # A worker that is told to stop while it still starts never hears it, and would serve on.

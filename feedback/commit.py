@@ -1,6 +1,6 @@
 """Group commit: the rows of everybody who waits are committed in one transaction; all are answered after the COMMIT.
 
-There is no linger: while one group is committed the next one gathers. Rows that the store refuses are found by halving,
+Nobody lingers: while one group is committed the next one gathers. Rows that the store refuses are found by halving,
 so that they cost nobody else anything.
 """
 

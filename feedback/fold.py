@@ -34,9 +34,10 @@ ROWS: Final = 200
 # A reader folds no more than this before it reads: after a long outage it is better late than never.
 ROWS_BEFORE_READING: Final = 50_000
 PAUSE_S: Final = 0.2
-# While phones send they have the lock three quarters of the time, until so much waits that a reader would wait long.
-RUSH_ROWS: Final = 20_000
+# While phones send they have the lock, the longer the more comes, until so much waits that a reader would wait long.
+RUSH_ROWS: Final = ROWS_BEFORE_READING
 TURN_OF_PHONES: Final = 3.0
+TURN_IN_A_RUSH: Final = 19.0
 TURN_WHEN_BEHIND: Final = 0.3
 LEAST_TURN_S: Final = 0.005
 # A ProgrammingError is none of these: PostgreSQL says so of a table that is not there, which is no fault of a row.
@@ -113,7 +114,9 @@ def write(session: Session, letters: Sequence[Item]) -> None:
 
 def turn_s(busy_s: float, *, came: int, waiting: int) -> float:
     """Return how long phones have their turn after a portion that took `busy_s`, in which `came` letters came."""
-    share = (TURN_OF_PHONES if waiting < RUSH_ROWS else TURN_WHEN_BEHIND) if came else 0.0
+    share = min(TURN_IN_A_RUSH, TURN_OF_PHONES * came / ROWS)
+    if waiting >= RUSH_ROWS:
+        share = min(share, TURN_WHEN_BEHIND)
     return max(LEAST_TURN_S, busy_s * share)
 
 

@@ -8,19 +8,20 @@ nobody waits for somebody else's large batch, or for a database that does not an
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from granian.rsgi import ProtocolClosed
 
 from core.bridge import set_when_told_to_stop
+from core.deadlines import Deadlines
 from core.errors import AppError, NotRememberedError
 from core.keys import ApiKey
-from feedback.commit import Outcome, OverloadedError
+from feedback.commit import OverloadedError
+from feedback.gathering import Gathering
 from feedback.ingest import Opened
 from feedback.intake import BRIEF_BYTES, BRIEF_ITEMS, PATHS, Answer, Head, Intake
 from feedback.unpack import MalformedError, TooLargeError
@@ -52,10 +53,12 @@ class Front:
         self._intake = intake
         self._body_within_s = body_within_s
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
-        self._settled = _Settled()
+        self._gathering = Gathering(intake.commits)
+        self._deadlines = Deadlines(min(1.0, body_within_s / 4))
         self._large_bytes = 0
 
     def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        gc.freeze()  # what is here now stays, and need not be looked through again and again
         if self._stopping is not None:
             set_when_told_to_stop(self._stopping)
 
@@ -72,9 +75,14 @@ class Front:
     async def _answer(self, head: Head, protocol: Any) -> Answer:
         intake = self._intake
         try:
-            key = await self._admit(head)
-            opened = await self._open(head, key, await self._read(head, protocol))
-            outcomes = await self._commit(opened)
+            key = self._known_key(head)
+            if key is None:
+                key = await self._elsewhere(intake.admit, head)
+            body = await self._read(head, protocol)
+            opened = self._opened_here(head, key, body)
+            if opened is None:
+                opened = await self._elsewhere(intake.open, head, key, body)
+            outcomes = await self._gathering.commit(opened.letters)
             if len(opened.items) <= BRIEF_ITEMS:
                 return intake.reply(head, opened, outcomes)
             return await self._elsewhere(intake.reply, head, opened, outcomes)
@@ -83,11 +91,11 @@ class Front:
         except Exception as error:
             return intake.refuse(error)
 
-    async def _admit(self, head: Head) -> ApiKey:
+    def _known_key(self, head: Head) -> ApiKey | None:
         try:
             return self._intake.admit(head, briefly=True)
         except NotRememberedError:
-            return await self._elsewhere(self._intake.admit, head)
+            return None
 
     async def _read(self, head: Head, protocol: Any) -> bytes:
         """Raises: SlowBodyError 408; ProtocolClosed: the line broke."""
@@ -98,54 +106,23 @@ class Front:
             raise OverloadedError("Too many large bodies are on their way.", retry_after_s=5)
         self._large_bytes += large
         try:
-            async with asyncio.timeout(within_s):
-                if head.length is None:
-                    return await _read_up_to(protocol, expected + 1)
-                body: bytes = await protocol()
-                return body
+            reading = _read_up_to(protocol, expected + 1) if head.length is None else protocol()
+            body: bytes = await self._deadlines.wait(reading, within_s)
+            return body
         except TimeoutError:
             raise SlowBodyError(f"The body was not here within {within_s:.0f} s; send less at once.") from None
         finally:
             self._large_bytes -= large
 
-    async def _open(self, head: Head, key: ApiKey, body: bytes) -> Opened:
+    def _opened_here(self, head: Head, key: ApiKey, body: bytes) -> Opened | None:
+        """Return what a body brought, or None when that takes longer than a loop has time for."""
         try:
             return self._intake.open(head, key, body, briefly=True)
         except (TooLargeError, NotRememberedError):
-            return await self._elsewhere(self._intake.open, head, key, body)
-
-    async def _commit(self, opened: Opened) -> list[Outcome]:
-        future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._intake.commits.put(opened.letters, partial(self._settled.add, future))
-        return await future
+            return None
 
     async def _elsewhere(self, work: Callable[..., Value], *arguments: Any) -> Value:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-
-
-class _Settled:
-    """Brings what the committing threads have settled into the loop, waking it once for many."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[asyncio.Future[list[Outcome]], list[Outcome], BaseException | None]] = deque()
-        self._is_called = False
-
-    def add(self, future: asyncio.Future[list[Outcome]], outcomes: list[Outcome], error: BaseException | None) -> None:
-        self._waiting.append((future, outcomes, error))
-        if not self._is_called:
-            self._is_called = True
-            future.get_loop().call_soon_threadsafe(self._tell)
-
-    def _tell(self) -> None:
-        self._is_called = False  # first, so that what is added from now on calls again
-        while self._waiting:
-            future, outcomes, error = self._waiting.popleft()
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(outcomes)
-            else:
-                future.set_exception(error)
 
 
 def _head(scope: Any) -> Head:

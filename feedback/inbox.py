@@ -6,6 +6,7 @@ the other tables afterwards. An item that is known already, here or there, is no
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
@@ -50,27 +51,35 @@ def unpack(kind: str, payload: bytes) -> Item:
     return _EVENT.decode(payload) if kind == "event" else _SUMMARY.decode(payload)
 
 
-def put(cursor: Any, letters: Sequence[Letter], *, telling: bool = False) -> list[bool]:
-    """Store those letters that are new with a cursor of SQLite; return which were. The same one twice is new once.
+def put_new(cursor: Any, letters: Sequence[Letter]) -> list[bool]:
+    """Store letters that are all new in a transaction of SQLite; few are one statement, which is a transaction itself.
 
-    Mostly all are new, and their number says so: asking for each costs a step of the driver for each.
-    Raises: SomeAreKnownError: not all were, and `telling` is False.
+    Raises: SomeAreKnownError: not all are new, and nothing was stored.
     """
+    many = len(letters) > ROWS_A_STATEMENT
+    try:
+        if many:
+            cursor.execute("BEGIN IMMEDIATE")
+        for start in range(0, len(letters), ROWS_A_STATEMENT):
+            part = letters[start : start + ROWS_A_STATEMENT]
+            cursor.execute(_sqlite_new(len(part)), [value for letter in part for value in letter])
+        if many:
+            cursor.execute("COMMIT")
+    except sqlite3.IntegrityError as error:
+        cursor.connection.rollback()
+        raise SomeAreKnownError from error
+    return [True] * len(letters)
+
+
+def put(cursor: Any, letters: Sequence[Letter]) -> list[bool]:
+    """Store those that are new, in a transaction of SQLite; return which were. The same one twice is new once."""
     rows = _sorted(letters)
     new: set[Any] = set()
-    stored = 0
     for start in range(0, len(rows), ROWS_A_STATEMENT):
         part = rows[start : start + ROWS_A_STATEMENT]
-        cursor.execute(_sqlite(len(part), telling), [value for letter in part for value in letter])
-        if telling:
-            new |= {tuple(row) for row in cursor.fetchall()}
-        else:
-            stored += cursor.rowcount
-    if telling:
-        return _told(letters, new)
-    if stored < len(letters):
-        raise SomeAreKnownError
-    return [True] * len(letters)
+        cursor.execute(_sqlite(len(part)), [value for letter in part for value in letter])
+        new |= {tuple(row) for row in cursor.fetchall()}
+    return _told(letters, new)
 
 
 def put_all(connection: Any, letters: Sequence[Letter]) -> list[bool]:
@@ -102,18 +111,33 @@ def _told(letters: Sequence[Letter], new: set[Any]) -> list[bool]:
     return is_new
 
 
-@lru_cache(maxsize=2 * ROWS_A_STATEMENT)
-def _sqlite(rows: int, telling: bool) -> str:
-    return _SQLITE.format(", ".join(["(?, ?, ?, ?, ?)"] * rows)) + (_TELLING if telling else "")
+@lru_cache(maxsize=ROWS_A_STATEMENT)
+def _sqlite(rows: int) -> str:
+    return _SQLITE.format(_values(rows))
 
 
-_TELLING = " RETURNING app, kind, uuid"
+@lru_cache(maxsize=ROWS_A_STATEMENT)
+def _sqlite_new(rows: int) -> str:
+    return _SQLITE_NEW.format(_values(rows))
+
+
+def _values(rows: int) -> str:
+    return ", ".join(["(?, ?, ?, ?, ?)"] * rows)
+
+
 _SQLITE = """
 INSERT INTO inbox (app, kind, uuid, install, payload)
 SELECT column1, column2, column3, column4, column5 FROM (VALUES {})
 WHERE NOT EXISTS (SELECT 1 FROM poll_events WHERE column2 = 'event' AND app = column1 AND uuid = column3)
 AND NOT EXISTS (SELECT 1 FROM inferences WHERE column2 = 'summary' AND app = column1 AND uuid = column3)
-ON CONFLICT DO NOTHING"""
+ON CONFLICT DO NOTHING RETURNING app, kind, uuid"""
+# No payload for what the tables have: so the inbox refuses the whole statement, as it does for what it has itself.
+_SQLITE_NEW = """
+INSERT INTO inbox (app, kind, uuid, install, payload)
+SELECT column1, column2, column3, column4, CASE
+WHEN EXISTS (SELECT 1 FROM poll_events WHERE column2 = 'event' AND app = column1 AND uuid = column3) THEN NULL
+WHEN EXISTS (SELECT 1 FROM inferences WHERE column2 = 'summary' AND app = column1 AND uuid = column3) THEN NULL
+ELSE column5 END FROM (VALUES {})"""
 _PUT = """
 INSERT INTO inbox (app, kind, uuid, install, payload)
 SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[])

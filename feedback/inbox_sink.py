@@ -6,9 +6,9 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -17,6 +17,7 @@ from feedback import inbox
 from feedback.commit import OverloadedError, RefusedRowError
 from feedback.inbox import Letter, SomeAreKnownError
 
+Value = TypeVar("Value")
 log = logging.getLogger(__name__)
 
 LOCK_WITHIN_S = 30.0
@@ -88,24 +89,21 @@ class InboxSink:
             self._open.pop(threading.get_ident()).close()
 
     def _on_sqlite(self, connection: Any, rows: Sequence[Letter]) -> list[bool]:
+        """Mostly all are new and one statement takes them: a transaction of its own, and one call of the driver."""
         cursor = connection.cursor()
-        self._lock(cursor)
-        try:
-            is_new = inbox.put(cursor, rows)
-        except SomeAreKnownError:
-            connection.rollback()
-            self._lock(cursor)
-            is_new = inbox.put(cursor, rows, telling=True)
+        with suppress(SomeAreKnownError):
+            return self._when_free(lambda: inbox.put_new(cursor, rows))
+        self._when_free(lambda: cursor.execute("BEGIN IMMEDIATE"))
+        is_new = inbox.put(cursor, rows)
         connection.commit()
         return is_new
 
-    def _lock(self, cursor: Any) -> None:
-        """Begin with SQLite's write lock. It waits itself, but ever longer, and then misses the gaps between folds."""
+    def _when_free(self, work: Callable[[], Value]) -> Value:
+        """Do it when the write lock is free. SQLite itself waits ever longer, and misses the gaps between folds."""
         limit = monotonic() + LOCK_WITHIN_S
         while True:
             try:
-                cursor.execute("BEGIN IMMEDIATE")
-                return
+                return work()
             except self._driver.OperationalError as error:
                 if "locked" not in str(error) or monotonic() > limit:
                     raise

@@ -101,8 +101,8 @@ def told(items: Sequence[PollEvent | Summary | Unreadable], outcomes: Sequence[O
             results.append(_rejected(item.uuid, [Problem("", "could not be stored")]))
         else:
             results.append(Result(uuid=item.uuid, status=outcome))
-    statuses = [result.status for result in results]
-    accepted, duplicate, rejected = (statuses.count(status) for status in ("accepted", "duplicate", "rejected"))
+    accepted, duplicate = outcomes.count("accepted"), outcomes.count("duplicate")
+    rejected = len(items) - accepted - duplicate
     return Reply(accepted=accepted, duplicate=duplicate, rejected=rejected, results=results)
 
 

@@ -44,8 +44,8 @@ def serving(databases: Databases, port: int, **settings: str) -> Iterator[subpro
         "MUSTER_INGEST_URL": databases.ingest_engine.url.render_as_string(hide_password=False),
     }
     env = {**os.environ, **urls, "MUSTER_SECRET_KEY": "x" * 32, "MUSTER_HASH_KEY": "y" * 32, **settings}
-    command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--factory", "--port", str(port), "--no-ws"]
-    command += ["--workers", "1", "--log-level", "error"]
+    command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--factory"]
+    command += ["--port", str(port), "--no-ws", "--workers", "1", "--log-level", "error"]
     process = subprocess.Popen(
         [*command, "tests.feedback.collector_process:front"], cwd=ROOT, env=env, start_new_session=True
     )
