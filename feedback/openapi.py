@@ -159,7 +159,12 @@ def _polls() -> Node:
 
 
 def _push() -> Node:
-    why = {409: "The id belongs to another poll.", 413: "Too large.", 422: "Every mistake, with its line."}
+    why = {
+        409: "The id belongs to another poll.",
+        411: "Sent without its length.",
+        413: "Too large.",
+        422: "Every mistake, with its line.",
+    }
     return {
         "summary": "Create the poll of a YAML file, or its next version (sk_… key)",
         "security": KEY,

@@ -22,6 +22,10 @@ class TooLargeError(AppError):
     status = 413
 
 
+class LengthRequiredError(AppError):
+    status = 411
+
+
 def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
     part = Blueprint("poll_push", __name__)
 
@@ -60,7 +64,9 @@ def _told(before: StoredPoll | None, after: StoredPoll) -> dict[str, object]:
 
 
 def _text() -> str:
-    if (request.content_length or 0) > 4 * MAX_CHARS:
+    if request.content_length is None:  # YAML that was cut off between two lines is YAML still
+        raise LengthRequiredError("Send the file with its Content-Length, so that one that was cut off is seen.")
+    if request.content_length > 4 * MAX_CHARS:
         raise TooLargeError(f"A poll file has at most {MAX_CHARS} characters.")
     try:
         return request.get_data(cache=False).decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
@@ -143,3 +144,13 @@ def test_a_key_of_the_app_may_not_push(push: Push, databases: Databases, clock: 
 
     assert push(POLL, key=public).status_code == 403
     assert push(POLL, key="sk_nobody").status_code == 401
+
+
+def test_a_file_without_its_length_is_refused_as_it_may_have_been_cut_off(push: Push, client: FlaskClient) -> None:
+    key = push(POLL).request.headers["Authorization"]
+
+    chunked = {"Authorization": key, "Transfer-Encoding": "chunked"}
+    reply = client.put("/v1/polls", input_stream=io.BytesIO(POLL.encode()), headers=chunked)
+
+    assert reply.status_code == 411
+    assert "Content-Length" in (reply.json or {})["error"]
