@@ -1,11 +1,12 @@
 """Rows 1 to 3 of the numbers to reach: durable responses and batches per second, and what one event costs.
 
-`python -m bench.ingest` starts three servers under granian (Muster in its event loop, a Flask that stores nothing,
-a Flask with an ORM commit for each request), sends to them in turn, so that a busy machine is unfair to none, and
-prints rates, processor time and ratios. Beside Muster's a process folds, as the worker does. Then batches of 50 go to
-Muster, in turn with a loop that only writes rows to the same database (100 a transaction; COPY on PostgreSQL). In the
-end every acknowledged item must be stored once. `--postgres URL` does it on PostgreSQL, in a schema of its own;
-`--jobs` sends in more turns while a process computes at a low priority and reads as ticks do.
+`python -m bench.ingest` starts servers under granian (Muster in its event loop, a Flask that stores nothing, a Flask
+with an ORM commit for each request, as it comes and on our settings of SQLite), sends to them in turn, so that a busy
+machine is unfair to none, and prints rates, processor time and ratios. Beside Muster's a process folds, as the worker
+does. Then batches of 50 go to Muster, in turn with a loop that only writes rows to the same database (100 a
+transaction; COPY on PostgreSQL). In the end every acknowledged item must be stored once. `--postgres URL` does it on
+PostgreSQL, in a schema of its own; `--jobs` sends in more turns while a process computes at a low priority and reads as
+ticks do.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ from core.db import Databases
 from feedback.fold import fold_some
 from feedback.tables import INFERENCES, POLL_EVENTS
 
-NAMES = ("ours", "hello", "orm")
+RIVALS = ("hello", "orm", "wal")
 ABOUT = {
     "ours": "Muster, stored durably",
     "hello": "Flask hello-world, stores nothing",
-    "orm": "Flask, ORM commit each",
+    "orm": "Flask, ORM commit each, as it comes",
+    "wal": "the same, log written ahead",
     "batch": "Muster, batches of 50",
     "jobs": "Muster, responses while jobs run",
 }
@@ -71,20 +73,21 @@ def main() -> int:
         urls = urls_for(Path(folder), options.postgres)
         databases, key = prepare(urls)
         stack.callback(databases.dispose)
-        servers = {name: stack.enter_context(server(name, urls, threads=options.threads)) for name in NAMES}
+        names = ("ours", *(RIVALS if options.postgres is None else RIVALS[:2]))
+        servers = {name: stack.enter_context(server(name, urls, threads=options.threads)) for name in names}
         folder_process = stack.enter_context(folding(urls))
-        requests = {**dict.fromkeys(NAMES, responses(key)), "batch": batches(key)}
+        requests = {**dict.fromkeys(names, responses(key)), "batch": batches(key)}
         requests |= {"jobs": responses(key)} if options.jobs else {}
         turns = {name: Turns() for name in requests}
         raw = RawRows(urls["MUSTER_INGEST_URL"])
 
         def take(name: str, seconds: float, *, counts: bool = True) -> None:
-            port, process = servers[name if name in NAMES else "ours"]
+            port, process = servers[name if name in names else "ours"]
             made = _made(requests[name], seconds, BATCH if name == "batch" else 1)
             before, folded = cpu_s(process), cpu_s(folder_process)
             with jobs(urls) if name == "jobs" else nullcontext():
                 outcome = run(("127.0.0.1", port), made, seconds=seconds, connections=options.connections)
-            acknowledged.extend(outcome.tags if name not in ("hello", "orm") else ())
+            acknowledged.extend(outcome.tags if name not in RIVALS else ())
             used = cpu_s(process) - before
             drained = _drain(databases)
             if counts:
@@ -218,6 +221,7 @@ def _report(
     verdicts = [
         _verdict("responses / hello-world", rates["ours"], rates["hello"], 1.2 if is_sqlite else 0.5),
         _verdict("responses / ORM commit each", rates["ours"], rates["orm"], 30.0 if is_sqlite else 0.0),
+        *([_verdict("the same, log written ahead", rates["ours"], rates["wal"], 0.0)] if is_sqlite else []),
         _verdict("items in batches / raw rows", items, raws, 0.8 if is_sqlite else 0.25),
     ]
     if "jobs" in turns:

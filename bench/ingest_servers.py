@@ -1,4 +1,4 @@
-"""The three servers that `python -m bench.ingest` compares; granian runs ours over RSGI, the others over WSGI."""
+"""The servers that `python -m bench.ingest` compares; granian runs ours over RSGI, the others over WSGI."""
 
 from __future__ import annotations
 
@@ -62,8 +62,16 @@ class _StoredResponse(_Base):
 
 
 def orm() -> Flask:
-    """What one would write first: an object and a commit for each request, on the same SQLite settings."""
-    engine = open_engine(os.environ["BENCH_ORM_URL"])
+    """What one would write first: an object and a commit for each request, SQLAlchemy and the database as they come."""
+    return _orm(sa.create_engine(os.environ["BENCH_ORM_URL"]))
+
+
+def wal() -> Flask:
+    """The same on the settings of SQLite that are ours: a log written ahead, and the write lock from the beginning."""
+    return _orm(open_engine(os.environ["BENCH_WAL_URL"]))
+
+
+def _orm(engine: sa.Engine) -> Flask:
     _Base.metadata.create_all(engine)
     app = Flask("orm")
 

@@ -29,7 +29,8 @@ SECRETS = {"MUSTER_SECRET_KEY": "x" * 32, "MUSTER_HASH_KEY": "y" * 32, "MUSTER_R
 def urls_for(folder: Path, postgres: str | None) -> dict[str, str]:
     """Return where the databases are: SQLite files in `folder`, or an empty schema on a PostgreSQL."""
     if postgres is None:
-        names = {"MUSTER_DATABASE_URL": "control", "MUSTER_INGEST_URL": "ingest", "BENCH_ORM_URL": "orm"}
+        names = {"MUSTER_DATABASE_URL": "control", "MUSTER_INGEST_URL": "ingest"}
+        names |= {"BENCH_ORM_URL": "orm", "BENCH_WAL_URL": "wal"}
         return {name: f"sqlite:///{folder}/{file}.db" for name, file in names.items()}
     engine = sa.create_engine(postgres)
     with engine.begin() as connection:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -30,14 +31,14 @@ from feedback.telemetry import Summary
 log = logging.getLogger(__name__)
 
 # The write lock of SQLite is held for as many; phones get their turn between.
-ROWS: Final = 200
+ROWS: Final = 100
 # A reader folds no more than this before it reads: after a long outage it is better late than never.
 ROWS_BEFORE_READING: Final = 50_000
 PAUSE_S: Final = 0.2
 # While phones send they have the lock, the longer the more comes, until so much waits that a reader would wait long.
 RUSH_ROWS: Final = ROWS_BEFORE_READING
 TURN_OF_PHONES: Final = 3.0
-TURN_IN_A_RUSH: Final = 19.0
+TURN_IN_A_RUSH: Final = 39.0
 TURN_WHEN_BEHIND: Final = 0.3
 LEAST_TURN_S: Final = 0.005
 # A ProgrammingError is none of these: PostgreSQL says so of a table that is not there, which is no fault of a row.
@@ -74,7 +75,9 @@ def catch_up(sessions: Sessions, *, rows: int = ROWS_BEFORE_READING) -> None:
     try:
         newest = _edge(sessions, sa.func.max)
         while newest is not None and rows > 0 and (oldest := _edge(sessions, sa.func.min)) and oldest <= newest:
-            rows -= fold_some(sessions)
+            rows -= (folded := fold_some(sessions))
+            if folded == ROWS:
+                time.sleep(LEAST_TURN_S)  # phones get their turn even while a reader waits
     except AWAY as error:
         log.warning("fold.behind", extra={"error": type(error.orig).__name__})
 
