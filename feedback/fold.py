@@ -75,7 +75,8 @@ def catch_up(sessions: Sessions, *, rows: int = ROWS_BEFORE_READING) -> None:
     try:
         newest = _edge(sessions, sa.func.max)
         while newest is not None and rows > 0 and (oldest := _edge(sessions, sa.func.min)) and oldest <= newest:
-            rows -= (folded := fold_some(sessions))
+            folded = fold_some(sessions)
+            rows -= folded
             if folded == ROWS:
                 time.sleep(LEAST_TURN_S)  # phones get their turn even while a reader waits
     except AWAY as error:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
+from typing import Any, Final
 
 from backports import zstd
 
 from core.errors import AppError
 from feedback.unpack import MalformedError, TooLargeError
+
+# What is left is copied for each.
+MEMBERS: Final = 100
 
 
 class UnknownEncodingError(AppError):
@@ -25,7 +30,7 @@ def inflate(body: bytes, encoding: str, largest: int) -> bytes:
     if encoding not in ("gzip", "x-gzip", "zstd"):
         raise UnknownEncodingError(f"Content-Encoding {encoding[:40]!r} is not understood; use gzip or zstd.")
     try:
-        plain, is_whole = _unzstd(body, largest) if encoding == "zstd" else _gunzip(body, largest)
+        plain, is_whole = _members(body, largest, zstd.ZstdDecompressor if encoding == "zstd" else _gunzip)
     except (zlib.error, zstd.ZstdError, EOFError) as error:
         raise MalformedError(f"The body is not {encoding}: {error}.") from error
     if len(plain) > largest:
@@ -35,13 +40,19 @@ def inflate(body: bytes, encoding: str, largest: int) -> bytes:
     return plain
 
 
-def _gunzip(body: bytes, largest: int) -> tuple[bytes, bool]:
-    inflater = zlib.decompressobj(wbits=31)
-    plain = inflater.decompress(body, largest + 1)
-    return plain, inflater.eof
+def _members(body: bytes, largest: int, inflater: Callable[[], Any]) -> tuple[bytes, bool]:
+    """Return what one member after the other makes (RFC 1952, 2.2), a byte too much at most; is the last one whole?"""
+    parts: list[bytes] = []
+    size = 0
+    for _ in range(MEMBERS):
+        member = inflater()
+        parts.append(member.decompress(body, largest + 1 - size))
+        size += len(parts[-1])
+        body = member.unused_data
+        if not body or not member.eof or size > largest:
+            return b"".join(parts), member.eof
+    raise MalformedError(f"The body has more than {MEMBERS} compressed parts; send it as one.")
 
 
-def _unzstd(body: bytes, largest: int) -> tuple[bytes, bool]:
-    inflater = zstd.ZstdDecompressor()
-    plain = inflater.decompress(body, largest + 1)
-    return plain, inflater.eof
+def _gunzip() -> Any:
+    return zlib.decompressobj(wbits=31)

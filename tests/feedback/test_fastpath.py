@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -84,6 +85,21 @@ def test_inflating_stops_at_the_limit() -> None:
     bomb = gzip.compress(b"\0" * 200_000_000, compresslevel=9)
     with pytest.raises(TooLargeError):
         inflate(bomb, "gzip", 1000)
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
+def test_a_body_in_several_compressed_members_is_taken_whole(encoding: str, compress: Callable[[bytes], bytes]) -> None:
+    body = compress(b"[1, ") + compress(b"") + compress(b"2]")
+
+    assert inflate(body, encoding, 6) == b"[1, 2]"
+    with pytest.raises(TooLargeError):
+        inflate(body, encoding, 5)
+    with pytest.raises(MalformedError):
+        inflate(body[:-3], encoding, 6)
+    with pytest.raises(MalformedError):
+        inflate(body + b"x", encoding, 6)
+    with pytest.raises(MalformedError):
+        inflate(compress(b"") * 101, encoding, 6)
 
 
 def test_an_empty_compressed_body_is_malformed() -> None:
