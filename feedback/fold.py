@@ -32,11 +32,14 @@ log = logging.getLogger(__name__)
 
 # The write lock of SQLite is held for as many; phones get their turn between.
 ROWS: Final = 100
+# A reader does it portion after portion, so they are smaller.
+ROWS_OF_READERS: Final = 50
 # A reader folds no more than this before it reads: after a long outage it is better late than never.
-ROWS_BEFORE_READING: Final = 50_000
+ROWS_BEFORE_READING: Final = 60_000
 PAUSE_S: Final = 0.2
 # While phones send they have the lock, the longer the more comes, until so much waits that a reader would wait long.
-RUSH_ROWS: Final = ROWS_BEFORE_READING
+# Half of what a reader folds: it must see everything although a rush grows on.
+RUSH_ROWS: Final = ROWS_BEFORE_READING // 2
 TURN_OF_PHONES: Final = 3.0
 TURN_IN_A_RUSH: Final = 39.0
 TURN_WHEN_BEHIND: Final = 0.3
@@ -75,9 +78,9 @@ def catch_up(sessions: Sessions, *, rows: int = ROWS_BEFORE_READING) -> None:
     try:
         newest = _edge(sessions, sa.func.max)
         while newest is not None and rows > 0 and (oldest := _edge(sessions, sa.func.min)) and oldest <= newest:
-            folded = fold_some(sessions)
+            folded = fold_some(sessions, rows=ROWS_OF_READERS)
             rows -= folded
-            if folded == ROWS:
+            if folded == ROWS_OF_READERS:
                 time.sleep(LEAST_TURN_S)  # phones get their turn even while a reader waits
     except AWAY as error:
         log.warning("fold.behind", extra={"error": type(error.orig).__name__})

@@ -197,10 +197,10 @@ def folding(either: Databases) -> Iterator[fold.Folding]:
 @pytest.mark.parametrize(
     ("came", "waiting", "turn_s"),
     [
-        pytest.param(0, 49_000, 0.005, id="nobody sends: nearly none"),
-        pytest.param(100, 49_000, 0.06, id="as many came as were folded: three quarters of the time"),
-        pytest.param(9_000, 49_000, 0.78, id="in a rush phones come first"),
-        pytest.param(9_000, 50_000, 0.006, id="unless so much waits that readers would wait long"),
+        pytest.param(0, 29_000, 0.005, id="nobody sends: nearly none"),
+        pytest.param(100, 29_000, 0.06, id="as many came as were folded: three quarters of the time"),
+        pytest.param(9_000, 29_000, 0.78, id="in a rush phones come first"),
+        pytest.param(9_000, 30_000, 0.006, id="unless so much waits that readers would wait long"),
     ],
 )
 def test_how_long_phones_have_the_lock_after_a_portion_of_20_ms(came: int, waiting: int, turn_s: float) -> None:
