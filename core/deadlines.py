@@ -18,7 +18,6 @@ class Deadlines:
     def __init__(self, look_every_s: float) -> None:
         self._look_every_s = look_every_s
         self._due: dict[asyncio.Task[Any], float] = {}
-        self._over: set[asyncio.Task[Any]] = set()
         self._is_looking = False
 
     async def wait(self, work: Awaitable[Value], within_s: float) -> Value:
@@ -32,18 +31,17 @@ class Deadlines:
         try:
             return await work
         except asyncio.CancelledError:
-            if task not in self._over:
+            if task in self._due:  # somebody else ended it
                 raise
             task.uncancel()
             raise TimeoutError from None
         finally:
-            del self._due[task]
-            self._over.discard(task)
+            self._due.pop(task, None)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        for task in [task for task, due in self._due.items() if due <= now and task not in self._over]:
-            self._over.add(task)
+        for task in [task for task, due in self._due.items() if due <= now]:
+            del self._due[task]
             task.cancel()
         self._is_looking = bool(self._due)
         if self._is_looking:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Final, Generic, NamedTuple
 
 from feedback.commit import GROUP_ROWS, GroupCommit, Outcome, OverloadedError, Row
@@ -26,12 +25,6 @@ class _Waiting(NamedTuple, Generic[Row]):
 
     rows: Sequence[Row]
     told: asyncio.Future[list[Outcome]]
-
-
-class _Settled(NamedTuple, Generic[Row]):
-    lot: list[_Waiting[Row]]
-    outcomes: list[Outcome]
-    error: BaseException | None
 
 
 class Gathering(Generic[Row]):
@@ -67,20 +60,13 @@ class Gathering(Generic[Row]):
             self._hand_over(lot, loop)
 
     def _hand_over(self, lot: list[_Waiting[Row]], loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            self._commits.put([row for each in lot for row in each.rows], partial(self._settle, loop, lot))
-        except OverloadedError as error:
-            _tell(_Settled(lot, [], error))
+        def settle(outcomes: list[Outcome], error: BaseException | None) -> None:
+            loop.call_soon_threadsafe(_tell, lot, outcomes, error)
 
-    def _settle(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        lot: list[_Waiting[Row]],
-        outcomes: list[Outcome],
-        error: BaseException | None,
-    ) -> None:
-        """Called by a committing thread, or at once when there was nothing to store."""
-        loop.call_soon_threadsafe(_tell, _Settled(lot, outcomes, error))
+        try:
+            self._commits.put([row for each in lot for row in each.rows], settle)
+        except OverloadedError as error:
+            _tell(lot, [], error)
 
 
 def _lots(gathered: list[_Waiting[Row]]) -> Iterator[list[_Waiting[Row]]]:
@@ -96,14 +82,14 @@ def _lots(gathered: list[_Waiting[Row]]) -> Iterator[list[_Waiting[Row]]]:
     yield lot
 
 
-def _tell(settled: _Settled[Row]) -> None:
+def _tell(lot: list[_Waiting[Row]], outcomes: list[Outcome], error: BaseException | None) -> None:
     start = 0
-    for rows, told in settled.lot:
+    for rows, told in lot:
         end = start + len(rows)
         if told.done():  # the phone is gone
             pass
-        elif settled.error is None:
-            told.set_result(settled.outcomes[start:end])
+        elif error is None:
+            told.set_result(outcomes[start:end])
         else:
-            told.set_exception(settled.error)
+            told.set_exception(error)
         start = end
