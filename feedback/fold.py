@@ -76,8 +76,8 @@ def fold_some(sessions: Sessions, *, rows: int = ROWS) -> int:
 def catch_up(sessions: Sessions, *, rows: int = ROWS_BEFORE_READING) -> None:
     """Fold what waits now. When the database will not have it, that is logged: what is there can still be read."""
     try:
-        newest = _edge(sessions, sa.func.max)
-        while newest is not None and rows > 0 and (oldest := _edge(sessions, sa.func.min)) and oldest <= newest:
+        first = _edges(sessions)
+        while first is not None and rows > 0 and (left := _edges(sessions)) and left[0] <= first[1]:
             folded = fold_some(sessions, rows=ROWS_OF_READERS)
             rows -= folded
             if folded == ROWS_OF_READERS:
@@ -119,12 +119,23 @@ def write(session: Session, letters: Sequence[Item]) -> None:
     cells.count(session, [item for item in new if isinstance(item, Summary)], changes)
 
 
-def turn_s(busy_s: float, *, came: int, waiting: int) -> float:
-    """Return how long phones have their turn after a portion that took `busy_s`, in which `came` letters came."""
-    share = min(TURN_IN_A_RUSH, TURN_OF_PHONES * came / ROWS)
-    if waiting >= RUSH_ROWS:
-        share = min(share, TURN_WHEN_BEHIND)
-    return max(LEAST_TURN_S, busy_s * share)
+class Pace:
+    """Decides how long phones have their turn after a portion, by how many letters came since the one before."""
+
+    def __init__(self, pause_s: float = PAUSE_S) -> None:
+        self._pause_s = pause_s
+        self._waited: int | None = None
+
+    def turn_s(self, folded: int, *, busy_s: float, waiting: int) -> float:
+        """Return seconds, after `folded` letters took `busy_s` and so many are `waiting` now."""
+        came = 0 if self._waited is None else max(0, folded + waiting - self._waited)
+        self._waited = waiting
+        if folded < ROWS:
+            return self._pause_s
+        share = min(TURN_IN_A_RUSH, TURN_OF_PHONES * came / ROWS)
+        if waiting >= RUSH_ROWS:
+            share = min(share, TURN_WHEN_BEHIND)
+        return max(LEAST_TURN_S, busy_s * share)
 
 
 class Folding(threading.Thread):
@@ -137,14 +148,14 @@ class Folding(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        newest = 0
+        pace = Pace(self._pause_s)
         while not self._stopped.is_set():
-            begun, before, rest_s = monotonic(), newest, self._pause_s
+            begun, rest_s = monotonic(), self._pause_s
             try:
-                if fold_some(self._sessions) == ROWS:
-                    busy_s = monotonic() - begun
-                    oldest, newest = (_edge(self._sessions, edge) or before for edge in (sa.func.min, sa.func.max))
-                    rest_s = turn_s(busy_s, came=newest - before, waiting=newest - oldest)
+                folded = fold_some(self._sessions)
+                busy_s = monotonic() - begun
+                oldest, newest = _edges(self._sessions) or (1, 0)
+                rest_s = pace.turn_s(folded, busy_s=busy_s, waiting=1 + newest - oldest)
             except sa.exc.SQLAlchemyError as error:
                 log.warning("fold.unavailable", extra={"error": type(error).__name__})
             self._stopped.wait(rest_s)
@@ -195,6 +206,10 @@ def _set_aside(sessions: Sessions, letter: _Letter, error: Exception) -> None:
         session.execute(sa.update(INBOX).where(INBOX.c.id == letter.id).values(**why))
 
 
-def _edge(sessions: Sessions, edge: Any) -> int | None:
+def _edges(sessions: Sessions) -> tuple[int, int] | None:
+    """Return the oldest and the newest letter that wait; each is looked up by itself, at an end of the key."""
+    waits = INBOX.c.refused.is_(None)
+    ends = (sa.select(edge(INBOX.c.id)).where(waits).scalar_subquery() for edge in (sa.func.min, sa.func.max))
     with reading(sessions) as session:
-        return session.scalar(sa.select(edge(INBOX.c.id)).where(INBOX.c.refused.is_(None)))
+        oldest, newest = session.execute(sa.select(*ends)).one()
+    return None if oldest is None else (oldest, newest)

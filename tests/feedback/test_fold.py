@@ -204,7 +204,22 @@ def folding(either: Databases) -> Iterator[fold.Folding]:
     ],
 )
 def test_how_long_phones_have_the_lock_after_a_portion_of_20_ms(came: int, waiting: int, turn_s: float) -> None:
-    assert fold.turn_s(0.02, came=came, waiting=waiting) == pytest.approx(turn_s)
+    pace = fold.Pace()
+    pace.turn_s(fold.ROWS, busy_s=0.02, waiting=waiting + fold.ROWS - came)
+
+    assert pace.turn_s(fold.ROWS, busy_s=0.02, waiting=waiting) == pytest.approx(turn_s)
+
+
+def test_what_waited_already_when_folding_began_is_no_rush() -> None:
+    assert fold.Pace().turn_s(fold.ROWS, busy_s=0.02, waiting=9_000) == fold.LEAST_TURN_S
+
+
+def test_what_came_in_quiet_hours_is_no_rush_later() -> None:
+    pace = fold.Pace(pause_s=0.2)
+    for _ in range(100):
+        assert pace.turn_s(90, busy_s=0.02, waiting=0) == 0.2
+
+    assert pace.turn_s(fold.ROWS, busy_s=0.02, waiting=10) == pytest.approx(0.066)
 
 
 def test_the_worker_folds_without_being_asked_and_stops_when_told(
