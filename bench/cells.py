@@ -33,8 +33,8 @@ from feedback.reporting import Asked, report
 from feedback.reports import CohortReport
 from feedback.store import StoredPoll
 from feedback.store_arms import arm_cells
-from feedback.store_leaves import arm_leaves
-from feedback.tables import CELLS, CONTEXTS, SHEETS, SHOWN
+from feedback.store_leaves import arm_leaves, arrivals
+from feedback.tables import CELLS, CONTEXTS, DIARIES, INFERENCES, SHEETS, SHOWN
 from feedback.tables import DAYS as DAY_ROWS
 
 UNTIL = START + timedelta(days=DAYS)
@@ -98,19 +98,35 @@ def _rows(databases: Databases, table: sa.Table) -> float:
 def _asked(databases: Databases) -> Took:
     """Ask what Muster asks of its tables: cells for a tick, rows for reports."""
 
-    def ask(question: Callable[[Any], object]) -> float:
+    def ask(question: Callable[[Any], object], times: int = TIMES) -> float:
         with reading(databases.ingest) as session:
-            return _timed(lambda: question(session))[0]
+            return _timed(lambda: question(session), times=times)[0]
 
     return {
         "guardrail, from cells": ask(lambda one: arm_cells(one, app="bench", release="rel_1")),
         "its cells: rows": _rows(databases, CELLS),
-        "guardrail by device, from rows of the release": ask(
+        "look at a release by device, from diaries": ask(
             lambda one: arm_leaves(one, app="bench", release="rel_1", metrics={"crash_rate"})
         ),
+        "its diaries: rows": _rows(databases, DIARIES),
+        "who came and was lost, from diaries": ask(
+            lambda one: arrivals(one, app="bench", release="rel_1", version="1.1.0")
+        ),
+        "the same look by the database, from rows": ask(_look_by_rows, times=1),
         "all slices to depth 3, from counts of days: read": _timed(lambda: _leaves(databases))[0],
         "its counts of days: rows": _rows(databases, DAY_ROWS),
     }
+
+
+def _look_by_rows(session: Any) -> object:
+    """Count install-hours and crashed ones by device, arm and hour, as one would without diaries."""
+    row = INFERENCES.c
+    hour = sa.func.strftime("%Y-%m-%d %H", row.window_start)
+    key = (row.context, row.arm, hour)
+    hours = sa.select(*key, sa.func.max(row.crashes > 0).label("crashed")).where(row.release == "rel_1")
+    each = hours.where(row.app == "bench").group_by(*key, row.install).subquery().c
+    columns = list(each)[:3]
+    return session.execute(sa.select(*columns, sa.func.count(), sa.func.sum(each.crashed)).group_by(*columns)).all()
 
 
 def _report(databases: Databases) -> CohortReport:

@@ -5,22 +5,26 @@ Answers go through the fold; reports of telemetry are inserted as rows, and thei
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from core.db import Databases, repeatable
 from core.device import DeviceContext
 from core.privacy import InstallHash
+from feedback import store_diaries
 from feedback.fold import write
 from feedback.inbox import Item
-from feedback.responses import CONTEXT_FIELDS, Answer, PollEvent, Sender, context_id, stratum
+from feedback.responses import CONTEXT_FIELDS, Answer, Arm, PollEvent, Sender, context_id, stratum
 from feedback.store_days import roll_up_day
 from feedback.tables import CONTEXTS, INFERENCES
+from feedback.telemetry import Summary
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 DAYS = 14
@@ -32,6 +36,7 @@ INSTALLS = 50_000
 POLL = "poll_1"
 LETTERS_AT_ONCE = 2_000
 ROWS_AT_ONCE = 50_000
+DIARIES_AT_ONCE = 500
 
 CELLS_OF_REPORTS = """
 INSERT INTO cells (app, release, hour, stratum, arm, metric, bucket, n, total, total_sq)
@@ -54,7 +59,7 @@ def fill(databases: Databases, events: int) -> Filled:
     devices = _devices()
     keys = [context_id(device) for device in devices]
     reports = events - events // ANSWERS_OF
-    leaf, hour = random.integers(0, LEAVES, reports), random.integers(0, 24 * DAYS, reports)
+    leaf, hour = np.arange(reports) % INSTALLS % LEAVES, random.integers(0, 24 * DAYS, reports)
     fell_back = random.random(reports) < 0.03
     with databases.ingest.begin() as session:
         facts = [{field: getattr(each, field) for field in CONTEXT_FIELDS} for each in devices]
@@ -64,6 +69,7 @@ def fill(databases: Databases, events: int) -> Filled:
         session.execute(sa.text("INSERT INTO strata VALUES (:id, :stratum)"), rows)
         crashed = random.random(reports) < 0.01
         _insert(session, INFERENCES, _reports(keys, leaf, hour, fell_back, crashed))
+        _fill_diaries(session, devices, keys, hour, fell_back, crashed)
         for metric, harmed in (("install_hours", "1 = 1"), ("crash_rate", "crashes > 0")):
             session.execute(sa.text(CELLS_OF_REPORTS.format(metric=metric, harmed=harmed)))
         for day in range(DAYS):
@@ -91,14 +97,40 @@ def _devices() -> tuple[DeviceContext, ...]:
 def _reports(keys: list[str], leaf: Any, hour: Any, fell_back: Any, crashed: Any) -> Iterator[dict[str, Any]]:
     for number, (place, at, back, crash) in enumerate(zip(leaf, hour, fell_back, crashed, strict=True)):
         moment = START + timedelta(hours=int(at))
-        # Every other report is of a release, whose arms are even.
-        release, arm = ("rel_1", ("baseline", "candidate")[number % 4 // 2]) if number % 2 else ("rel_0", "baseline")
+        release, arm = _trial(number)
         yield {
             "app": "bench", "uuid": f"r{number}", "window_start": moment, "received_at": moment, "skew_s": 0,
             "window_s": 3600, "install": f"i{number % INSTALLS}", "context": keys[place], "model": "m",
             "release": release, "arm": arm, "count": 10, "crashes": int(crash), "timeouts": 0, "invalid": 0,
             "fell_back": bool(back),
         }  # fmt: skip
+
+
+def _trial(number: int) -> tuple[str, Arm]:
+    """Return the release and the arm of a report, and of its install: every other is of a release with even arms."""
+    return ("rel_1", ("baseline", "candidate")[number % 4 // 2]) if number % 2 else ("rel_0", "baseline")
+
+
+def _fill_diaries(
+    session: Session, devices: Sequence[DeviceContext], keys: Sequence[str], hour: Any, fell_back: Any, crashed: Any
+) -> None:
+    """Write the diaries of the release as the fold does, some installs at once."""
+    strata = [stratum(device) for device in devices]
+    for first in range(0, INSTALLS, DIARIES_AT_ONCE):
+        installs = (install for install in range(first, first + DIARIES_AT_ONCE) if _trial(install)[0] == "rel_1")
+        store_diaries.add(session, (
+            Summary(
+                uuid=f"r{number}", model="m", window_start=START + timedelta(hours=int(hour[number])), window_s=3600,
+                skew_s=0, received_at=START, count=10, crashes=int(crashed[number]), timeouts=0, invalid=0,
+                fell_back=bool(fell_back[number]), latency={}, extra={},
+                sender=Sender(
+                    app="bench", install=InstallHash(f"i{install}"), device=devices[install % LEAVES],
+                    context=keys[install % LEAVES], stratum=strata[install % LEAVES], release="rel_1",
+                    arm=_trial(install)[1], consent=None,
+                ),
+            )
+            for install in installs for number in range(install, len(hour), INSTALLS)
+        ))  # fmt: skip
 
 
 def fill_answers(databases: Databases, events: int) -> None:
@@ -138,12 +170,6 @@ def _rating(stars: int) -> Answer:
     )
 
 
-def _insert(session: Any, table: sa.Table, rows: Iterator[dict[str, Any]]) -> None:
-    part: list[dict[str, Any]] = []
-    for row in rows:
-        part.append(row)
-        if len(part) == ROWS_AT_ONCE:
-            session.execute(sa.insert(table), part)
-            part = []
-    if part:
+def _insert(session: Session, table: sa.Table, rows: Iterator[dict[str, Any]]) -> None:
+    while part := list(itertools.islice(rows, ROWS_AT_ONCE)):
         session.execute(sa.insert(table), part)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from core.db import insert
 
 # SQLite takes 32 766 parameters a statement, PostgreSQL 65 535.
 MOST_PARAMETERS = 30_000
+KEYS_A_STATEMENT = 500
 
 Build = Callable[[Any], Any]
 Row = Mapping[str, Any]
@@ -98,6 +100,39 @@ class NewRows:
                 connection.exec_driver_sql("ROLLBACK TO SAVEPOINT rows")
                 new |= {tuple(row) for row in self._telling.execute(connection, part)}
         return new
+
+
+class KnownRows:
+    """Reads the rows of some whole primary keys, with one more column."""
+
+    def __init__(self, table: sa.Table, column: str) -> None:
+        self._table = table.name
+        self._column = column
+        self._keys = [each.name for each in table.primary_key.columns]
+        self._sql = lru_cache(maxsize=2 * KEYS_A_STATEMENT)(self._select)
+
+    def read(self, session: Session, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
+        """Return that column of the rows that are there, by key."""
+        connection = session.connection()
+        found: dict[tuple[Any, ...], Any] = {}
+        for start in range(0, len(keys), KEYS_A_STATEMENT):
+            part = keys[start : start + KEYS_A_STATEMENT]
+            sql = self._sql(connection.dialect.name, len(part))
+            rows = connection.exec_driver_sql(sql, tuple(value for key in part for value in key))
+            found.update((tuple(key), value) for *key, value in rows)
+        return found
+
+    def _select(self, dialect: str, keys: int) -> str:
+        mark = "?" if dialect == "sqlite" else "%s"
+        values = ", ".join([f"({', '.join([mark] * len(self._keys))})"] * keys)
+        same = " AND ".join(f"{self._table}.{name} = wanted.{name}" for name in self._keys)
+        names = ", ".join(self._keys)
+        told = ", ".join(f"{self._table}.{name}" for name in (*self._keys, self._column))
+        # SQLite reads the table on the left of a CROSS JOIN first, and does not use the key for IN (VALUES …).
+        return (
+            f"WITH wanted ({names}) AS (VALUES {values})"  # noqa: S608 (names of columns only)
+            f" SELECT {told} FROM wanted CROSS JOIN {self._table} WHERE {same}"
+        )
 
 
 def _parts(rows: Sequence[Row]) -> list[Sequence[Row]]:

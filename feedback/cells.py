@@ -1,12 +1,11 @@
 """Cells: roll-ups that guardrails are fed with, folded in memory over a commit and upserted once, in key order.
 
-Only what was new is counted, in the same transaction. An install and hour counts once for each metric, however often
-it reports: one bad phone must not decide a release. Late reports are credited to the hour they happened in.
+Only what was new is counted, in the same transaction. An install's hour counts once, as its diary knows, however often
+it reports. Late reports are credited to the hour they happened in.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -15,11 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from feedback.bulk import Bulk, NewRows
-from feedback.sketches import quantile_bucket
+from feedback.bulk import Bulk
+from feedback.diaries import NO_P95, HourChange
 from feedback.store_items import AnswerChange, Standing
-from feedback.tables import CELLS, MARKS
-from feedback.telemetry import CSAT, INSTALL_HOURS, LATENCY, LATENCY_P95, Summary, harms, hour_of
+from feedback.tables import CELLS
+from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY, LATENCY_P95, Summary, hour_of
 
 CellKey = tuple[str, str, datetime, str, str, str, int]
 Sums = tuple[int, int, int]
@@ -27,15 +26,19 @@ KEY = ("app", "release", "hour", "stratum", "arm", "metric", "bucket")
 RATED = frozenset({"csat", "rating"})
 
 
-def count(session: Session, summaries: Iterable[Summary], answers: Iterable[AnswerChange]) -> None:
-    """Count new summaries and changed answers into their cells."""
+def count(
+    session: Session, summaries: Iterable[Summary], hours: Iterable[HourChange], answers: Iterable[AnswerChange]
+) -> None:
+    """Count new summaries, and changed install-hours and answers, into their cells."""
     deltas: dict[CellKey, Sums] = {}
-    counted = [summary for summary in summaries if summary.sender.release and summary.sender.arm]
-    for key in _new_marks(session, counted):
-        _fold(deltas, key, (1, 0, 0))
-    for summary in counted:
-        for bucket, n in summary.latency.items():
-            _fold(deltas, _key(summary, LATENCY, bucket), (n, 0, 0))
+    for summary in summaries:
+        sender = summary.sender
+        if sender.release and sender.arm:
+            key = (sender.app, sender.release, summary.hour, sender.stratum, sender.arm, LATENCY)
+            for bucket, n in summary.latency.items():
+                _fold(deltas, (*key, bucket), (n, 0, 0))
+    for hour in hours:
+        _fold_hour(deltas, hour)
     for change in answers:
         if change.before:
             _fold_answer(deltas, change.before, -1)
@@ -43,31 +46,21 @@ def count(session: Session, summaries: Iterable[Summary], answers: Iterable[Answ
     _upsert(session, deltas)
 
 
-def _new_marks(session: Session, summaries: Iterable[Summary]) -> list[CellKey]:
-    """Return the cells in which an install's hour is counted for the first time."""
-    wanted: dict[tuple[str, str], CellKey] = {}
-    for summary in summaries:
-        for key in _claims(summary):
-            wanted[summary.sender.install, _digest(key)] = key
-    rows = [{"install": install, "mark": mark, "hour": wanted[install, mark][2]} for install, mark in sorted(wanted)]
-    return [wanted[install, mark] for install, mark in _MARKS.put(session, rows)]
-
-
-def _claims(summary: Summary) -> list[CellKey]:
-    claims = [_key(summary, metric, 0) for metric in (INSTALL_HOURS, *harms(summary))]
-    p95 = quantile_bucket(summary.latency, 0.95)
-    return claims if p95 is None else [*claims, _key(summary, LATENCY_P95, p95)]
-
-
-def _key(summary: Summary, metric: str, bucket: int) -> CellKey:
-    sender = summary.sender
-    assert sender.release
-    assert sender.arm
-    return sender.app, sender.release, summary.hour, sender.stratum, sender.arm, metric, bucket
-
-
-def _digest(key: CellKey) -> str:
-    return hashlib.blake2b("\x1f".join(map(str, key)).encode(), digest_size=12).hexdigest()
+def _fold_hour(deltas: dict[CellKey, Sums], change: HourChange) -> None:
+    """Count an install's hour that was not counted yet, harms it had not told before, and its p95 in place of one."""
+    place, before, after = change.place, change.before, change.after
+    key = (place.app, place.release, change.hour, change.stratum, place.arm)
+    if before is None:
+        _fold(deltas, (*key, INSTALL_HOURS, 0), (1, 0, 0))
+    new = after.harms & ~(before.harms if before else 0)
+    for number, name in enumerate(HARMS):
+        if new >> number & 1:
+            _fold(deltas, (*key, name, 0), (1, 0, 0))
+    p95s = before.p95 if before else NO_P95, after.p95
+    if p95s[0] != p95s[1]:
+        for sign, p95 in zip((-1, 1), p95s, strict=True):
+            if p95 != NO_P95:
+                _fold(deltas, (*key, LATENCY_P95, p95), (sign, 0, 0))
 
 
 def _fold(deltas: dict[CellKey, Sums], key: CellKey, more: Sums) -> None:
@@ -108,4 +101,3 @@ def _sums(statement: Any) -> Any:
 
 
 _CELLS = Bulk(CELLS, _sums)
-_MARKS = NewRows(MARKS)

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from core.clock import monotonic, system_clock
 from core.db import reading, repeatable
 from core.privacy import InstallHash
-from feedback import cells, inbox
+from feedback import cells, inbox, store_diaries
 from feedback import store_items as items
 from feedback.inbox import Item
 from feedback.responses import PollEvent
@@ -116,7 +116,8 @@ def write(session: Session, letters: Sequence[Item]) -> None:
     events = [item for item in new if isinstance(item, PollEvent)]
     changes = items.add_answers(session, events)
     items.add_to_sheets(session, events, changes)
-    cells.count(session, [item for item in new if isinstance(item, Summary)], changes)
+    summaries = [item for item in new if isinstance(item, Summary)]
+    cells.count(session, summaries, store_diaries.add(session, summaries), changes)
 
 
 class Pace:

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from core.db import reading
 from core.privacy import InstallHash, generation, pseudonyms, renew, reseal
+from feedback import store_diaries
 from feedback.fold import catch_up, fold_install
 from feedback.store_sheets import change, lock_sheets, of_install
-from feedback.tables import ANSWERS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+from feedback.tables import ANSWERS, DIARIES, INFERENCES, INSTALLS, POLL_EVENTS
 
 AT_ONCE: Final = 200
-CARRYING: Final = (POLL_EVENTS, ANSWERS, INFERENCES, INSTALLS, MARKS)
+CARRYING: Final = (POLL_EVENTS, ANSWERS, INFERENCES, INSTALLS, DIARIES)
 
 Told = Callable[[int], None]
 
@@ -92,10 +93,7 @@ def _rename(session: Session, old: str, new: InstallHash) -> None:
         session.execute(sa.update(table).where(table.c.install == old).values(install=new))
     _join_answers(session, old, new)
     _join_installs(session, old, new)
-    marked = MARKS.alias()
-    twice = sa.exists().where(marked.c.install == new, marked.c.mark == MARKS.c.mark)
-    session.execute(sa.delete(MARKS).where(MARKS.c.install == old, twice))
-    session.execute(sa.update(MARKS).where(MARKS.c.install == old).values(install=new))
+    store_diaries.rename(session, old, new)
     change(session, added=of_install(session, new))
 
 

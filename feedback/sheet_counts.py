@@ -66,7 +66,7 @@ def gathered(
     devices: Callable[[Sequence[str]], tuple[DeviceContext, ...]],
 ) -> Sheets:  # fmt: skip
     """Take sheets (context, install, packed) apart; what is outside of [since, until) is left out."""
-    contexts, installs, things = _Codes(), _Codes(), _Codes()
+    contexts, installs, things = Codes(), Codes(), Codes()
     context: list[int] = []
     install: list[int] = []
     records: list[bytes] = []
@@ -162,12 +162,12 @@ def _ints(numbers: Sequence[int]) -> Ints:
 
 def _coded(labels: Sequence[Label]) -> tuple[list[Label], Ints]:
     """Return the labels that occur, and the place among them of each context's."""
-    codes = _Codes()
+    codes = Codes()
     places = np.array([codes[label] for label in labels], dtype=np.int64)
     return list(codes), places
 
 
-class _Codes(dict[Any, int]):
+class Codes(dict[Any, int]):
     """Numbers things as they come."""
 
     def __missing__(self, thing: Any) -> int:

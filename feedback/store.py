@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from feedback.diary_counts import Arrival, InstallSums, LeafCounts
 from feedback.fold import Folding, catch_up, fold_install, fresh
 from feedback.renewal import gather_install, renew_pseudonyms, reseal_answers
 from feedback.sheet_counts import Sheets
-from feedback.store_arms import ArmCell, CohortArm, arm_cells, arm_cohort_cells, arm_rows
+from feedback.store_arms import ArmCell, arm_cells
 from feedback.store_cohorts import (
     AnswerCount,
     ChoiceCount,
@@ -46,8 +47,8 @@ from feedback.store_installs import (
     installs_seen,
     usual_latency_p95,
 )
-from feedback.store_leaves import Arrival, arm_leaves, arrivals
-from feedback.store_periods import InstallRow, period_rows, reported
+from feedback.store_leaves import arm_leaves, arrivals, install_sums
+from feedback.store_periods import period_rows, reported
 from feedback.store_polls import (
     StoredPoll,
     find_poll,
@@ -85,13 +86,13 @@ __all__ = [
     "Arrival",
     "Battery",
     "ChoiceCount",
-    "CohortArm",
     "Corrected",
     "Folding",
     "Habits",
     "ImpressionCount",
-    "InstallRow",
+    "InstallSums",
     "KnownImport",
+    "LeafCounts",
     "LeafDay",
     "Quote",
     "Said",
@@ -101,9 +102,7 @@ __all__ = [
     "answer_counts",
     "apps_of_import",
     "arm_cells",
-    "arm_cohort_cells",
     "arm_leaves",
-    "arm_rows",
     "arrivals",
     "battery_per_hour",
     "catch_up",
@@ -127,6 +126,7 @@ __all__ = [
     "heard",
     "impressions",
     "install_history",
+    "install_sums",
     "installs_seen",
     "known_poll",
     "leaf_days",

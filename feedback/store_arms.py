@@ -1,9 +1,9 @@
-"""Reads for releases: the cells guardrails are fed with, and where a metric got worse."""
+"""Reads for releases: the cells guardrails are fed with."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,14 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core.device import WIRE_NAMES, DeviceContext
-from core.errors import InvalidInputError, Problem
-from feedback.responses import CONTEXT_FIELDS, Arm
+from feedback.responses import Arm
 from feedback.sketches import quantile_bucket
-from feedback.tables import ANSWERS, CELLS, CONTEXTS, INFERENCES
-from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY, LATENCY_P95, METRICS, hour_of
-
-COLUMNS = dict(zip(HARMS, ("crashes", "timeouts", "fell_back", "invalid"), strict=True))
+from feedback.tables import CELLS
+from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY, LATENCY_P95, hour_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +37,6 @@ class ArmCell:
     buckets: Mapping[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CohortArm:
-    """One cohort of one arm over the whole release: `n` install-hours and harms, or `n` ratings and their sum."""
-
-    attribute: str
-    value: str
-    arm: Arm
-    n: int
-    total: int
-    installs: int
-
-
 def arm_cells(session: Session, *, app: str, release: str, since: datetime | None = None) -> tuple[ArmCell, ...]:
     """Return all cells of a release from the hour of `since` on, by hour, stratum, arm and metric."""
     cell = CELLS
@@ -68,38 +52,6 @@ def arm_cells(session: Session, *, app: str, release: str, since: datetime | Non
         if first is None or key[0] >= first
         for cell in _cells(key, metrics, edges.get(key[0]))
     )
-
-
-def arm_cohort_cells(
-    session: Session, *, app: str, release: str, metric: str, latency_edge: int | None = None
-) -> tuple[CohortArm, ...]:
-    """Return both arms of every cohort of one attribute, to find where a metric got worse.
-
-    `latency_edge`: the log2x4 bucket above which an install-hour's p95 is a harm; by default the baseline's own p95.
-    Raises: InvalidInputError: there is no such metric.
-    """
-    rows = _rows(session, app, release, metric, latency_edge)
-    return _by_cohort(rows, devices_of(session, {row[0] for row in rows}))
-
-
-def arm_rows(
-    session: Session, *, app: str, release: str, metric: str, latency_edge: int | None = None
-) -> tuple[tuple[DeviceContext, Arm, float, float], ...]:
-    """Return (device, arm, n, total) of each install, as `feedback.regressions.tally` takes them.
-
-    Raises: InvalidInputError: there is no such metric.
-    """
-    rows = _rows(session, app, release, metric, latency_edge)
-    devices = devices_of(session, {row[0] for row in rows})
-    return tuple((devices[context], arm, n, total) for context, arm, _install, n, total in rows)
-
-
-def _rows(session: Session, app: str, release: str, metric: str, latency_edge: int | None) -> list[CohortRow]:
-    if metric not in METRICS:
-        raise InvalidInputError(Problem("metric", f"must be one of {', '.join(METRICS)}, not {metric!r}"))
-    if metric == CSAT:
-        return _ratings(session, app, release)
-    return _install_hours(session, app, release, metric, latency_edge)
 
 
 def _cells(key: tuple[datetime, str, Arm], metrics: Mapping[str, Sequence[Any]], edge: int | None) -> list[ArmCell]:
@@ -135,67 +87,3 @@ def _edges(grouped: Mapping[tuple[datetime, str, Arm], Mapping[str, Sequence[Any
                 for row in metrics.get(LATENCY_P95, ()):
                     before[row.bucket] += row.n
     return edges
-
-
-CohortRow = tuple[str, Arm, str, int, int]
-"""Context, arm, install, n and total."""
-
-
-def _ratings(session: Session, app: str, release: str) -> list[CohortRow]:
-    row = ANSWERS.c
-    wanted = [row.app == app, row.release == release, row.arm.is_not(None), row.is_primary, row.value.is_not(None)]
-    wanted += [row.kind.in_(("csat", "rating"))]
-    total = sa.func.sum(sa.cast(row.value, sa.Integer))
-    statement = sa.select(row.context, row.arm, row.install, sa.func.count(), total).where(*wanted)
-    return [tuple(each) for each in session.execute(statement.group_by(row.context, row.arm, row.install))]
-
-
-def _install_hours(session: Session, app: str, release: str, metric: str, edge: int | None) -> list[CohortRow]:
-    row = INFERENCES.c
-    wanted = [row.app == app, row.release == release, row.arm.is_not(None), row.install.is_not(None)]
-    if metric == LATENCY_P95:
-        edge = _baseline_p95(session, wanted) if edge is None else edge
-        wanted += [row.latency_p95.is_not(None)]
-        harmed = sa.case((row.latency_p95 > (edge if edge is not None else 0), 1), else_=0)
-    else:
-        column = row[COLUMNS[metric]]
-        harmed = sa.case((column if metric == "fallback_rate" else column > 0, 1), else_=0)
-    hour = sa.func.strftime("%Y-%m-%d %H", row.window_start)
-    if session.get_bind().dialect.name != "sqlite":
-        hour = sa.func.date_trunc("hour", row.window_start)
-    hours = sa.select(row.context, row.arm, row.install, hour.label("hour"), sa.func.max(harmed).label("harmed"))
-    each = hours.where(*wanted).group_by(row.context, row.arm, row.install, "hour").subquery().c
-    statement = sa.select(each.context, each.arm, each.install, sa.func.count(), sa.func.sum(each.harmed))
-    return [tuple(found) for found in session.execute(statement.group_by(each.context, each.arm, each.install))]
-
-
-def _baseline_p95(session: Session, wanted: Sequence[Any]) -> int | None:
-    row = INFERENCES.c
-    is_it = (*wanted, row.arm == "baseline", row.latency_p95.is_not(None))
-    found = session.execute(sa.select(row.latency_p95, sa.func.count()).where(*is_it).group_by(row.latency_p95))
-    return quantile_bucket({row[0]: row[1] for row in found}, 0.95)
-
-
-def devices_of(session: Session, contexts: Iterable[str]) -> dict[str, DeviceContext]:
-    """Return the devices that contexts stand for, by the context's id."""
-    wanted = set(contexts)
-    table = CONTEXTS
-    rows = session.execute(sa.select(table.c.id, *(table.c[field] for field in CONTEXT_FIELDS)))
-    return {
-        key: DeviceContext(**dict(zip(CONTEXT_FIELDS, facts, strict=True))) for key, *facts in rows if key in wanted
-    }
-
-
-def _by_cohort(rows: Sequence[CohortRow], devices: Mapping[str, DeviceContext]) -> tuple[CohortArm, ...]:
-    sums: dict[tuple[str, str, Arm], tuple[int, int, set[str]]] = {}
-    for context, arm, install, n, total in rows:
-        for attribute in WIRE_NAMES:
-            value = devices[context].label(attribute)
-            if value is not None:
-                had = sums.setdefault((attribute, value, arm), (0, 0, set()))
-                had[2].add(install)
-                sums[attribute, value, arm] = (had[0] + n, had[1] + total, had[2])
-    return tuple(
-        CohortArm(attribute=attribute, value=value, arm=arm, n=n, total=total, installs=len(installs))
-        for (attribute, value, arm), (n, total, installs) in sorted(sums.items())
-    )

@@ -15,7 +15,7 @@ from core.privacy import InstallHash, unseal
 from feedback.responses import CONTEXT_FIELDS
 from feedback.sketches import quantile_bucket
 from feedback.store_sheets import change, lock_sheets, of_install
-from feedback.tables import ANSWERS, CONTEXTS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+from feedback.tables import ANSWERS, CONTEXTS, DIARIES, INFERENCES, INSTALLS, POLL_EVENTS
 
 RAN = ("reporting", "inferences", "crashes", "timeouts", "crashed", "timed_out")
 KEPT_WHEN_ERASED = frozenset({"app", "uuid", "kind", "at", "window_start", "received_at", "skew_s"})
@@ -141,8 +141,8 @@ def export_install(session: Session, *, app: str, install: InstallHash, key: byt
 def erase_install(session: Session, *, app: str, install: InstallHash) -> int:
     """Erase everything about an install; return how many rows that touched. Erasing twice changes nothing.
 
-    Events keep app and uuid alone, so that what its phone sends again stays a duplicate; its sheets go, and cells, in
-    which nobody can be told apart, stay as they are.
+    Events keep app and uuid alone, so that what its phone sends again stays a duplicate; its sheets and diaries go.
+    Cells, in which nobody can be told apart, stay as they are.
     """
     touched = 0
     lock_sheets(session)
@@ -153,7 +153,7 @@ def erase_install(session: Session, *, app: str, install: InstallHash) -> int:
         touched += _touched(session.execute(sa.update(table).where(*is_its).values(**blank)))
     for table in (ANSWERS, INSTALLS):
         touched += _touched(session.execute(sa.delete(table).where(table.c.app == app, table.c.install == install)))
-    _touched(session.execute(sa.delete(MARKS).where(MARKS.c.install == install)))
+    session.execute(sa.delete(DIARIES).where(DIARIES.c.app == app, DIARIES.c.install == install))
     return touched
 
 

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.device import DeviceContext
+from feedback.diary_counts import InstallSums
 from feedback.responses import CONTEXT_FIELDS, Arm
 from feedback.sketches import quantile_bucket
-from feedback.store_arms import COLUMNS
 from feedback.tables import ANSWERS, CELLS, CONTEXTS, INFERENCES
-from feedback.telemetry import CSAT, INSTALL_HOURS, LATENCY_P95
+from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY_P95
 
-InstallRow = tuple[DeviceContext, Arm, float, float]
+COLUMNS = dict(zip(HARMS, ("crashes", "timeouts", "fell_back", "invalid"), strict=True))
 
 
 def reported(session: Session, *, app: str, release: str) -> int:
@@ -29,7 +29,7 @@ def reported(session: Session, *, app: str, release: str) -> int:
 
 def period_rows(
     session: Session, *, app: str, model: str, metric: str, before: datetime, since: datetime, until: datetime
-) -> tuple[InstallRow, ...]:
+) -> tuple[InstallSums, ...]:
     """Return (device, arm, n, total) of each install in [since, until), called candidate, and in [before, since).
 
     n counts ratings, or install-days. Whatever a release's candidate did is left out: it has a baseline of its own.
@@ -37,7 +37,7 @@ def period_rows(
     facts = {key: DeviceContext(**dict(zip(CONTEXT_FIELDS, told, strict=True))) for key, *told in _contexts(session)}
     periods: tuple[tuple[Arm, datetime, datetime], ...] = (("candidate", since, until), ("baseline", before, since))
     edge = _usual_p95(session, app, model, before, since) if metric == LATENCY_P95 else None
-    found: list[InstallRow] = []
+    found: list[InstallSums] = []
     for arm, start, end in periods:
         rows = _ratings(app, model, start, end) if metric == CSAT else _days(app, model, metric, start, end, edge)
         for context, _, n, total in session.execute(rows):

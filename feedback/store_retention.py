@@ -10,8 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from core.db import reading
+from feedback.diaries import Place, begin_of
+from feedback.sheets import month_of
+from feedback.store_diaries import forget_hours
 from feedback.store_sheets import change, entries, lock_sheets
-from feedback.tables import ANSWERS, DAYS, INBOX, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+from feedback.tables import ANSWERS, DAYS, DIARIES, INBOX, INFERENCES, INSTALLS, POLL_EVENTS
 
 ROWS: Final = 1_000
 
@@ -30,22 +33,21 @@ def forget(
 
     Cut off half-way, the rest is forgotten the next time.
     """
-    return sum(
-        _forget(sessions, table, is_due, rows) for table, is_due in _due(now, retention_days, retention_by_poll or {})
-    )
-
-
-def _due(now: datetime, retention_days: int, retention_by_poll: Mapping[str, int]) -> Iterator[Due]:
     limit = now - timedelta(days=retention_days)
+    due = _due(now, limit, retention_by_poll or {})
+    return sum(_forget(sessions, table, is_due, rows) for table, is_due in due) + _forget_hours(sessions, limit, rows)
+
+
+def _due(now: datetime, limit: datetime, retention_by_poll: Mapping[str, int]) -> Iterator[Due]:
     yield ANSWERS, ANSWERS.c.at < limit
     yield POLL_EVENTS, POLL_EVENTS.c.at < limit
     yield INFERENCES, INFERENCES.c.window_start < limit
     yield DAYS, DAYS.c.day < limit.date()
-    yield MARKS, MARKS.c.hour < limit
+    yield DIARIES, DIARIES.c.month < month_of(limit)
     yield INSTALLS, INSTALLS.c.last_seen < limit
     yield INBOX, INBOX.c.refused_at < limit
     for poll, days in sorted(retention_by_poll.items()):
-        earlier = now - timedelta(days=min(days, retention_days))
+        earlier = max(limit, now - timedelta(days=days))
         for table in (ANSWERS, POLL_EVENTS):
             yield table, sa.and_(table.c.poll == poll, table.c.at < earlier)
 
@@ -57,6 +59,19 @@ def _forget(sessions: sessionmaker[Session], table: sa.Table, is_due: Any, rows:
         for part in found.partitions():
             with sessions.begin() as deleting:
                 gone += _delete(deleting, table, sa.and_(_chosen(key, part), is_due))
+    return gone
+
+
+def _forget_hours(sessions: sessionmaker[Session], limit: datetime, rows: int) -> int:
+    """Take what is due out of the diaries of the month in which the retention ends."""
+    month, gone = month_of(limit), 0
+    hour = -((begin_of(month) - limit) // timedelta(hours=1))  # one that has begun is due
+    keys = sa.select(*DIARIES.primary_key.columns).where(DIARIES.c.month == month)
+    with reading(sessions) as session:
+        for part in session.execute(keys, execution_options={"yield_per": rows}).partitions():
+            with sessions.begin() as changing:
+                lock_sheets(changing)
+                gone += forget_hours(changing, [Place(*row) for row in part], hour)
     return gone
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
@@ -15,14 +14,13 @@ from sqlalchemy.orm import Session
 from core.db import among
 from core.device import DeviceContext
 from feedback import sheets
-from feedback.bulk import Bulk
+from feedback.bulk import Bulk, KnownRows
 from feedback.responses import CONTEXT_FIELDS
 from feedback.sheet_counts import Sheets, gathered
 from feedback.sheets import AnswerTold, Entry, Place
 from feedback.tables import ANSWERS, CONTEXTS, POLL_EVENTS, SHEETS
 
 SHEETS_LOCK: Final = 0x6D757377
-PLACES_A_STATEMENT: Final = 500
 ROWS_AT_ONCE: Final = 10_000
 _READ: Final = "SELECT context, install, packed FROM sheets WHERE app = ? AND model = ? AND month BETWEEN ? AND ?"
 # One after the other: SQLite reads the whole table for a key of several columns that is among some.
@@ -46,9 +44,13 @@ def change(session: Session, *, added: Iterable[Entry] = (), removed: Iterable[E
     for sign, entries in ((1, added), (-1, removed)):
         for entry in entries:
             changes[entry.place][entry.told, entry.record] += sign
-    wanted = sorted(place for place, mine in changes.items() if any(mine.values()))
-    for start in range(0, len(wanted), PLACES_A_STATEMENT):
-        _change(session, wanted[start : start + PLACES_A_STATEMENT], changes)
+    places = sorted(place for place, mine in changes.items() if any(mine.values()))
+    before = _PACKED.read(session, places)
+    after = {place: sheets.changed(before.get(place), changes[place]) for place in places}
+    _SHEETS.put(session, [place._asdict() | {"packed": packed} for place, packed in after.items() if packed])
+    gone = [place._asdict() for place, packed in after.items() if packed is None and place in before]
+    if gone:
+        session.connection().execute(_DELETE, gone)
 
 
 def of_event(row: Any) -> Entry:
@@ -92,10 +94,11 @@ def read(session: Session, *, app: str, model: str, since: datetime, until: date
         _READ.replace("?", mark) + (f" AND poll = {mark}" if poll else ""), (app, model, *months, *filter(None, [poll]))
     )
     rows = chain.from_iterable(iter(lambda: cursor.fetchmany(ROWS_AT_ONCE), []))
-    return gathered(rows, since=since, until=until, devices=lambda contexts: _devices(session, contexts))
+    return gathered(rows, since=since, until=until, devices=lambda contexts: devices_of(session, contexts))
 
 
-def _devices(session: Session, contexts: Sequence[str]) -> tuple[DeviceContext, ...]:
+def devices_of(session: Session, contexts: Sequence[str]) -> tuple[DeviceContext, ...]:
+    """Return the devices that contexts stand for, in the same order."""
     facts = sa.select(CONTEXTS.c.id, *(CONTEXTS.c[field] for field in CONTEXT_FIELDS))
     rows = session.execute(facts.where(among(session, CONTEXTS.c.id, contexts)))
     found = {key: told for key, *told in rows}
@@ -106,34 +109,9 @@ def _place(row: Any) -> Place:
     return Place(row["app"], row["model"], sheets.month_of(row["at"]), row["poll"], row["context"], row["install"])
 
 
-def _change(session: Session, places: Sequence[Place], changes: dict[Place, dict[tuple[str, bytes], int]]) -> None:
-    connection = session.connection()
-    parameters = tuple(value for place in places for value in place)
-    there = connection.exec_driver_sql(_select(connection.dialect.name, len(places)), parameters)
-    before = {Place(*key): packed for *key, packed in there}
-    after = {place: sheets.changed(before.get(place), changes[place]) for place in places}
-    kept = [place._asdict() | {"packed": packed} for place, packed in after.items() if packed is not None]
-    _SHEETS.put(session, kept)
-    gone = [place._asdict() for place, packed in after.items() if packed is None and place in before]
-    if gone:
-        connection.execute(_DELETE, gone)
-
-
-@lru_cache(maxsize=2 * PLACES_A_STATEMENT)
-def _select(dialect: str, places: int) -> str:
-    mark = "?" if dialect == "sqlite" else "%s"
-    values = ", ".join([f"({', '.join([mark] * len(Place._fields))})"] * places)
-    names, of_sheet = (", ".join(prefix + name for name in Place._fields) for prefix in ("", "sheets."))
-    same = " AND ".join(f"sheets.{name} = wanted.{name}" for name in Place._fields)
-    # SQLite reads the table on the left of a CROSS JOIN first, and does not use the key for IN (VALUES …).
-    return (
-        f"WITH wanted ({names}) AS (VALUES {values})"  # noqa: S608 (names of columns only)
-        f" SELECT {of_sheet}, sheets.packed FROM wanted CROSS JOIN sheets WHERE {same}"
-    )
-
-
 def _replaced(statement: Any) -> Any:
     return statement.on_conflict_do_update(index_elements=[*Place._fields], set_={"packed": statement.excluded.packed})
 
 
 _SHEETS: Final = Bulk(SHEETS, _replaced)
+_PACKED: Final = KnownRows(SHEETS, "packed")

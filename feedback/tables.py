@@ -169,17 +169,6 @@ class InstallRow(Ingest):
     last_seen: Mapped[datetime]
 
 
-class MarkRow(Ingest):
-    """That an install's hour was counted for a metric, so a second report of that hour is not counted again."""
-
-    __tablename__ = "marks"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    install: Mapped[str] = mapped_column(primary_key=True)
-    mark: Mapped[str] = mapped_column(primary_key=True)
-    hour: Mapped[datetime] = mapped_column(index=True)
-
-
 class CellRow(Ingest):
     """A roll-up that guardrails are fed with: hour × release × stratum × arm × metric (× bucket).
 
@@ -216,6 +205,23 @@ class SheetRow(Ingest):
     poll: Mapped[str] = mapped_column(primary_key=True)
     context: Mapped[str] = mapped_column(primary_key=True)
     install: Mapped[str] = mapped_column(primary_key=True)
+    packed: Mapped[bytes]
+
+
+class DiaryRow(Ingest):
+    """What one install told of its hours in one arm of a release, in a month (202611): feedback/diaries.py.
+
+    Made of summaries and written in the same transaction, so that an hour is counted once, and for looks by device.
+    """
+
+    __tablename__ = "diaries"
+    __table_args__ = (sa.Index("ix_diaries_install", "install"), {"sqlite_with_rowid": False})
+
+    app: Mapped[str] = mapped_column(primary_key=True)
+    release: Mapped[str] = mapped_column(primary_key=True)
+    month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    install: Mapped[str] = mapped_column(primary_key=True)
+    arm: Mapped[str] = mapped_column(primary_key=True)
     packed: Mapped[bytes]
 
 
@@ -266,8 +272,8 @@ POLL_EVENTS = _table(PollEventRow)
 ANSWERS = _table(AnswerRow)
 INFERENCES = _table(InferenceRow)
 INSTALLS = _table(InstallRow)
-MARKS = _table(MarkRow)
 CELLS = _table(CellRow)
 SHEETS = _table(SheetRow)
+DIARIES = _table(DiaryRow)
 DAYS = _table(DayRow)
 SHOWN = _table(ShownRow)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from bot import tickets
 from bot.context import Context
-from bot.flows import rival
-from bot.flows.measure import FROM_REPORTS, Way, leaves, measurements, ways
+from bot.flows import measure, rival
+from bot.flows.measure import FROM_REPORTS, Way, measurements, ways
 from bot.ticket_rules import is_muted
 from core import segments
 from core.db import reading
@@ -25,7 +25,7 @@ from releases.cohort_guard import find_breach
 from releases.compatibility import gaps
 from releases.freeze_store import frozen
 from releases.guardrails import Finding, Verdict, judge_all
-from releases.leaves import Table, tabulate
+from releases.leaves import Table
 from releases.measurements import Evidence, Measurement, evidence
 from releases.outlook import with_outlook
 from releases.plan import Release
@@ -167,7 +167,7 @@ def _listen(
         Arrived(hour=each.hour, arm=each.arm, device=each.device, installs=each.installs, lost=each.lost)
         for each in came
     )
-    table = tabulate(leaves(by_device, made))
+    table = measure.table(by_device, made)
     from_reports = tuple(each for each in table.measure(table.rows()) if each.metric in FROM_REPORTS)
     return _Heard(cells=cells, table=table, arrived=arrived, holders=holders, from_reports=from_reports)
 

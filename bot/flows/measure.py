@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from core.device import DeviceContext
+import numpy as np
+
 from feedback.responses import stratum
 from feedback.scores import satisfied_from
 from feedback.sketches import PER_DOUBLING
-from feedback.store import ArmCell
+from feedback.store import ArmCell, LeafCounts
 from feedback.telemetry import BATTERY, CONFIDENCE, CSAT, HARMS, LATENCY_P95
 from releases.guardrails import Guardrail
-from releases.leaves import Leaf
+from releases.leaves import ARMS, Numbers, Table
 from releases.measurements import Arm, Kind, Measurement, Stratum
 from releases.metrics import over_ms
 
@@ -34,11 +35,20 @@ FROM_REPORTS: Final = frozenset({CONFIDENCE, BATTERY})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a metric is made: from the cells of `source`, as a `kind` of number."""
+    """How a metric is made: each install-hour (or rating) of `source` counts as the `value` of its bucket."""
 
     source: str
     kind: Kind
-    arm: Callable[[ArmCell], Arm]
+    value: Callable[[int], float]
+
+    def arm(self, cell: ArmCell) -> Arm:
+        counts = cell.buckets or {0: cell.n - cell.total, 1: cell.total}
+        values = [(self.value(bucket), n) for bucket, n in counts.items()]
+        return Arm(
+            n=sum(counts.values()),
+            total=math.fsum(n * value for value, n in values),
+            total_sq=math.fsum(n * value * value for value, n in values),
+        )
 
 
 def ways(guardrails: Iterable[Guardrail]) -> dict[str, Way]:
@@ -47,7 +57,7 @@ def ways(guardrails: Iterable[Guardrail]) -> dict[str, Way]:
     for guardrail in guardrails:
         limit = over_ms(guardrail.metric)
         if limit is not None:
-            found[guardrail.metric] = Way(source=LATENCY_P95, kind="rate", arm=_over(limit))
+            found[guardrail.metric] = Way(source=LATENCY_P95, kind="rate", value=_over(limit))
         elif guardrail.metric in WAYS:
             found[guardrail.metric] = WAYS[guardrail.metric]
     return found
@@ -68,16 +78,30 @@ def measurements(cells: Iterable[ArmCell], made: Mapping[str, Way]) -> tuple[Mea
     )
 
 
-def leaves(cells: Iterable[tuple[DeviceContext, ArmCell]], made: Mapping[str, Way]) -> list[Leaf]:
-    """Return the cells of devices as leaves, of which any cohort is a sum."""
-    found = []
-    for device, cell in cells:
+def table(counts: Iterable[LeafCounts], made: Mapping[str, Way]) -> Table:
+    """Return what was counted by device as arrays, of which any cohort is a sum."""
+    known = tuple(counts)
+    devices = list(dict.fromkeys(device for each in known for device in each.devices))
+    hours = sorted({hour for each in known for hour in each.hours})
+    device_of, hour_of = ({one: place for place, one in enumerate(those)} for those in (devices, hours))
+    shape = (len(ARMS), max(1, len(devices)), max(1, len(hours)))
+    sums: dict[str, Numbers] = {}
+    for each in known:
+        device, hour = (
+            np.array([places[one] for one in those], dtype=np.int64)[column]
+            for places, those, column in ((device_of, each.devices, each.device), (hour_of, each.hours, each.hour))
+        )
+        place = np.ravel_multi_index((each.arm, device, hour), shape)
+        buckets, bucket = np.unique(each.bucket, return_inverse=True)
         for metric, way in made.items():
-            if way.source == cell.metric:
-                arm = way.arm(cell)
-                found.append(Leaf(hour=cell.hour, device=device, arm=cell.arm, metric=metric, n=arm.n, total=arm.total,
-                                  total_sq=arm.total_sq, kind=way.kind, stratum=stratum(device)))  # fmt: skip
-    return found
+            if way.source == each.metric:
+                value = np.array([way.value(one) for one in buckets.tolist()])[bucket]
+                told = (
+                    np.bincount(place, each.n * value**power, math.prod(shape)).reshape(shape) for power in range(3)
+                )
+                sums[metric] = np.stack(list(told), axis=1)
+    return Table(devices=tuple(devices), strata=tuple(stratum(device) for device in devices), hours=tuple(hours),
+                 kinds={metric: made[metric].kind for metric in sums}, sums=sums)  # fmt: skip
 
 
 def _strata(by_stratum: Mapping[tuple[datetime, str], Mapping[str, Arm]]) -> tuple[Stratum, ...]:
@@ -87,50 +111,21 @@ def _strata(by_stratum: Mapping[tuple[datetime, str], Mapping[str, Arm]]) -> tup
     )
 
 
-def _rate(cell: ArmCell) -> Arm:
-    return Arm(n=cell.n, total=cell.total, total_sq=cell.total)
-
-
-def _log_p95(cell: ArmCell) -> Arm:
-    return _sums({(bucket + 0.5) * LN_BUCKET: n for bucket, n in cell.buckets.items()})
-
-
-def _satisfied(cell: ArmCell) -> Arm:
-    return _hits(cell, lambda rating: rating >= satisfied_from(SCALE))
-
-
-def _low(cell: ArmCell) -> Arm:
-    return _hits(cell, lambda rating: rating <= LOW_TO)
-
-
-def _over(limit_ms: int) -> Callable[[ArmCell], Arm]:
+def _over(limit_ms: int) -> Callable[[int], float]:
     """Count the p95s in buckets above the one that the limit lies in; a bucket is 19 % wide."""
     last = math.floor(math.log2(limit_ms) * PER_DOUBLING)
-    return lambda cell: _hits(cell, lambda bucket: bucket > last)
+    return lambda bucket: float(bucket > last)
 
 
-def _parts_of(whole: int) -> Callable[[ArmCell], Arm]:
-    return lambda cell: _sums({bucket / whole: n for bucket, n in cell.buckets.items()})
-
-
-def _hits(cell: ArmCell, is_hit: Callable[[int], bool]) -> Arm:
-    hits = sum(n for bucket, n in cell.buckets.items() if is_hit(bucket))
-    return Arm(n=sum(cell.buckets.values()), total=hits, total_sq=hits)
-
-
-def _sums(counts: Mapping[float, int]) -> Arm:
-    return Arm(
-        n=sum(counts.values()),
-        total=math.fsum(n * value for value, n in counts.items()),
-        total_sq=math.fsum(n * value * value for value, n in counts.items()),
-    )
+def _parts_of(whole: int) -> Callable[[int], float]:
+    return lambda bucket: bucket / whole
 
 
 WAYS: Final[Mapping[str, Way]] = {
-    **{name: Way(source=name, kind="rate", arm=_rate) for name in HARMS},
-    LATENCY_P95: Way(source=LATENCY_P95, kind="log_mean", arm=_log_p95),
-    CSAT: Way(source=CSAT, kind="rate", arm=_satisfied),
-    "low_rating_rate": Way(source=CSAT, kind="rate", arm=_low),
-    CONFIDENCE: Way(source=CONFIDENCE, kind="mean", arm=_parts_of(100)),
-    BATTERY: Way(source=BATTERY, kind="mean", arm=_parts_of(1000)),
+    **{name: Way(source=name, kind="rate", value=float) for name in HARMS},
+    LATENCY_P95: Way(source=LATENCY_P95, kind="log_mean", value=lambda bucket: (bucket + 0.5) * LN_BUCKET),
+    CSAT: Way(source=CSAT, kind="rate", value=lambda rating: float(rating >= satisfied_from(SCALE))),
+    "low_rating_rate": Way(source=CSAT, kind="rate", value=lambda rating: float(rating <= LOW_TO)),
+    CONFIDENCE: Way(source=CONFIDENCE, kind="mean", value=_parts_of(100)),
+    BATTERY: Way(source=BATTERY, kind="mean", value=_parts_of(1000)),
 }

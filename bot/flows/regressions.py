@@ -26,7 +26,7 @@ from core.db import reading
 from core.engine import enqueue
 from feedback import store as feedback
 from feedback.regressions import Regression, find_regressions, fingerprint, tally
-from feedback.store import InstallRow
+from feedback.store import InstallSums
 from feedback.telemetry import METRICS
 from releases import artifact_store
 from releases.plan import Release
@@ -91,7 +91,9 @@ def look_at_release(ctx: Context, release: str) -> None:
         baseline_version=of.baseline_version,
     )  # fmt: skip
     alpha = ALPHA / len(METRICS) / ((looks + 1) * (looks + 2))
-    looked = [_of_release(ctx, of, metric, alpha, now) for metric in METRICS]
+    with feedback.fresh(ctx.databases.ingest) as session:
+        sums = feedback.install_sums(session, app=of.app, release=of.id, metrics=METRICS)
+    looked = [_of_release(ctx, of, metric, sums[metric], alpha, now) for metric in METRICS]
     with ctx.databases.control.begin() as session:
         regressions.note_look(session, of.id, looks=looks + 1, seen=seen, now=now)
         standing = _keep(session, subject, looked, now)
@@ -129,11 +131,11 @@ def comparison_of(release: Release, metric: str) -> Comparison:
     return Comparison(app=release.app, subject=f"release:{release.id}", metric=metric, since=release.created_at)
 
 
-def _of_release(ctx: Context, release: Release, metric: str, alpha: float, now: datetime) -> Looked:
+def _of_release(
+    ctx: Context, release: Release, metric: str, rows: Sequence[InstallSums], alpha: float, now: datetime
+) -> Looked:
     with reading(ctx.databases.control) as session:
         known = known_cohorts(session, release, metric)
-    with feedback.fresh(ctx.databases.ingest) as session:
-        rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
     return _find(ctx, rows, comparison_of(release, metric), alpha, known, now)
 
 
@@ -146,7 +148,7 @@ def known_cohorts(session: Session, release: Release, metric: str) -> tuple[str,
 
 
 def _find(
-    ctx: Context, rows: Sequence[InstallRow], compared: Comparison, alpha: float, known: Sequence[str], now: datetime
+    ctx: Context, rows: Sequence[InstallSums], compared: Comparison, alpha: float, known: Sequence[str], now: datetime
 ) -> Looked:
     leaves = tally(rows)
     if not leaves:

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from bot.context import Context
-from bot.flows.measure import Way, leaves
-from core.device import DeviceContext
+from bot.flows.measure import Way, table
 from core.segments import Segment, matches
 from feedback import store as feedback
-from feedback.responses import Arm
 from releases import arrivals
 from releases.arrivals import Arrived
 from releases.comparison import compare, with_baseline
 from releases.guardrails import ALPHA, Finding
-from releases.leaves import Table, tabulate
+from releases.leaves import Table
 from releases.measurements import Evidence, Measurement, evidence
 from releases.offers import rival_id
 from releases.outlook import with_outlook
@@ -50,7 +50,7 @@ def hear(ctx: Context, app: str, release_id: str, version: str, made: Mapping[st
     with feedback.fresh(ctx.databases.ingest) as session:
         by_device = feedback.arm_leaves(session, app=app, release=release_id, metrics=wanted)
         came = feedback.arrivals(session, app=app, release=release_id, version=version)
-    return Heard(table=tabulate(leaves(by_device, made)), came=tuple(each for each in came if each.arm == "candidate"))
+    return Heard(table=table(by_device, made), came=tuple(each for each in came if each.arm == "candidate"))
 
 
 def hear_rival(ctx: Context, release: Release, made: Mapping[str, Way]) -> Heard:
@@ -77,13 +77,15 @@ def least_of_both(told: Evidence, rival: Sequence[Measurement], rollout: Rollout
     return replace(told, candidate_installs=least, newest=newest)
 
 
-def rows_of(
-    ctx: Context, release: Release, metric: str, version: str | None
-) -> tuple[tuple[DeviceContext, Arm, float, float], ...]:
+def rows_of(ctx: Context, release: Release, metric: str, version: str | None) -> tuple[feedback.InstallSums, ...]:
     """Return (device, arm, n, total) of each install, of the baseline and of the candidate of this version."""
     with feedback.fresh(ctx.databases.ingest) as session:
-        rows = feedback.arm_rows(session, app=release.app, release=release.id, metric=metric)
+        rows = _sums(session, release.app, release.id, metric)
         if version is None or version != release.rival_version:
             return rows
-        own = feedback.arm_rows(session, app=release.app, release=rival_id(release), metric=metric)
+        own = _sums(session, release.app, rival_id(release), metric)
     return (*(row for row in rows if row[1] == "baseline"), *own)
+
+
+def _sums(session: Session, app: str, release_id: str, metric: str) -> tuple[feedback.InstallSums, ...]:
+    return feedback.install_sums(session, app=app, release=release_id, metrics=(metric,))[metric]

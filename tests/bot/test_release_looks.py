@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
-import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from bot.context import Context
+from feedback import store as feedback
 from releases.rollout import Halt, RollBack
 from sandbox.world import World
 from tests.bot.releases_made import Floor
@@ -26,18 +27,17 @@ def floor(ctx: Context, world: World, jobs: JobList, clock: ManualClock) -> Floo
 
 
 @pytest.fixture
-def counted(floor: Floor) -> Iterator[list[str]]:
-    """The statements that count reports by device."""
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The releases whose diaries were counted by device."""
     found: list[str] = []
+    arm_leaves = feedback.arm_leaves
 
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if "FROM inferences" in statement and "inferences.crashes" in statement:
-            found.append(statement)
+    def note(session: Session, *, app: str, release: str, **asked: Any) -> Any:
+        found.append(release)
+        return arm_leaves(session, app=app, release=release, **asked)
 
-    engine = floor.ctx.databases.ingest_engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    yield found
-    sa.event.remove(engine, "before_cursor_execute", note)
+    monkeypatch.setattr(feedback, "arm_leaves", note)
+    return found
 
 
 def test_a_minute_without_news_counts_nothing_by_device(floor: Floor, counted: list[str]) -> None:

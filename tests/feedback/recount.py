@@ -17,7 +17,7 @@ from feedback.store_cohorts import AnswerCount, ChoiceCount, ImpressionCount, co
 from feedback.tables import ANSWERS, CONTEXTS, POLL_EVENTS, SHEETS
 
 Found = list[tuple[Any, ...]]
-_MIGRATION = Path(__file__).parents[2] / "migrations/ingest/versions/0005_keep_sheets.py"
+_MIGRATIONS = Path(__file__).parents[2] / "migrations/ingest/versions"
 
 
 def sheets(session: Session) -> Found:
@@ -27,14 +27,19 @@ def sheets(session: Session) -> Found:
 
 def sheets_anew(session: Session) -> Found:
     """Return every sheet as the migration makes them of rows; the caller rolls back."""
-    spec = importlib.util.spec_from_file_location("keep_sheets", _MIGRATION)
+    session.execute(sa.delete(SHEETS))
+    migration("0005_keep_sheets").fill(session.connection())
+    return sheets(session)
+
+
+def migration(name: str) -> Any:
+    """Return the module of a migration of what phones send."""
+    spec = importlib.util.spec_from_file_location(name, _MIGRATIONS / f"{name}.py")
     assert spec
     assert spec.loader
-    migration = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(migration)
-    session.execute(sa.delete(SHEETS))
-    migration.fill(session.connection())
-    return sheets(session)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def answers(session: Session, attribute: str, since: datetime, until: datetime, where: Segment) -> Found:

@@ -7,43 +7,50 @@ import sqlalchemy as sa
 
 from core.db import Databases
 from feedback import bulk
-from feedback.bulk import Bulk, NewRows
-from feedback.tables import CELLS, MARKS, POLL_EVENTS
+from feedback.bulk import Bulk, KnownRows, NewRows
+from feedback.tables import CELLS, DIARIES, POLL_EVENTS
 from tests.builders import T0
 
 
-def a_mark(name: str, install: str = "i") -> dict[str, Any]:
-    return {"install": install, "mark": name, "hour": T0}
+def a_diary(name: str, packed: bytes = b"x") -> dict[str, Any]:
+    return {"app": "demo", "release": "r", "month": 202611, "install": name, "arm": "baseline", "packed": packed}
+
+
+def keys(*names: str) -> set[tuple[Any, ...]]:
+    return {("demo", "r", 202611, name, "baseline") for name in names}
 
 
 def test_only_rows_that_were_not_there_are_told_as_new(either: Databases) -> None:
-    marks = NewRows(MARKS)
+    diaries = NewRows(DIARIES)
     with either.ingest.begin() as session:
-        assert marks.put(session, [a_mark("a"), a_mark("b")]) == {("i", "a"), ("i", "b")}
+        assert diaries.put(session, [a_diary("a"), a_diary("b")]) == keys("a", "b")
     with either.ingest.begin() as session:
-        assert marks.put(session, [a_mark("b"), a_mark("c")]) == {("i", "c")}
-        assert marks.put(session, [a_mark("a"), a_mark("c")]) == set()
-        assert marks.put(session, []) == set()
+        assert diaries.put(session, [a_diary("b"), a_diary("c")]) == keys("c")
+        assert diaries.put(session, [a_diary("a"), a_diary("c")]) == set()
+        assert diaries.put(session, []) == set()
     with either.ingest() as session:
-        assert session.execute(sa.select(MARKS).order_by(MARKS.c.mark)).all() == [
-            ("i", name, T0) for name in ("a", "b", "c")
-        ]
+        assert session.scalars(sa.select(DIARIES.c.install).order_by(DIARIES.c.install)).all() == ["a", "b", "c"]
 
 
 def test_more_rows_than_a_statement_takes_go_in_parts(either: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "MOST_PARAMETERS", 10)
+    monkeypatch.setattr(bulk, "MOST_PARAMETERS", 20)
+    monkeypatch.setattr(bulk, "KEYS_A_STATEMENT", 3)
     names = [f"{number:03}" for number in range(40)]
     with either.ingest.begin() as session:
-        NewRows(MARKS).put(session, [a_mark(name) for name in names[::7]])
-        new = NewRows(MARKS).put(session, [a_mark(name) for name in names])
-    assert new == {("i", name) for name in names} - {("i", name) for name in names[::7]}
+        NewRows(DIARIES).put(session, [a_diary(name) for name in names[::7]])
+        new = NewRows(DIARIES).put(session, [a_diary(name, name.encode()) for name in names])
+        known = KnownRows(DIARIES, "packed").read(session, sorted(keys(*names, "not there")))
+    assert new == keys(*names) - keys(*names[::7])
+    assert {key[3]: packed for key, packed in known.items()} == {
+        name: b"x" if name in names[::7] else name.encode() for name in names
+    }
 
 
 def test_what_was_not_new_is_left_as_it_was(either: Databases) -> None:
     with either.ingest.begin() as session:
-        NewRows(MARKS).put(session, [a_mark("a")])
-        NewRows(MARKS).put(session, [a_mark("a") | {"hour": T0.replace(hour=1)}, a_mark("b")])
-        assert set(session.scalars(sa.select(MARKS.c.hour))) == {T0}
+        NewRows(DIARIES).put(session, [a_diary("a")])
+        NewRows(DIARIES).put(session, [a_diary("a", b"y"), a_diary("b")])
+        assert set(session.scalars(sa.select(DIARIES.c.packed))) == {b"x"}
 
 
 def test_every_kind_of_column_comes_back_as_it_went_in(either: Databases) -> None:

@@ -26,7 +26,7 @@ RATED = Standing(
 
 def counted(databases: Databases, *changes: AnswerChange) -> list[tuple[object, ...]]:
     with databases.ingest.begin() as session:
-        cells.count(session, [], changes)
+        cells.count(session, [], [], changes)
     with databases.ingest() as session:
         columns = (CELLS.c.hour, CELLS.c.bucket, CELLS.c.n, CELLS.c.total, CELLS.c.total_sq)
         return [tuple(row) for row in session.execute(sa.select(*columns).order_by(*columns))]

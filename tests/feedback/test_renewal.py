@@ -15,14 +15,14 @@ from core.errors import InvalidInputError
 from core.privacy import pseudonymize, pseudonyms, renew, reseal, ring, seal, unseal
 from core.settings import Settings
 from feedback import store
-from feedback.tables import ANSWERS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+from feedback.tables import ANSWERS, DIARIES, INFERENCES, INSTALLS, POLL_EVENTS
 from tests.builders import ManualClock, at
 from tests.feedback.sending import INSTALL, Wire, a_batch, a_context, a_running_poll, a_summary, an_answer, statuses
 
 OLD = b"a hash key for tests only"
 TWO = b"\n".join([b"another hash key for tests", OLD])
 HEARD = {"X-Muster-Install": INSTALL}
-TABLES = (POLL_EVENTS, ANSWERS, INFERENCES, INSTALLS, MARKS)
+TABLES = (POLL_EVENTS, ANSWERS, INFERENCES, INSTALLS, DIARIES)
 
 
 class Rotation:

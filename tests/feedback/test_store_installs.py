@@ -13,7 +13,7 @@ from core.device import DeviceContext
 from core.privacy import pseudonymize
 from feedback import store
 from feedback.ingest import Collector
-from feedback.tables import ANSWERS, INFERENCES, INSTALLS, MARKS, POLL_EVENTS
+from feedback.tables import ANSWERS, DIARIES, INFERENCES, INSTALLS, POLL_EVENTS
 from tests.builders import T0, at, some_settings
 from tests.feedback.sending import INSTALL, a_batch, a_context, a_poll, a_running_poll, a_summary, an_answer
 
@@ -77,7 +77,7 @@ def test_what_is_older_than_the_retention_is_forgotten(collector: Collector, eit
         assert session.scalars(sa.select(POLL_EVENTS.c.uuid)).all() == ["new"]
         assert session.scalars(sa.select(ANSWERS.c.uuid)).all() == ["new"]
         left = [
-            session.scalar(sa.select(sa.func.count()).select_from(table)) for table in (INFERENCES, MARKS, INSTALLS)
+            session.scalar(sa.select(sa.func.count()).select_from(table)) for table in (INFERENCES, DIARIES, INSTALLS)
         ]
     assert left == [0, 0, 1]
 

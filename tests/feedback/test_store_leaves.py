@@ -10,6 +10,7 @@ import pytest
 
 from core.db import Databases
 from feedback import store
+from feedback.diary_counts import ARMS
 from feedback.telemetry import BATTERY, CONFIDENCE, CSAT, HARMS, LATENCY_P95
 from tests.builders import at
 from tests.feedback.test_store_arms import CRASH, Fleet
@@ -22,10 +23,17 @@ def fleet(databases: Databases, tmp_path: Path) -> Fleet:
     return Fleet(databases, tmp_path)
 
 
-def leaves(fleet: Fleet, *metrics: str) -> list[store.ArmCell]:
+def leaves(fleet: Fleet, *metrics: str) -> tuple[store.LeafCounts, ...]:
     with fleet.databases.ingest() as session:
-        found = store.arm_leaves(session, app="demo", release="rel_1", metrics=frozenset(metrics))
-    return [cell for _, cell in found]
+        return store.arm_leaves(session, app="demo", release="rel_1", metrics=frozenset(metrics))
+
+
+def buckets(fleet: Fleet, metric: str) -> dict[int, int]:
+    """In how many install-hours a metric was in each bucket."""
+    found = Counter[int]()
+    for each in leaves(fleet, metric):
+        found.update(dict(zip(each.bucket.tolist(), each.n.tolist(), strict=True)))
+    return dict(found)
 
 
 def arrived(fleet: Fleet) -> dict[str, tuple[int, int]]:
@@ -46,15 +54,18 @@ def test_the_leaves_of_a_metric_add_up_to_its_cells(fleet: Fleet, metric: str) -
     fleet.report("candidate", installs=range(2), hour=at(-2), context={"soc": "Helio G35"}, **CRASH)
     fleet.rate("candidate", 5, 4, 1)
 
-    def sums(cells: list[store.ArmCell]) -> dict[tuple[object, str], tuple[int, int]]:
-        found: dict[tuple[object, str], tuple[int, int]] = {}
-        for cell in cells:
-            n, total = found.get((cell.hour, cell.arm), (0, 0))
-            found[cell.hour, cell.arm] = (n + cell.n, total + cell.total)
-        return found
+    of_cells = {(cell.hour, cell.arm): (cell.n, cell.total) for cell in fleet.cells(metric)}
+    (counts,) = leaves(fleet, metric)
+    of_leaves: dict[tuple[object, str], tuple[int, int]] = {}
+    for arm, hour, bucket, n in zip(
+        *(each.tolist() for each in (counts.arm, counts.hour, counts.bucket, counts.n)), strict=True
+    ):
+        key = counts.hours[hour], ARMS[arm]
+        had = of_leaves.get(key, (0, 0))
+        of_leaves[key] = (had[0] + n, had[1] + n * bucket)
 
-    assert sums(leaves(fleet, metric)) == sums(fleet.cells(metric))
-    assert {cell.metric for cell in leaves(fleet, metric)} == {metric}
+    assert of_leaves == of_cells
+    assert counts.metric == metric
 
 
 def test_what_only_some_guardrails_ask_for_is_counted_when_it_is_asked_for(fleet: Fleet) -> None:
@@ -62,10 +73,10 @@ def test_what_only_some_guardrails_ask_for_is_counted_when_it_is_asked_for(fleet
     fleet.report("baseline", installs=range(2), **P95, **told)
     fleet.report("baseline", installs=(9,))
 
-    assert [dict(cell.buckets) for cell in leaves(fleet, CONFIDENCE)] == [{65: 2}]
-    assert [dict(cell.buckets) for cell in leaves(fleet, BATTERY)] == [{15: 2}]
-    assert [dict(cell.buckets) for cell in leaves(fleet, LATENCY_P95)] == [{22: 2, 24: 1}]
-    assert leaves(fleet) == []
+    assert buckets(fleet, CONFIDENCE) == {65: 2}
+    assert buckets(fleet, BATTERY) == {15: 2}
+    assert buckets(fleet, LATENCY_P95) == {22: 2, 24: 1}
+    assert leaves(fleet) == ()
 
 
 def test_an_install_that_was_heard_of_in_one_hour_only_or_never_ran_the_candidate_is_lost(fleet: Fleet) -> None:
