@@ -34,6 +34,8 @@ COHORTS_AT_MOST: Final = 200
 LEAST_WHEN_WHOLE_FAILS: Final = 5
 CALM: Final = 1.5
 """So much evidence, hardly any, may speak against everybody else when the whole has failed."""
+AS_MUCH: Final = float(np.log(3))
+"""Two cohorts say about the same when the evidence of one is at most three times that of the other."""
 AT_ONCE: Final = 3
 """So many cohorts may be bad at the same time before the release itself is the matter."""
 
@@ -69,7 +71,8 @@ def find_breach(
     cohorts = [each for each in (*cohorts_of(table, sound, least=least), *halted) if may_name(each[0])]
     alarms, hypotheses, threshold = _alarms(guardrails, table, cohorts, whole_fails=whole_fails)
     already = {stop.segment for stop in stopped}
-    for alarm in alarms:
+    for loudest in alarms:
+        alarm = _narrowed(loudest, alarms, table)
         if alarm.cohort in already and alarm.guardrail.on_fail != "rollback":
             continue
         rest = _rest(guardrails, table, sound, alarm, alarms)
@@ -165,6 +168,20 @@ def _rest(
             return None
         left_out |= following.rows
     return None
+
+
+def _narrowed(alarm: _Alarm, alarms: Sequence[_Alarm], table: Table) -> _Alarm:
+    """Return the part of a cohort to which its harm comes down: of alarms that say about the same, the fewest phones.
+
+    Only if enough was heard of the others in it: were it theirs too, they would have added more.
+    """
+    heard = _heard(table).sum(axis=0)
+    for part in alarms:
+        is_part = part.guardrail == alarm.guardrail and not (part.rows & ~alarm.rows).any()
+        others = heard[alarm.rows & ~part.rows].sum()
+        if is_part and part.log_e >= alarm.log_e - AS_MUCH and others >= heard[part.rows].sum() / 2:
+            return _narrowed(part, alarms, table)
+    return alarm
 
 
 def _is_calm(finding: Finding) -> bool:

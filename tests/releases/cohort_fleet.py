@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,13 +24,14 @@ def a_fleet(
     hours: int = 12,
     installs: int = 15,
     metrics: tuple[str, ...] = ("crash_rate", "timeout_rate"),
+    phones: Sequence[DeviceContext] = PHONES,
 ) -> list[Leaf]:
     """Return the cells of so many hours; `installs` of each kind of phone in each arm."""
     random = np.random.default_rng(seed)
     return [
         Leaf(hour=at(hour), device=device, arm=arm, metric=metric, n=installs, total=total, total_sq=total)
         for hour in range(hours)
-        for device in PHONES
+        for device in phones
         for arm in ARMS
         for metric in metrics
         for total in [float(random.binomial(installs, harm(device, arm)))]

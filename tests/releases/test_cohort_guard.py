@@ -50,6 +50,21 @@ def test_two_facts_together_are_named_when_it_takes_both() -> None:
     assert found.cohort == G35_NNAPI
 
 
+@pytest.mark.parametrize("rule", ['chipset="Helio G35"', "tier=low"])
+def test_at_the_first_look_that_stops_anything_neither_too_many_nor_too_few_phones_are_named(rule: str) -> None:
+    phones = [replace(phone, tier="low" if phone.chipset in CHIPS[:2] else "high") for phone in PHONES]
+    segment, named = parse(rule), []
+    for seed in range(20):
+        fleet = a_fleet(
+            lambda device, arm: 0.3 if arm == "candidate" and matches(segment, device) else 0.01,
+            seed=seed, installs=2, phones=phones,
+        )  # fmt: skip
+        looks = (find_breach([CRASHES], [leaf for leaf in fleet if leaf.hour < at(hour)]) for hour in range(2, 12))
+        named += [next(text(look.cohort) for look in looks if look is not None)]
+
+    assert named == [rule] * 20
+
+
 def test_harm_everywhere_is_no_cohorts_matter() -> None:
     fleet = tabulate(a_fleet(lambda _, arm: 0.05 if arm == "candidate" else 0.005, seed=3))
 
