@@ -6,7 +6,7 @@ machine is unfair to none, and prints rates, processor time and ratios. Beside M
 does. Then batches of 50 go to Muster, in turn with a loop that only writes rows to the same database (100 a
 transaction; COPY on PostgreSQL). In the end every acknowledged item must be stored once. `--postgres URL` does it on
 PostgreSQL, in a schema of its own; `--jobs` sends in more turns while a process computes at a low priority and reads as
-ticks do.
+ticks do, as fast as it goes and at half of that rate.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ ABOUT = {
     "wal": "the same, log written ahead",
     "batch": "Muster, batches of 50",
     "jobs": "Muster, responses while jobs run",
+    "half": "Muster, at half of its rate",
+    "half jobs": "Muster, at half of it while jobs run",
 }
 CHIPS = ("Helio G35", "Tensor G2", "Exynos 850", "Snapdragon 8 Gen 2", "A15")
 BATCH = 50
@@ -77,7 +79,7 @@ def main() -> int:
         servers = {name: stack.enter_context(server(name, urls, threads=options.threads)) for name in names}
         folder_process = stack.enter_context(folding(urls))
         requests = {**dict.fromkeys(names, responses(key)), "batch": batches(key)}
-        requests |= {"jobs": responses(key)} if options.jobs else {}
+        requests |= dict.fromkeys(("jobs", "half", "half jobs"), responses(key)) if options.jobs else {}
         turns = {name: Turns() for name in requests}
         raw = RawRows(urls["MUSTER_INGEST_URL"])
 
@@ -85,8 +87,11 @@ def main() -> int:
             port, process = servers[name if name in names else "ours"]
             made = _made(requests[name], seconds, BATCH if name == "batch" else 1)
             before, folded = cpu_s(process), cpu_s(folder_process)
-            with jobs(urls) if name == "jobs" else nullcontext():
-                outcome = run(("127.0.0.1", port), made, seconds=seconds, connections=options.connections)
+            rate = turns["ours"].per_second / 2 if name.startswith("half") and counts else None
+            with jobs(urls) if name.endswith("jobs") else nullcontext():
+                outcome = run(
+                    ("127.0.0.1", port), made, seconds=seconds, connections=options.connections, per_second=rate
+                )
             acknowledged.extend(outcome.tags if name not in RIVALS else ())
             used = cpu_s(process) - before
             drained = _drain(databases)
@@ -100,7 +105,7 @@ def main() -> int:
             take(name, 1.0, counts=False)
         raws = []
         for _ in range(options.rounds):
-            for name in random.sample(tuple(turns), k=len(turns)):
+            for name in sorted(random.sample(tuple(turns), k=len(turns)), key=lambda name: name.startswith("half")):
                 take(name, options.seconds)
             raws.append(raw.per_second(options.seconds))
         lost, doubled = _compare(databases, acknowledged)
@@ -225,8 +230,12 @@ def _report(
         _verdict("items in batches / raw rows", items, raws, 0.8 if is_sqlite else 0.25),
     ]
     if "jobs" in turns:
-        alone, beside = ([turn.percentile_ms(99) for turn in turns[name].outcomes] for name in ("ours", "jobs"))
-        verdicts.append(_verdict("p99 alone / while jobs run", alone, beside, 1 / 1.5))
+        for what, names in (
+            ("p99 alone / while jobs run", ("ours", "jobs")),
+            ("the same at half", ("half", "half jobs")),
+        ):
+            alone, beside = ([turn.percentile_ms(99) for turn in turns[name].outcomes] for name in names)
+            verdicts.append(_verdict(what, alone, beside, 1 / 1.5))
     is_cheap = per_event_ms <= 0.2
     word = "ok" if is_cheap else "ABOVE"
     print(f"{'CPU per event at batch 50, folded':<34}{per_event_ms:>7.3f} ms (at most 0.2) {word}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -36,10 +36,10 @@ class _Line:
         self.socket.settimeout(30)
         self.buffer = b""
         self.tag = ""
-        self.sent_at = 0.0
+        self.due = 0.0
 
-    def send(self, tag: str, request: bytes) -> None:
-        self.tag, self.sent_at = tag, time.perf_counter()
+    def send(self, tag: str, request: bytes, *, due: float) -> None:
+        self.tag, self.due = tag, due
         self.socket.sendall(request)
 
     def receive(self) -> bytes | None:
@@ -59,34 +59,49 @@ class _Line:
 
 
 def run(
-    address: tuple[str, int], new_request: Callable[[], tuple[str, bytes]], *, seconds: float, connections: int
-) -> Outcome:
-    """Send requests for `seconds`, then wait for what is still under way."""
+    address: tuple[str, int], new_request: Callable[[], tuple[str, bytes]], *, seconds: float, connections: int,
+    per_second: float | None = None,
+) -> Outcome:  # fmt: skip
+    """Send requests for `seconds`, then wait for what is still under way: as fast as they are answered, or so many.
+
+    At a given rate a request's time counts from when it was due, whether or not a connection was free then.
+    """
     outcome = Outcome()
     lines = [_Line(address) for _ in range(connections)]
     with selectors.DefaultSelector() as selector:
         for line in lines:
             selector.register(line.socket, selectors.EVENT_READ, line)
-            line.send(*new_request())
         start = time.perf_counter()
-        busy = len(lines)
-        while busy:
-            for key, _ in selector.select(timeout=30):
+        due = _due(start, seconds, per_second)
+        free, busy = lines[:], 0
+        next_due = next(due, None)
+        while busy or next_due is not None:
+            while free and next_due is not None and next_due <= time.perf_counter():
+                free.pop().send(*new_request(), due=next_due or time.perf_counter())
+                busy += 1
+                next_due = next(due, None)
+            wait_s = 30.0 if next_due is None or not free else max(0.0, next_due - time.perf_counter())
+            for key, _ in selector.select(timeout=wait_s):
                 line = key.data
                 code = line.receive()
                 if code is None:
                     continue
-                now = time.perf_counter()
+                outcome.others += code != b"200"
                 if code == b"200":
                     outcome.tags.append(line.tag)
-                    outcome.latencies.append(now - line.sent_at)
-                else:
-                    outcome.others += 1
-                if now - start < seconds:
-                    line.send(*new_request())
-                else:
-                    busy -= 1
+                    outcome.latencies.append(time.perf_counter() - line.due)
+                free.append(line)
+                busy -= 1
         outcome.seconds = time.perf_counter() - start
     for line in lines:
         line.socket.close()
     return outcome
+
+
+def _due(start: float, seconds: float, per_second: float | None) -> Iterator[float]:
+    """Yield when each request is due, evenly; or 0, which is at once, as long as there is time."""
+    if per_second is not None:
+        yield from (start + number / per_second for number in range(int(seconds * per_second)))
+        return
+    while time.perf_counter() - start < seconds:
+        yield 0.0
