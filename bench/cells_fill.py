@@ -23,6 +23,7 @@ from feedback.fold import write
 from feedback.inbox import Item
 from feedback.responses import CONTEXT_FIELDS, Answer, Arm, PollEvent, Sender, context_id, stratum
 from feedback.store_days import roll_up_day
+from feedback.store_items import portion
 from feedback.tables import CONTEXTS, INFERENCES
 from feedback.telemetry import Summary
 
@@ -149,7 +150,7 @@ def fill_answers(databases: Databases, events: int) -> None:
         letters += [_event(sender, number, "shown", at - timedelta(minutes=1)), _event(sender, number, star, at)]
         if len(letters) >= LETTERS_AT_ONCE or number == count - 1:
             with repeatable(databases.ingest) as session:
-                write(session, letters)
+                write(session, portion(databases.ingest_engine.dialect, letters))
                 session.commit()
             letters = []
 

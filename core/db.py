@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, sessionmaker
@@ -63,6 +64,10 @@ class UtcMoment(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 def _as_utc(value: datetime | None) -> datetime | None:
     if value is None:
         return None
@@ -90,10 +95,11 @@ class Ingest(DeclarativeBase):
     type_annotation_map = {datetime: UtcMoment}  # noqa: RUF012
 
 
-def insert(bind: Session | sa.Connection, table: Any) -> Any:
+def insert(bind: Session | sa.Connection | sa.Dialect, table: Any) -> Any:
     """Return the dialect's own INSERT, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
     connection = bind.connection() if isinstance(bind, Session) else bind
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    dialect = connection.dialect if isinstance(connection, sa.Connection) else connection
+    return (sqlite if dialect.name == "sqlite" else postgresql).insert(table)
 
 
 def among(session: Session, column: Any, values: Sequence[str]) -> Any:
@@ -110,12 +116,14 @@ def open_engine(url: str, *, pool_size: int = 20) -> sa.Engine:
     BEGIN IMMEDIATE is issued by ourselves (pysqlite's own begins too late and then fails to upgrade its lock).
     """
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_size=pool_size, pool_pre_ping=True)
+        return sa.create_engine(url, pool_size=pool_size, pool_pre_ping=True, json_serializer=_json)
     path = url.removeprefix("sqlite:///")
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     # Last in, first out: the connection that wrote last has the pages that the next write needs.
-    engine = sa.create_engine(url, pool_size=pool_size, pool_use_lifo=True, connect_args={"timeout": 30})
+    engine = sa.create_engine(
+        url, pool_size=pool_size, pool_use_lifo=True, connect_args={"timeout": 30}, json_serializer=_json
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:

@@ -7,10 +7,12 @@ dialect; only its VALUES are repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import chain
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -32,7 +34,25 @@ class _Template:
     head: str
     values: str
     tail: str
-    columns: tuple[tuple[str, Callable[[Any], Any] | None], ...]
+    pick: Callable[[Row], tuple[Any, ...]]
+    width: int
+    processors: tuple[tuple[int, Callable[[Any], Any]], ...]
+
+    def parameters(self, rows: Sequence[Row]) -> list[Any]:
+        """Return the values of all rows, one after the other, as the driver takes them."""
+        flat = list(chain.from_iterable(map(self.pick, rows)))
+        for place, process in self.processors:
+            column = slice(place, None, self.width)
+            flat[column] = [None if value is None else process(value) for value in flat[column]]
+        return flat
+
+
+class Statement(NamedTuple):
+    """An INSERT of some rows, ready for the driver."""
+
+    rows: Sequence[Row]
+    sql: str
+    parameters: tuple[Any, ...]
 
 
 class Bulk:
@@ -43,63 +63,77 @@ class Bulk:
         self._build = build
         self._templates: dict[str, _Template] = {}
 
-    def put(self, session: Session, rows: Sequence[Row]) -> None:
-        """Write rows, each with a value for every column of the table."""
-        for part in _parts(rows):
-            self.execute(session.connection(), part)
-
-    def execute(self, connection: sa.Connection, rows: Sequence[Row]) -> sa.CursorResult[Any]:
-        """Write some rows in one statement; return its result."""
-        template = self._templates.get(connection.dialect.name)
+    def statements(self, dialect: sa.Dialect, rows: Sequence[Row]) -> list[Statement]:
+        """Return what writes rows, each with a value for every column of the table. No database is asked for it."""
+        template = self._templates.get(dialect.name)
         if template is None:
-            template = self._templates[connection.dialect.name] = self._compile(connection)
-        parameters: list[Any] = []
-        for row in rows:
-            for name, processor in template.columns:
-                value = row[name]
-                parameters.append(value if processor is None or value is None else processor(value))
-        sql = template.head + ", ".join([template.values] * len(rows)) + template.tail
-        return connection.exec_driver_sql(sql, tuple(parameters))
+            template = self._templates[dialect.name] = self._compile(dialect)
+        return [
+            Statement(
+                part, template.head + ", ".join([template.values] * len(part)) + template.tail,
+                tuple(template.parameters(part)),
+            )
+            for part in _parts(rows)
+        ]  # fmt: skip
 
-    def _compile(self, connection: sa.Connection) -> _Template:
-        dialect = connection.dialect
+    def put(self, session: Session, rows: Sequence[Row]) -> None:
+        connection = session.connection()
+        run(connection, self.statements(connection.dialect, rows))
+
+    def _compile(self, dialect: sa.Dialect) -> _Template:
         # `format` has parameters by position in both dialects' drivers; psycopg's own style names them.
         kind: Any = type(dialect)
         positional = kind(paramstyle="qmark" if dialect.name == "sqlite" else "format")
         values: dict[str, Any] = {column.name: sa.bindparam(column.name) for column in self._table.c}
-        compiled = self._build(insert(connection, self._table).values(values)).compile(dialect=positional)
+        compiled = self._build(insert(dialect, self._table).values(values)).compile(dialect=positional)
         head, mark, rest = str(compiled).partition(" VALUES ")
         names = list(compiled.positiontup)
         assert mark
         assert len(names) == len(self._table.c), "parameters outside of VALUES cannot be repeated"
         close = _closing(rest)
         types = {column.name: column.type.dialect_impl(dialect) for column in self._table.c}
-        columns = tuple((name, types[name].bind_processor(dialect)) for name in names)
-        return _Template(head=head + mark, values=rest[:close], tail=rest[close:], columns=columns)
+        processors = ((place, types[name].bind_processor(dialect)) for place, name in enumerate(names))
+        return _Template(
+            head=head + mark, values=rest[:close], tail=rest[close:], pick=itemgetter(*names), width=len(names),
+            processors=tuple((place, process) for place, process in processors if process is not None),
+        )  # fmt: skip
 
 
 class NewRows:
     """Writes rows that are not there yet, and tells which those were."""
 
     def __init__(self, table: sa.Table) -> None:
-        self._keys = [column.name for column in table.primary_key.columns]
+        self._key_of = itemgetter(*(column.name for column in table.primary_key.columns))
         self._silent = Bulk(table, lambda statement: statement.on_conflict_do_nothing())
         self._telling = Bulk(table, lambda s: s.on_conflict_do_nothing().returning(*table.primary_key.columns))
 
-    def put(self, session: Session, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
-        """Return the primary keys of those rows that were new. No two of them may have the same."""
+    def statements(self, dialect: sa.Dialect, rows: Sequence[Row]) -> list[Statement]:
+        """Return what `run` takes. No two rows may have the same primary key."""
+        return self._silent.statements(dialect, rows)
+
+    def run(self, session: Session, statements: Iterable[Statement]) -> set[tuple[Any, ...]]:
+        """Return the primary keys of those rows that were new."""
         new: set[tuple[Any, ...]] = set()
         connection = session.connection()
-        for part in _parts(rows):
+        for statement in statements:
             # Mostly all are new, and their number says so; only else is the database asked which.
             connection.exec_driver_sql("SAVEPOINT rows")
-            if self._silent.execute(connection, part).rowcount == len(part):
+            if connection.exec_driver_sql(statement.sql, statement.parameters).rowcount == len(statement.rows):
                 connection.exec_driver_sql("RELEASE SAVEPOINT rows")
-                new |= {tuple(row[name] for name in self._keys) for row in part}
+                new.update(map(self._key_of, statement.rows))
             else:
                 connection.exec_driver_sql("ROLLBACK TO SAVEPOINT rows")
-                new |= {tuple(row) for row in self._telling.execute(connection, part)}
+                for telling in self._telling.statements(connection.dialect, statement.rows):
+                    new.update(map(tuple, connection.exec_driver_sql(telling.sql, telling.parameters)))
         return new
+
+    def put(self, session: Session, rows: Sequence[Row]) -> set[tuple[Any, ...]]:
+        return self.run(session, self.statements(session.connection().dialect, rows))
+
+
+def run(connection: sa.Connection, statements: Iterable[Statement]) -> None:
+    for statement in statements:
+        connection.exec_driver_sql(statement.sql, statement.parameters)
 
 
 class KnownRows:

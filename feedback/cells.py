@@ -6,11 +6,11 @@ it reports. Late reports are credited to the hour they happened in.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -72,7 +72,7 @@ def _fold_answer(deltas: dict[CellKey, Sums], answer: Standing, sign: int) -> No
     """Count a primary rating in whole stars; other answers feed no guardrail."""
     if not (answer.is_primary and answer.kind in RATED and answer.release and answer.arm and answer.value):
         return
-    stars = json.loads(answer.value)
+    stars = msgspec.json.decode(answer.value)
     if isinstance(stars, int):
         key = (answer.app, answer.release, hour_of(answer.at), answer.stratum, answer.arm, CSAT, stars)
         _fold(deltas, key, (sign, sign * stars, sign * stars * stars))

@@ -17,7 +17,7 @@ import msgspec
 from feedback.responses import Arm
 from feedback.sheets import month_of
 from feedback.sketches import quantile_bucket
-from feedback.telemetry import BATTERY, CONFIDENCE, HARMS, Summary, harms
+from feedback.telemetry import BATTERY, CONFIDENCE, Summary, harms
 
 RECORD: Final = struct.Struct(">HBhhh")
 """The hour of the month, then what was told of it. Big-endian, so that records in order are bytes in order."""
@@ -87,31 +87,34 @@ def of_summary(summary: Summary) -> Entry | None:
     sender = summary.sender
     if sender.release is None or sender.arm is None:
         return None
-    place = Place(sender.app, sender.release, month_of(summary.hour), sender.install, sender.arm)
+    at = summary.window_start
+    place = Place(sender.app, sender.release, month_of(at), sender.install, sender.arm)
     p95 = quantile_bucket(summary.latency, 0.95)
     told = Told(
-        harms=sum(1 << HARMS.index(name) for name in harms(summary)),
+        harms=harms(summary),
         p95=NO_P95 if p95 is None else p95,
         confidence=_parts(summary.extra, CONFIDENCE, NO_CONFIDENCE),
         battery=_parts(summary.extra, BATTERY, NO_BATTERY),
     )
-    return Entry(place, sender.context, sender.stratum, (summary.hour - begin_of(place.month)) // HOUR, told)
+    return Entry(place, sender.context, sender.stratum, (at - begin_of(place.month)) // HOUR, told)
 
 
 def changed(packed: bytes | None, entries: Iterable[Entry]) -> tuple[bytes, list[HourChange]]:
     """Return a diary with entries of its place written in, and which hours that changed."""
-    wanted = tuple(entries)
     pages = unpack(packed) if packed else {}
-    hours = sorted({(entry.stratum, entry.hour) for entry in wanted})
-    before = {key: _worst_of(pages, *key) for key in hours}
-    for entry in wanted:
+    before: dict[tuple[Place, str, int], Told | None] = {}
+    after: dict[tuple[Place, str, int], Told] = {}
+    for entry in entries:
+        key = entry.place, entry.stratum, entry.hour
+        if key not in before:
+            before[key] = _worst_of(pages, entry.stratum, entry.hour)
+        after[key] = worst(after.get(key) or before[key] or entry.told, entry.told)
         page = pages.setdefault(entry.context, Page(entry.stratum, b""))
         page.records = _written(page.records, entry.hour, entry.told)
-    place = wanted[0].place
     return _encode(pages), [
-        HourChange(place, stratum, begin_of(place.month) + hour * HOUR, before[stratum, hour], after)
-        for stratum, hour in hours
-        if (after := _worst_of(pages, stratum, hour)) is not None and after != before[stratum, hour]
+        HourChange(place, stratum, begin_of(place.month) + hour * HOUR, before[place, stratum, hour], told)
+        for (place, stratum, hour), told in sorted(after.items())
+        if told != before[place, stratum, hour]
     ]
 
 
@@ -151,20 +154,20 @@ def worst(one: Told, other: Told) -> Told:
 def _worst_of(pages: Mapping[str, Page], stratum: str, hour: int) -> Told | None:
     found: Told | None = None
     for page in pages.values():
-        if page.stratum == stratum and (told := _read(page.records, hour)) is not None:
+        told = _at(page.records, _place(page.records, hour), hour) if page.stratum == stratum else None
+        if told is not None:
             found = told if found is None else worst(found, told)
     return found
 
 
 def _written(records: bytes, hour: int, told: Told) -> bytes:
     start = _place(records, hour)
-    there = _read(records, hour)
+    there = _at(records, start, hour)
     rest = records[start + RECORD.size :] if there else records[start:]
     return records[:start] + RECORD.pack(hour, *(worst(there, told) if there else told)) + rest
 
 
-def _read(records: bytes, hour: int) -> Told | None:
-    start = _place(records, hour)
+def _at(records: bytes, start: int, hour: int) -> Told | None:
     if start == len(records):
         return None
     found, *told = RECORD.unpack_from(records, start)

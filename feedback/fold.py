@@ -22,8 +22,7 @@ from core.db import reading, repeatable
 from core.privacy import InstallHash
 from feedback import cells, inbox, store_diaries
 from feedback import store_items as items
-from feedback.inbox import Item
-from feedback.responses import PollEvent
+from feedback.store_items import Portion
 from feedback.store_sheets import lock_sheets
 from feedback.tables import INBOX
 from feedback.telemetry import Summary
@@ -97,26 +96,18 @@ def fold_install(session: Session, *, app: str, install: InstallHash) -> None:
     lock_sheets(session)
     is_its = (INBOX.c.app == app, INBOX.c.install == install, INBOX.c.refused.is_(None))
     taken = sa.delete(INBOX).where(*is_its).returning(INBOX.c.kind, INBOX.c.payload)
-    write(session, [inbox.unpack(kind, payload) for kind, payload in session.execute(taken)])
+    letters = [inbox.unpack(kind, payload) for kind, payload in session.execute(taken)]
+    write(session, items.portion(session.get_bind().dialect, letters))
     session.execute(sa.delete(INBOX).where(INBOX.c.app == app, INBOX.c.install == install))
 
 
-def write(session: Session, letters: Sequence[Item]) -> None:
-    """Write items into their tables and count those that were not there yet."""
-    unseen = items.add_events(session, [item for item in letters if isinstance(item, PollEvent)])
-    unseen_runs = items.add_summaries(session, [item for item in letters if isinstance(item, Summary)])
-    new: list[Item] = []
-    for item in letters:
-        left, key = (unseen if isinstance(item, PollEvent) else unseen_runs), (item.sender.app, item.uuid)
-        if key in left:
-            left.remove(key)
-            new.append(item)
-    items.add_contexts(session, new)
-    items.add_installs(session, new)
-    events = [item for item in new if isinstance(item, PollEvent)]
-    changes = items.add_answers(session, events)
-    items.add_to_sheets(session, events, changes)
-    summaries = [item for item in new if isinstance(item, Summary)]
+def write(session: Session, portion: Portion) -> None:
+    """Write a portion into the tables and count what was not there yet."""
+    new = items.add_letters(session, portion)
+    if len(new) < len(portion.letters):
+        portion = items.portion(session.get_bind().dialect, new)
+    changes = items.add_facts(session, portion)
+    summaries = [item for item in portion.letters if isinstance(item, Summary)]
     cells.count(session, summaries, store_diaries.add(session, summaries), changes)
 
 
@@ -170,11 +161,12 @@ class Folding(threading.Thread):
 def _fold(sessions: Sessions, letters: Sequence[_Letter]) -> None:
     """Fold letters in one transaction; those that never fit are found by halving and set aside."""
     try:
-        unpacked = [inbox.unpack(letter.kind, letter.payload) for letter in letters]
+        unpacked = (inbox.unpack(letter.kind, letter.payload) for letter in letters)
+        portion = items.portion(sessions.kw["bind"].dialect, unpacked)
         with repeatable(sessions) as session:
             lock_sheets(session)
             _claim(session, [letter.id for letter in letters])
-            write(session, unpacked)
+            write(session, portion)
             session.commit()
     except _TakenError:
         return

@@ -12,6 +12,7 @@ import struct
 from bisect import insort
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -94,7 +95,7 @@ def changed(packed: bytes | None, changes: Mapping[tuple[str, bytes], int]) -> b
 
 
 def month_of(moment: datetime) -> int:
-    utc = moment.astimezone(UTC)
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     return utc.year * 100 + utc.month
 
 
@@ -104,9 +105,13 @@ def microseconds(moment: datetime) -> int:
 
 
 def _record(place: Place, at: datetime, submission: str) -> bytes:
-    name = f"{place.install}{_BETWEEN}{submission}".encode()
-    digest = hashlib.blake2b(name, digest_size=8).digest()
-    return RECORD.pack(microseconds(at), int.from_bytes(digest, "big"))
+    return RECORD.pack(microseconds(at), _digest(place.install, submission))
+
+
+@lru_cache(maxsize=1024)  # an event and its answers come one after the other
+def _digest(install: str, submission: str) -> int:
+    name = f"{install}{_BETWEEN}{submission}".encode()
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")
 
 
 def _parted(records: bytes) -> list[bytes]:

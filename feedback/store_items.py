@@ -5,7 +5,7 @@ Rows of one statement are sorted by their key, so that two transactions never wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.device import DeviceContext
 from feedback import store_sheets
-from feedback.bulk import Bulk, NewRows
+from feedback.bulk import Bulk, NewRows, Statement, run
 from feedback.responses import CONTEXT_FIELDS, Answer, AnswerKey, PollEvent, latest
 from feedback.sheets import Entry, Place, month_of, of_event
 from feedback.sketches import quantile_bucket
@@ -48,50 +48,87 @@ class AnswerChange:
     after: Standing
 
 
-def add_events(session: Session, events: Iterable[PollEvent]) -> set[tuple[str, str]]:
-    """Write events; return (app, uuid) of those that were new."""
-    return _add_new(session, _EVENTS, [_event_row(event) for event in events])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """Letters with all that writes them if none is there yet, so that nobody waits for it to be made."""
+
+    letters: tuple[Item, ...]
+    events: list[Statement]
+    summaries: list[Statement]
+    contexts: list[Statement]
+    installs: list[Statement]
+    answers: list[Statement]
+    answer_rows: Mapping[AnswerKey, dict[str, Any]]
+    standing: Mapping[AnswerKey, Standing]
+    entries: tuple[Entry, ...]
 
 
-def add_summaries(session: Session, summaries: Iterable[Summary]) -> set[tuple[str, str]]:
-    """Write summaries; return (app, uuid) of those that were new."""
-    return _add_new(session, _SUMMARIES, [_summary_row(summary) for summary in summaries])
+def portion(dialect: sa.Dialect, letters: Iterable[Item]) -> Portion:
+    """Make a portion of letters. Pure."""
+    every = tuple(letters)
+    events = [item for item in every if isinstance(item, PollEvent)]
+    summaries = [item for item in every if isinstance(item, Summary)]
+    answers = {key: _answer_row(key, event, answer) for key, (event, answer) in sorted(latest(events).items())}
+    return Portion(
+        letters=every,
+        events=_EVENTS.statements(dialect, _each_once(_event_row(event) for event in events)),
+        summaries=_SUMMARIES.statements(dialect, _each_once(_summary_row(summary) for summary in summaries)),
+        contexts=_CONTEXTS.statements(dialect, _context_rows(every)),
+        installs=_INSTALLS.statements(dialect, _install_rows(every)),
+        answers=_ANSWERS.statements(dialect, list(answers.values())),
+        answer_rows=answers,
+        standing={key: _standing(row) for key, row in answers.items()},
+        entries=tuple(_entry(event) for event in events),
+    )
 
 
-def add_contexts(session: Session, items: Iterable[Item]) -> None:
-    """Write the devices of `items` that are not there yet."""
-    devices = {item.sender.context: item.sender.device for item in items}
-    _CONTEXTS.put(session, [_context_row(key, devices[key]) for key in sorted(devices)])
+def add_letters(session: Session, portion: Portion) -> list[Item]:
+    """Write the events and summaries of a portion; return those that were new, the same one twice once."""
+    unseen = {"event": _EVENTS.run(session, portion.events), "summary": _SUMMARIES.run(session, portion.summaries)}
+    new: list[Item] = []
+    for item in portion.letters:
+        left, key = unseen["event" if isinstance(item, PollEvent) else "summary"], (item.sender.app, item.uuid)
+        if key in left:
+            left.remove(key)
+            new.append(item)
+    return new
 
 
-def add_installs(session: Session, items: Iterable[Item]) -> None:
-    """Note when each install was first and last seen, and the context it was last in (of equals the greater id)."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for item in sorted(items, key=lambda each: (moment(each), each.sender.context)):
-        key = (item.sender.app, item.sender.install)
-        first = rows[key]["first_seen"] if key in rows else moment(item)
-        rows[key] = {"app": key[0], "install": key[1], "context": item.sender.context}
-        rows[key] |= {"first_seen": first, "last_seen": moment(item)}
-    _INSTALLS.put(session, [rows[key] for key in sorted(rows)])
+def add_facts(session: Session, portion: Portion) -> list[AnswerChange]:
+    """Write the devices, installs and answers of a portion whose letters were all new, and its sheets.
 
-
-def add_answers(session: Session, events: Iterable[PollEvent]) -> list[AnswerChange]:
-    """Write the answers of new events; return what changed. One that is older than what stands changes nothing."""
-    rows = {key: _answer_row(key, event, answer) for key, (event, answer) in latest(events).items()}
-    new = _ANSWERS.put(session, [rows[key] for key in sorted(rows)])
-    changes = [AnswerChange(before=None, after=_standing(rows[key])) for key in sorted(rows) if key in new]
+    Returns what answers changed. One that is older than what stands changes nothing.
+    """
+    run(session.connection(), portion.contexts)
+    run(session.connection(), portion.installs)
+    rows, new = portion.answer_rows, _ANSWERS.run(session, portion.answers)
+    changes = [AnswerChange(before=None, after=portion.standing[key]) for key in rows if key in new]
     for key in sorted(rows.keys() - new):
         changes += _merge(session, key, rows[key])
-    return changes
-
-
-def add_to_sheets(session: Session, events: Iterable[PollEvent], answers: Iterable[AnswerChange]) -> None:
-    """Bring new events and changed answers into the sheets of their installs."""
-    added, removed = [_entry(event) for event in events], []
-    for change in answers:
+    added, removed = [*portion.entries], []
+    for change in changes:
         added += [change.after.entry] if change.after.entry else []
         removed += [change.before.entry] if change.before and change.before.entry else []
     store_sheets.change(session, added=added, removed=removed)
+    return changes
+
+
+def _context_rows(items: Iterable[Item]) -> list[dict[str, Any]]:
+    devices = {item.sender.context: item.sender.device for item in items}
+    return [_context_row(key, devices[key]) for key in sorted(devices)]
+
+
+def _install_rows(items: Iterable[Item]) -> list[dict[str, Any]]:
+    """Return when each install was first and last seen, and the context it was last in (of equals the greater id)."""
+    seen: dict[tuple[str, str], tuple[datetime, datetime, str]] = {}
+    for at, context, *key in sorted((moment(i), i.sender.context, i.sender.app, i.sender.install) for i in items):
+        app, install = key
+        first, *_ = seen.get((app, install), (at,))
+        seen[app, install] = (first, at, context)
+    return [
+        {"app": app, "install": install, "context": context, "first_seen": first, "last_seen": last}
+        for (app, install), (first, last, context) in sorted(seen.items())
+    ]
 
 
 def _latest_install(statement: Any) -> Any:
@@ -125,11 +162,11 @@ def _merge(session: Session, key: AnswerKey, row: dict[str, Any]) -> list[Answer
     return [AnswerChange(before=_standing(before), after=_standing(row))]
 
 
-def _add_new(session: Session, table: NewRows, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
+def _each_once(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     first: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         first.setdefault((row["app"], row["uuid"]), row)
-    return {(app, uuid) for app, uuid in table.put(session, [first[key] for key in sorted(first)])}
+    return [first[key] for key in sorted(first)]
 
 
 def _context_row(key: str, device: DeviceContext) -> dict[str, Any]:

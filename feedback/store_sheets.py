@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ ROWS_AT_ONCE: Final = 10_000
 _READ: Final = "SELECT context, install, packed FROM sheets WHERE app = ? AND model = ? AND month BETWEEN ? AND ?"
 # One after the other: SQLite reads the whole table for a key of several columns that is among some.
 _DELETE: Final = sa.delete(SHEETS).where(*(SHEETS.c[name] == sa.bindparam(name) for name in Place._fields))
+_ANSWER_OF: Final = itemgetter(*AnswerTold._fields)
 _EVENT: Final = ("app", "model", "at", "poll", "context", "install", "submission", "kind")
 _ANSWER: Final = (*_EVENT, "question", "is_primary", "value", "mechanism", "epsilon")
 
@@ -62,7 +64,7 @@ def of_answer(row: Any) -> Entry | None:
     """Return the entry that an answer makes, from its columns; None for one that cannot be counted, as a text."""
     if row["value"] is None:
         return None
-    answer = AnswerTold(*(row[name] for name in AnswerTold._fields))
+    answer = AnswerTold(*_ANSWER_OF(row))
     return sheets.of_answer(_place(row), answer, at=row["at"], submission=row["submission"])
 
 

@@ -52,7 +52,8 @@ def hour_of(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def harms(summary: Summary) -> tuple[str, ...]:
-    """Return the rates this window is a harm for."""
-    seen = (summary.crashes > 0, summary.timeouts > 0, summary.fell_back, summary.invalid > 0)
-    return tuple(name for name, harmed in zip(HARMS, seen, strict=True) if harmed)
+def harms(summary: Summary) -> int:
+    """Return which of HARMS this window is, a bit for each in their order."""
+    return (
+        (summary.crashes > 0) | (summary.timeouts > 0) << 1 | bool(summary.fell_back) << 2 | (summary.invalid > 0) << 3
+    )

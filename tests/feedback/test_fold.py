@@ -15,6 +15,7 @@ from core.db import Databases
 from core.privacy import pseudonymize
 from feedback import fold, inbox, store
 from feedback.ingest import Collector
+from feedback.store_items import portion
 from feedback.tables import ANSWERS, CELLS, INBOX, INFERENCES, POLL_EVENTS
 from tests.builders import T0, some_settings
 from tests.feedback.sending import INSTALL, Wire, a_batch, a_context, a_summary, an_answer, statuses
@@ -246,7 +247,8 @@ def test_an_item_that_is_being_folded_when_it_comes_again_is_a_duplicate(
     with either.ingest.begin() as session:
         letters = session.execute(sa.select(INBOX.c.id, INBOX.c.kind, INBOX.c.payload)).all()
         fold._claim(session, [letter.id for letter in letters])
-        fold.write(session, [inbox.unpack(letter.kind, letter.payload) for letter in letters])
+        unpacked = [inbox.unpack(letter.kind, letter.payload) for letter in letters]
+        fold.write(session, portion(either.ingest_engine.dialect, unpacked))
         again.start()
         if either.ingest_engine.dialect.name == "postgresql":
             until(lambda: waits_for_a_lock(either))
