@@ -73,13 +73,16 @@ def run(
             selector.register(line.socket, selectors.EVENT_READ, line)
         start = time.perf_counter()
         due = _due(start, seconds, per_second)
-        free, busy = lines[:], 0
-        next_due = next(due, None)
-        while busy or next_due is not None:
+        free, next_due = lines[:], next(due, None)
+
+        def send_due() -> None:
+            nonlocal next_due
             while free and next_due is not None and next_due <= time.perf_counter():
                 free.pop().send(*new_request(), due=next_due or time.perf_counter())
-                busy += 1
                 next_due = next(due, None)
+
+        send_due()
+        while len(free) < len(lines) or next_due is not None:
             wait_s = 30.0 if next_due is None or not free else max(0.0, next_due - time.perf_counter())
             for key, _ in selector.select(timeout=wait_s):
                 line = key.data
@@ -91,7 +94,8 @@ def run(
                     outcome.tags.append(line.tag)
                     outcome.latencies.append(time.perf_counter() - line.due)
                 free.append(line)
-                busy -= 1
+                send_due()
+            send_due()
         outcome.seconds = time.perf_counter() - start
     for line in lines:
         line.socket.close()

@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 
 # The write lock of SQLite is held for as many; phones get their turn between.
 ROWS: Final = 100
-# A reader does it portion after portion, so they are smaller.
-ROWS_OF_READERS: Final = 50
 # A reader folds no more than this before it reads: after a long outage it is better late than never.
 ROWS_BEFORE_READING: Final = 60_000
 PAUSE_S: Final = 0.2
@@ -77,9 +75,9 @@ def catch_up(sessions: Sessions, *, rows: int = ROWS_BEFORE_READING) -> None:
     try:
         first = _edges(sessions)
         while first is not None and rows > 0 and (left := _edges(sessions)) and left[0] <= first[1]:
-            folded = fold_some(sessions, rows=ROWS_OF_READERS)
+            folded = fold_some(sessions)
             rows -= folded
-            if folded == ROWS_OF_READERS:
+            if folded == ROWS:
                 time.sleep(LEAST_TURN_S)  # phones get their turn even while a reader waits
     except AWAY as error:
         log.warning("fold.behind", extra={"error": type(error.orig).__name__})
