@@ -94,6 +94,31 @@ def test_a_reader_sees_what_was_acknowledged_a_moment_ago(collector: Collector, 
         assert session.scalars(sa.select(ANSWERS.c.value)).all() == ["5"]
 
 
+def test_a_reader_leaves_phones_half_of_the_time_while_they_send_and_none_when_they_do_not(
+    collector: Collector, either: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr("time.sleep", rests.append)
+    monkeypatch.setattr(fold, "fold_some", lambda sessions, fold_some=fold.fold_some: fold_some(sessions, rows=2))
+    send(collector, a_batch(*(an_answer(f"quiet{number}") for number in range(6))))
+    store.catch_up(either.ingest)
+    assert rests == []
+
+    moments = iter(range(0, 100, 3))
+
+    def a_moment_in_which_a_phone_sends() -> float:
+        now = next(moments)
+        send(collector, a_batch(an_answer(f"late{now}")))
+        return float(now)
+
+    monkeypatch.setattr(fold, "monotonic", a_moment_in_which_a_phone_sends)
+    send(collector, a_batch(*(an_answer(f"rush{number}") for number in range(6))))
+    store.catch_up(either.ingest)
+
+    assert rests == [3.0, 3.0]
+    assert len(stored(either)) == 6 + 6
+
+
 def test_of_several_that_fold_at_once_each_letter_is_folded_by_one(collector: Collector, either: Databases) -> None:
     for part in range(10):
         answers = [an_answer(f"e{part}-{n}", context=a_context(install=f"i{n}")) for n in range(30)]
