@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,8 +23,6 @@ from feedback.telemetry import Summary
 from feedback.understand import understand
 from feedback.unpack import Parcel, Unreadable, unpack_batch, unpack_response
 from feedback.wire import Mistake, Reply, Result
-
-log = logging.getLogger(__name__)
 
 POLLS_KEPT_S = 5.0
 POLLS_MISSED_S = 0.2

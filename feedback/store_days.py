@@ -23,7 +23,6 @@ OUTPUTS: Final = "outputs"
 CONFIDENCE: Final = "confidence"
 INVALID: Final = "invalid inputs"
 FALLBACK: Final = "fallback"
-MEASURES: Final = (OUTPUTS, CONFIDENCE, INVALID, FALLBACK)
 BAD, FINE = "yes", "no"
 ROWS_AT_ONCE: Final = 5_000
 LABEL_CHARS: Final = 80

@@ -8,37 +8,32 @@ from collections import Counter
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from core.db import Databases, Ingest
+from core.db import Databases
 from core.privacy import pseudonymize
 from core.settings import Settings
 from feedback import diaries, store
 from feedback.diaries import Entry, Place, Told
 from feedback.diary_counts import ARMS
-from feedback.fold import fold_some
 from feedback.ingest import Collector
 from feedback.responses import context_id
 from feedback.telemetry import HARMS
 from tests.builders import T0, at
 from tests.feedback import recount_runs
+from tests.feedback.house import MANY, House
 from tests.feedback.sending import a_batch, a_context, a_summary
 
 INSTALLS = ("install-1", "install-2")
-MANY = hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
 # T0 is the 16th of a month: thirty days back lie in two months. Few hours, so that summaries meet.
 HOURS = st.sampled_from((-24 * 30, -24 * 16, -24 * 15 - 9, -2, -1, -1))
 METRICS = (*HARMS, "latency_p95")
 
 
 @st.composite
-def told(draw: st.DrawFn, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A summary and the context it is told in: of few installs, devices and hours."""
+def told(draw: st.DrawFn, number: int) -> dict[str, Any]:
+    """A summary and the context it is told in, as a batch: of few installs, devices and hours."""
     more: dict[str, Any] = {"errors": {name: draw(st.integers(0, 1)) for name in ("crash", "timeout", "input_invalid")}}
     more["latency_ms"] = draw(st.none() | st.builds(
         lambda bucket: {"scheme": "log2x4", "buckets": {str(bucket): 9}}, st.integers(-3, 30)
@@ -52,46 +47,26 @@ def told(draw: st.DrawFn, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
     model = {"name": "kws", "version": draw(st.sampled_from(["1.4.0", "1.3.2"])), "release": "rel_1", "arm": arm}
     facts = {"device.class": draw(st.sampled_from(["low", "low", "high"])), "soc": draw(st.sampled_from(["A", "B"]))}
     context = a_context(install=install, model=model, **facts)
-    return a_summary(f"i{number}", at=at(draw(HOURS)), **more), context
+    return a_batch(inferences=(a_summary(f"i{number}", at=at(draw(HOURS)), **more),), context=context)
 
 
 HISTORY = st.integers(1, 25).flatmap(lambda length: st.tuples(*(told(number) for number in range(length))))
 
 
-class House:
-    def __init__(self, databases: Databases, settings: Settings) -> None:
-        self.databases = databases
-        self.collector = Collector(databases, settings)
-
-    def play(self, history: Any, *, fold_rows: int = 3) -> None:
-        """Take summaries in from an empty house on, and fold them in portions."""
-        with self.databases.ingest.begin() as session:
-            for table in Ingest.metadata.sorted_tables:
-                session.execute(sa.delete(table))
-        for number, (run, context) in enumerate(history):
-            batch = json.dumps(a_batch(inferences=(run,), context=context)).encode()
-            assert self.collector.accept_batch(batch, app="demo", now=T0).rejected == 0
-            if number % 4 == 3:
-                fold_some(self.databases.ingest, rows=fold_rows)
-        store.catch_up(self.databases.ingest)
-
-    def ask(self, question: Any, *values: Any) -> Any:
-        with self.databases.ingest() as session:
-            return question(session, *values)
-
+class DiaryHouse(House):
     def diaries(self) -> Any:
         return self.ask(recount_runs.diaries)
 
 
 @pytest.fixture
-def house(either: Databases, settings: Settings) -> House:
-    return House(either, settings)
+def house(either: Databases, settings: Settings) -> DiaryHouse:
+    return DiaryHouse(either, settings)
 
 
 @MANY
 @given(history=HISTORY, shuffler=st.randoms(use_true_random=False))
 def test_replayed_shuffled_and_folded_in_other_portions_diaries_and_cells_are_the_same(
-    house: House, history: Any, shuffler: random.Random
+    house: DiaryHouse, history: Any, shuffler: random.Random
 ) -> None:
     house.play(history)
     in_order = house.diaries(), house.ask(recount_runs.cells)
@@ -107,7 +82,7 @@ def test_replayed_shuffled_and_folded_in_other_portions_diaries_and_cells_are_th
 @MANY
 @given(history=HISTORY, gone=st.sampled_from(INSTALLS), days=st.integers(1, 31))
 def test_what_is_erased_forgotten_or_renamed_is_so_in_diaries(
-    house: House, settings: Settings, history: Any, gone: str, days: int
+    house: DiaryHouse, settings: Settings, history: Any, gone: str, days: int
 ) -> None:
     house.play(history)
     install, ingest = pseudonymize(gone, settings.hash_key), house.databases.ingest
@@ -127,7 +102,7 @@ def test_what_is_erased_forgotten_or_renamed_is_so_in_diaries(
 
 @MANY
 @given(history=HISTORY, metric=st.sampled_from(METRICS))
-def test_whatever_is_asked_diaries_answer_as_rows_do(house: House, history: Any, metric: str) -> None:
+def test_whatever_is_asked_diaries_answer_as_rows_do(house: DiaryHouse, history: Any, metric: str) -> None:
     house.play(history)
 
     leaves: Counter[tuple[Any, ...]] = Counter()
@@ -149,7 +124,7 @@ def test_whatever_is_asked_diaries_answer_as_rows_do(house: House, history: Any,
 
 
 def test_an_install_that_was_known_by_two_names_has_one_diary_with_the_worst_of_both(
-    house: House, settings: Settings
+    house: DiaryHouse, settings: Settings
 ) -> None:
     model = {"name": "kws", "version": "1.4.0", "release": "rel_1", "arm": "candidate"}
     keys = b"\n".join([b"another hash key for tests", settings.hash_key])
@@ -173,10 +148,10 @@ def test_an_install_that_was_known_by_two_names_has_one_diary_with_the_worst_of_
     assert house.diaries() == house.ask(recount_runs.diaries_anew)
 
 
-def test_a_phone_that_was_on_two_accelerators_in_an_hour_counts_once_in_its_stratum(house: House) -> None:
+def test_a_phone_that_was_on_two_accelerators_in_an_hour_counts_once_in_its_stratum(house: DiaryHouse) -> None:
     model = {"name": "kws", "version": "1.4.0", "release": "rel_1", "arm": "candidate"}
     runs = [a_summary("a", errors={"crash": 1}, accelerator="nnapi"), a_summary("b", accelerator="cpu")]
-    house.play([(run, a_context(model=model)) for run in runs])
+    house.play([a_batch(inferences=(run,), context=a_context(model=model)) for run in runs])
 
     with house.databases.ingest() as session:
         cells = store.arm_cells(session, app="demo", release="rel_1")

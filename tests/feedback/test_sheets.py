@@ -10,35 +10,31 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import segments
-from core.db import Databases, Ingest
+from core.db import Databases
 from core.privacy import pseudonymize
 from core.settings import Settings
 from feedback import sheets, store
 from feedback.fold import fold_some
-from feedback.ingest import Collector
 from feedback.tables import POLL_EVENTS
 from tests.builders import T0, at
 from tests.feedback import recount
+from tests.feedback.house import MANY, House
 from tests.feedback.sending import a_batch, a_context, a_running_poll, an_answer
 
 CHIPS = ("Helio G35", "Tensor G2", None)
 INSTALLS = ("install-1", "install-2", "install-3")
 NEW_KEY = b"another hash key for tests"
-MANY = hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
 # T0 is the 16th of a month: thirty days back lie in two months.
 HOURS = st.integers(-24 * 30, -1)
 
 
 @st.composite
-def told(draw: st.DrawFn, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """An event, and the context it is told in: of few installs, submissions and values, so that they meet."""
+def told(draw: st.DrawFn, number: int) -> dict[str, Any]:
+    """An event and the context it is told in, as a batch: of few installs, submissions and values, so they meet."""
     kind = draw(st.sampled_from(["poll answered", "poll answered", "poll shown", "poll dismissed"]))
     answers: list[dict[str, Any]] = []
     if kind == "poll answered":
@@ -49,29 +45,14 @@ def told(draw: st.DrawFn, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
             answers = answers[1:] or answers
     submission, poll = draw(st.sampled_from("abc")), draw(st.sampled_from(["heard", "again"]))
     event = an_answer(f"e{number}", at=at(draw(HOURS)), event=kind, poll=poll, submission=submission, answers=answers)
-    return event, a_context(install=draw(st.sampled_from(INSTALLS)), soc=draw(st.sampled_from(CHIPS)))
+    context = a_context(install=draw(st.sampled_from(INSTALLS)), soc=draw(st.sampled_from(CHIPS)))
+    return a_batch(event, context=context)
 
 
 HISTORY = st.integers(1, 15).flatmap(lambda length: st.tuples(*(told(number) for number in range(length))))
 
 
-class House:
-    def __init__(self, databases: Databases, settings: Settings) -> None:
-        self.databases = databases
-        self.collector = Collector(databases, settings)
-
-    def play(self, events: Any, *, fold_rows: int = 3) -> None:
-        """Take events in from an empty house on, and fold them in portions."""
-        with self.databases.ingest.begin() as session:
-            for table in Ingest.metadata.sorted_tables:
-                session.execute(sa.delete(table))
-        for number, (event, context) in enumerate(events):
-            batch = json.dumps(a_batch(event, context=context)).encode()
-            assert self.collector.accept_batch(batch, app="demo", now=T0).rejected == 0
-            if number % 4 == 3:
-                fold_some(self.databases.ingest, rows=fold_rows)
-        store.catch_up(self.databases.ingest)
-
+class SheetHouse(House):
     def sheets(self) -> recount.Found:
         with self.databases.ingest() as session:
             return recount.sheets(session)
@@ -86,17 +67,17 @@ class House:
 
 
 @pytest.fixture
-def house(either: Databases, settings: Settings) -> House:
+def house(either: Databases, settings: Settings) -> SheetHouse:
     with either.control.begin() as session:
         a_running_poll(session)
         a_running_poll(session, id="again")
-    return House(either, settings)
+    return SheetHouse(either, settings)
 
 
 @MANY
 @given(history=HISTORY, shuffler=st.randoms(use_true_random=False))
 def test_replayed_shuffled_and_folded_in_other_portions_sheets_are_the_same(
-    house: House, history: Any, shuffler: random.Random
+    house: SheetHouse, history: Any, shuffler: random.Random
 ) -> None:
     house.play(history)
     in_order = house.sheets()
@@ -111,7 +92,7 @@ def test_replayed_shuffled_and_folded_in_other_portions_sheets_are_the_same(
 @MANY
 @given(history=HISTORY, gone=st.sampled_from(INSTALLS), days=st.integers(1, 31), shorter=st.integers(1, 31))
 def test_what_is_erased_forgotten_or_renamed_is_so_in_sheets(
-    house: House, settings: Settings, history: Any, gone: str, days: int, shorter: int
+    house: SheetHouse, settings: Settings, history: Any, gone: str, days: int, shorter: int
 ) -> None:
     house.play(history)
     install, ingest = pseudonymize(gone, settings.hash_key), house.databases.ingest
@@ -135,7 +116,7 @@ def test_what_is_erased_forgotten_or_renamed_is_so_in_sheets(
     attribute=st.sampled_from(["chipset", "tier"]), where=st.sampled_from(["", 'chipset="Helio G35"', "tier=high"]),
 )  # fmt: skip
 def test_whatever_is_asked_sheets_answer_as_rows_do(
-    house: House, history: Any, ends: list[int], attribute: str, where: str
+    house: SheetHouse, history: Any, ends: list[int], attribute: str, where: str
 ) -> None:
     house.play(history)
     moments, rule = [at(hours) for hours in ends], segments.parse(where)
@@ -158,8 +139,8 @@ def test_whatever_is_asked_sheets_answer_as_rows_do(
         assert {context for context, _, _ in once} <= devices.keys()
 
 
-def test_a_report_of_one_poll_hears_nothing_of_another(house: House) -> None:
-    house.play([(an_answer("a", 5), a_context()), (an_answer("b", 1, poll="again"), a_context())])
+def test_a_report_of_one_poll_hears_nothing_of_another(house: SheetHouse) -> None:
+    house.play([a_batch(an_answer("a", 5), an_answer("b", 1, poll="again"))])
 
     heard = house.heard(at(-1), at(1), poll="again")
 
@@ -168,9 +149,9 @@ def test_a_report_of_one_poll_hears_nothing_of_another(house: House) -> None:
 
 
 def test_a_fold_that_is_cut_off_leaves_sheets_and_rows_as_they_were(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: SheetHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.play([(an_answer("a", 5, submission="s", at=at(-1)), a_context())])
+    house.play([a_batch(an_answer("a", 5, submission="s", at=at(-1)))])
     before = house.sheets()
     batch = json.dumps(a_batch(an_answer("b", 1, submission="s"))).encode()
     assert house.collector.accept_batch(batch, app="demo", now=T0).accepted == 1
@@ -190,7 +171,9 @@ def test_a_fold_that_is_cut_off_leaves_sheets_and_rows_as_they_were(
     assert house.sheets() == house.recounted() != before
 
 
-def test_who_folds_and_who_erases_at_once_never_wait_for_one_another_for_ever(house: House, settings: Settings) -> None:
+def test_who_folds_and_who_erases_at_once_never_wait_for_one_another_for_ever(
+    house: SheetHouse, settings: Settings
+) -> None:
     house.play([])
     for number in range(40):
         batch = a_batch(an_answer(f"e{number}"), context=a_context(install=f"install-{number % 8}"))
