@@ -28,12 +28,14 @@ from bench.cells_fill import ATTRIBUTES, DAYS, POLL, START, Filled, fill, fill_a
 from core.db import Databases, Ingest, open_databases, reading
 from core.segments import EVERYONE
 from feedback import leaves, polls, store
+from feedback.diary_counts import arrivals
 from feedback.lattice import Lattice
 from feedback.reporting import Asked, report
 from feedback.reports import CohortReport
 from feedback.store import StoredPoll
 from feedback.store_arms import arm_cells
-from feedback.store_leaves import arm_leaves, arrivals
+from feedback.store_diaries import read
+from feedback.store_leaves import arm_leaves
 from feedback.tables import CELLS, CONTEXTS, DIARIES, INFERENCES, SHEETS, SHOWN
 from feedback.tables import DAYS as DAY_ROWS
 
@@ -106,11 +108,13 @@ def _asked(databases: Databases) -> Took:
         "guardrail, from cells": ask(lambda one: arm_cells(one, app="bench", release="rel_1")),
         "its cells: rows": _rows(databases, CELLS),
         "look at a release by device, from diaries": ask(
-            lambda one: arm_leaves(one, app="bench", release="rel_1", metrics={"crash_rate"})
+            lambda one: arm_leaves(
+                one, read(one, app="bench", release="rel_1"), app="bench", release="rel_1", metrics={"crash_rate"}
+            )
         ),
         "its diaries: rows": _rows(databases, DIARIES),
         "who came and was lost, from diaries": ask(
-            lambda one: arrivals(one, app="bench", release="rel_1", version="1.1.0")
+            lambda one: arrivals(read(one, app="bench", release="rel_1"), version="1.1.0")
         ),
         "the same look by the database, from rows": ask(_look_by_rows, times=1),
         "all slices to depth 3, from counts of days: read": _timed(lambda: _leaves(databases))[0],

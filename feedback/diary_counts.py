@@ -68,6 +68,15 @@ class Arrival:
     lost: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Installs of one arm that were heard of, alike in their device."""
+
+    arm: Arm
+    device: DeviceContext
+    installs: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Diaries:
     """What was told of a release. A page is of an install in a context and a month.
@@ -147,27 +156,46 @@ def arrivals(diaries: Diaries, *, version: str) -> tuple[Arrival, ...]:
     An install that was heard of on several kinds of device counts on one of them, always the same.
     """
     is_version = np.array([device.model_version in (version, None) for device in diaries.devices], dtype=bool)
-    people, who = np.unique(diaries.install * len(ARMS) + diaries.arm, return_inverse=True)
-    arm = people % len(ARMS)
-    ran = arm == ARMS.index("baseline")
-    first = np.full(len(people), np.iinfo(np.int64).max)
-    last, device = np.zeros(len(people), dtype=np.int64), np.zeros(len(people), dtype=np.int64)
-    order = np.argsort(np.array(diaries.contexts, dtype=str))
-    np.minimum.at(first, who, diaries.first)
-    np.maximum.at(last, who, diaries.last)
-    np.maximum.at(device, who, np.argsort(order)[diaries.context])
-    np.logical_or.at(ran, who, is_version[diaries.context])
+    people = _People(diaries, np.arange(len(diaries.context)))
+    ran = people.arm == ARMS.index("baseline")
+    first = np.full(len(people.arm), np.iinfo(np.int64).max)
+    last = np.zeros(len(people.arm), dtype=np.int64)
+    np.minimum.at(first, people.who, diaries.first)
+    np.maximum.at(last, people.who, diaries.last)
+    np.logical_or.at(ran, people.who, is_version[diaries.context])
     hours, hour_of = _numbered(first)
-    groups, shape = (arm, hour_of, device), (len(ARMS), len(hours), len(order))
+    groups, shape = (people.arm, hour_of, people.context), (len(ARMS), len(hours), len(diaries.contexts))
     found, installs = _tallied(groups, shape)
     _, lost = _tallied(groups, shape, (first == last) | ~ran)
     return tuple(
         Arrival(
-            arm=ARMS[arm], hour=_moment(int(hours[hour])), device=diaries.devices[order[place]], installs=int(n),
+            arm=ARMS[arm], hour=_moment(int(hours[hour])), device=diaries.devices[context], installs=int(n),
             lost=int(gone),
         )
-        for arm, hour, place, n, gone in zip(*found, installs, lost, strict=True)
+        for arm, hour, context, n, gone in zip(*found, installs, lost, strict=True)
     )  # fmt: skip
+
+
+def seen_since(diaries: Diaries, since: datetime) -> tuple[Seen, ...]:
+    """Return how many installs of both arms told of the hour of `since` or a later one, each on one kind of device."""
+    people = _People(diaries, np.flatnonzero(diaries.last >= hours_since_1970(since)))
+    found, installs = _tallied((people.arm, people.context), (len(ARMS), len(diaries.contexts)))
+    return tuple(
+        Seen(arm=ARMS[arm], device=diaries.devices[context], installs=int(n))
+        for arm, context, n in zip(*found, installs, strict=True)
+    )
+
+
+class _People:
+    """The different installs that some pages are of: the `arm` and a context of each, and `who` each page is of."""
+
+    def __init__(self, diaries: Diaries, pages: Ints) -> None:
+        keys, self.who = np.unique((diaries.install * len(ARMS) + diaries.arm)[pages], return_inverse=True)
+        self.arm: Ints = keys % len(ARMS)
+        order = np.argsort(np.array(diaries.contexts, dtype=str))
+        rank = np.zeros(len(keys), dtype=np.int64)
+        np.maximum.at(rank, self.who, np.argsort(order)[diaries.context[pages]])
+        self.context: Ints = order[rank]
 
 
 def install_sums(diaries: Diaries, metric: str) -> tuple[InstallSums, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feedback.diary_counts import Arrival, InstallSums, LeafCounts
+from feedback.diary_counts import Arrival, Diaries, InstallSums, LeafCounts, Seen, arrivals, seen_since
 from feedback.fold import Folding, catch_up, fold_install, fresh
 from feedback.renewal import gather_install, renew_pseudonyms, reseal_answers
 from feedback.sheet_counts import Sheets
@@ -27,6 +27,7 @@ from feedback.store_days import (
     roll_up_day,
     rolled_up,
 )
+from feedback.store_diaries import read as diaries
 from feedback.store_habits import Habits, devices_seen, habits
 from feedback.store_history import full_groups, install_history, response_counts
 from feedback.store_imports import (
@@ -46,7 +47,7 @@ from feedback.store_installs import (
     installs_seen,
     usual_latency_p95,
 )
-from feedback.store_leaves import arm_leaves, arrivals, install_sums
+from feedback.store_leaves import arm_leaves, install_sums
 from feedback.store_periods import period_rows, reported
 from feedback.store_polls import (
     StoredPoll,
@@ -84,6 +85,7 @@ __all__ = [
     "Battery",
     "ChoiceCount",
     "Corrected",
+    "Diaries",
     "Folding",
     "Habits",
     "ImpressionCount",
@@ -92,6 +94,7 @@ __all__ = [
     "LeafCounts",
     "LeafDay",
     "Said",
+    "Seen",
     "Sheets",
     "StoredPoll",
     "activity",
@@ -106,6 +109,7 @@ __all__ = [
     "corrected",
     "corrections",
     "devices_seen",
+    "diaries",
     "erase_install",
     "export_install",
     "find_import",
@@ -144,6 +148,7 @@ __all__ = [
     "running_polls",
     "save_import",
     "save_poll",
+    "seen_since",
     "set_poll_status",
     "texts",
     "told_groups",

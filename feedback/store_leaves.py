@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import InvalidInputError, Problem
 from feedback import diary_counts
-from feedback.diary_counts import ARMS, Arrival, InstallSums, LeafCounts
+from feedback.diary_counts import ARMS, Diaries, InstallSums, LeafCounts
 from feedback.sheet_counts import Codes
 from feedback.store_diaries import read
 from feedback.store_sheets import devices_of
@@ -26,21 +26,16 @@ from feedback.telemetry import BATTERY, CONFIDENCE, CSAT, HARMS, LATENCY_P95, ME
 IN_DIARIES: Final = frozenset({*HARMS, LATENCY_P95, CONFIDENCE, BATTERY})
 
 
-def arm_leaves(session: Session, *, app: str, release: str, metrics: AbstractSet[str]) -> tuple[LeafCounts, ...]:
-    """Return what both arms told of some metrics, by device and event hour; a metric of which nothing was is left out.
+def arm_leaves(
+    session: Session, diaries: Diaries, *, app: str, release: str, metrics: AbstractSet[str]
+) -> tuple[LeafCounts, ...]:
+    """Return what both arms of a release told of some metrics, by device and event hour; without those never told of.
 
     An install's hour counts once on each kind of device.
     """
-    wanted = sorted(metrics & IN_DIARIES)
-    diaries = read(session, app=app, release=release) if wanted else None
-    found = [diary_counts.leaf_counts(diaries, metric) for metric in wanted] if diaries else []
+    found = [diary_counts.leaf_counts(diaries, metric) for metric in sorted(metrics & IN_DIARIES)]
     found += [_ratings(session, app, release)] if CSAT in metrics else []
     return tuple(each for each in found if len(each.n))
-
-
-def arrivals(session: Session, *, app: str, release: str, version: str) -> tuple[Arrival, ...]:
-    """Return when the installs of both arms were first heard of, and how many were lost; `version`: the candidate's."""
-    return diary_counts.arrivals(read(session, app=app, release=release), version=version)
 
 
 def install_sums(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,15 +71,18 @@ class Evidence:
 
 def evidence(
     measurements: Iterable[Measurement], *, since: datetime, holders: int | None = None, unequal: str | None = None,
-    lost: str | None = None,
+    lost: str | None = None, seen: Iterable[tuple[ArmName, int]] = (),
 ) -> Evidence:  # fmt: skip
-    """Return what was seen since a stage began, from cells alone.
+    """Return what was seen since a stage began; `seen`: installs of an arm that were counted one by one.
 
-    An install counts at most once in a cell, so the fullest hour is a number of distinct installs that were certainly
-    seen. The hour in which the stage began counts.
+    Where that was a while ago, cells may tell of more: an install counts at most once in a cell, so the fullest hour is
+    a number of different installs. The hour in which the stage began counts.
     """
     newest: datetime | None = None
-    most = {"baseline": 0, "candidate": 0}
+    counted: Counter[ArmName] = Counter()
+    for arm, installs in seen:
+        counted[arm] += installs
+    most = {arm: counted[arm] for arm in ("baseline", "candidate")}
     for measurement in measurements:
         hours: dict[datetime, list[int]] = defaultdict(lambda: [0, 0])
         for stratum in measurement.strata:

@@ -66,6 +66,7 @@ class _Heard:
     table: Table | None
     arrived: tuple[Arrived, ...]
     holders: int | None
+    seen: tuple[feedback.Seen, ...]
     from_reports: tuple[Measurement, ...] = ()
 
 
@@ -77,6 +78,7 @@ class _Kept:
     reports: int
     at: datetime
     arrived: tuple[Arrived, ...]
+    seen: tuple[feedback.Seen, ...]
     from_reports: tuple[Measurement, ...]
 
 
@@ -127,6 +129,11 @@ def _judged(
     told = evidence(
         measured[:-1],
         since=rollout.stage_since,
+        seen=[
+            (each.arm, each.installs)
+            for each in heard.seen
+            if not any(matches(segment, each.device) for segment in stopped)
+        ],
         holders=0 if release.plan.is_aa and rollout.state is State.ROLLING_BACK else heard.holders,
         # Who has to download first reports later: the arms are compared once everybody had the time to.
         unequal=arrivals.unequal(arrived, periods) if has_baked else None,
@@ -134,7 +141,9 @@ def _judged(
     )
     if release.rivals:
         # A cohort is not stopped alone in a comparison: it would lose its candidates but not its baseline.
-        return Look(findings=_with_mutes(findings, muted), evidence=rival.least_of_both(told, other[:-1], rollout))
+        return Look(
+            findings=_with_mutes(findings, muted), evidence=rival.least_of_both(told, other[:-1], rivals, rollout)
+        )
     if rollout.state not in COHORT_STATES or release.plan.is_aa or heard.table is None:
         return Look(findings=_with_mutes(findings, muted), evidence=told)
     least, people = ctx.settings.minimum_cohort, arrivals.by_device(heard.arrived)
@@ -159,17 +168,23 @@ def _listen(
         cells = feedback.arm_cells(session, app=release.app, release=release.id)
         kept = _kept.get(release.id) if is_whole else None
         if kept is not None and _still_stands(kept, release, rollout, measurements(cells, made), now):
-            return _Heard(cells=cells, table=None, arrived=kept.arrived, holders=None, from_reports=kept.from_reports)
-        by_device = feedback.arm_leaves(session, app=release.app, release=release.id, metrics=wanted)
-        came = feedback.arrivals(session, app=release.app, release=release.id, version=release.candidate_version)
+            return _Heard(
+                cells=cells, table=None, arrived=kept.arrived, holders=None, from_reports=kept.from_reports,
+                seen=kept.seen,
+            )  # fmt: skip
+        diaries = feedback.diaries(session, app=release.app, release=release.id)
+        by_device = feedback.arm_leaves(session, diaries, app=release.app, release=release.id, metrics=wanted)
         holders = _holders(session, release, rollout) if rollout.state is State.ROLLING_BACK else None
     arrived = tuple(
         Arrived(hour=each.hour, arm=each.arm, device=each.device, installs=each.installs, lost=each.lost)
-        for each in came
+        for each in feedback.arrivals(diaries, version=release.candidate_version)
     )
     table = measure.table(by_device, made)
     from_reports = tuple(each for each in table.measure(table.rows()) if each.metric in FROM_REPORTS)
-    return _Heard(cells=cells, table=table, arrived=arrived, holders=holders, from_reports=from_reports)
+    return _Heard(
+        cells=cells, table=table, arrived=arrived, holders=holders, from_reports=from_reports,
+        seen=feedback.seen_since(diaries, rollout.stage_since),
+    )  # fmt: skip
 
 
 def _still_stands(kept: _Kept, release: Release, rollout: Rollout, whole: Sequence[Measurement], now: datetime) -> bool:
@@ -189,7 +204,7 @@ def _keep(release: Release, rollout: Rollout, heard: _Heard, now: datetime) -> N
         _kept.clear()
     _kept[release.id] = _Kept(
         revision=rollout.revision, reports=max((_hours(each) for each in whole), default=0), at=now,
-        arrived=heard.arrived, from_reports=heard.from_reports,
+        arrived=heard.arrived, seen=heard.seen, from_reports=heard.from_reports,
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ class Heard:
 
     table: Table
     came: tuple[feedback.Arrival, ...]
+    diaries: feedback.Diaries
 
     def measured(self, without: Sequence[Segment] = ()) -> tuple[Measurement, ...]:
         return self.table.measure(self.table.rows(without=without))
@@ -48,9 +49,12 @@ def hear(ctx: Context, app: str, release_id: str, version: str, made: Mapping[st
     """Read what phones with this candidate told; a rival reports under an id of its own."""
     wanted = frozenset(way.source for way in made.values())
     with feedback.fresh(ctx.databases.ingest) as session:
-        by_device = feedback.arm_leaves(session, app=app, release=release_id, metrics=wanted)
-        came = feedback.arrivals(session, app=app, release=release_id, version=version)
-    return Heard(table=table(by_device, made), came=tuple(each for each in came if each.arm == "candidate"))
+        diaries = feedback.diaries(session, app=app, release=release_id)
+        by_device = feedback.arm_leaves(session, diaries, app=app, release=release_id, metrics=wanted)
+    came = feedback.arrivals(diaries, version=version)
+    return Heard(
+        table=table(by_device, made), came=tuple(each for each in came if each.arm == "candidate"), diaries=diaries
+    )
 
 
 def hear_rival(ctx: Context, release: Release, made: Mapping[str, Way]) -> Heard:
@@ -69,9 +73,10 @@ def judge_both(release: Release, candidate: Sequence[Measurement], rival: Sequen
     )
 
 
-def least_of_both(told: Evidence, rival: Sequence[Measurement], rollout: Rollout) -> Evidence:
+def least_of_both(told: Evidence, rival: Sequence[Measurement], heard: Heard, rollout: Rollout) -> Evidence:
     """Return the evidence of the candidate of which less was seen: neither may go on unseen. Pure."""
-    other = evidence(rival, since=rollout.stage_since)
+    seen = [(each.arm, each.installs) for each in feedback.seen_since(heard.diaries, rollout.stage_since)]
+    other = evidence(rival, since=rollout.stage_since, seen=seen)
     newest = None if told.newest is None or other.newest is None else min(told.newest, other.newest)
     least = min(told.candidate_installs, other.candidate_installs)
     return replace(told, candidate_installs=least, newest=newest)

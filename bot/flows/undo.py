@@ -163,7 +163,8 @@ def _fetched(ctx: Context, entry: Entry) -> str | None:
     with reading(ctx.databases.control) as session:
         release = releases.load_release(session, entry.subject)
     with feedback.fresh(ctx.databases.ingest) as session:
-        came = feedback.arrivals(session, app=release.app, release=release.id, version=release.candidate_version)
+        diaries = feedback.diaries(session, app=release.app, release=release.id)
+    came = feedback.arrivals(diaries, version=release.candidate_version)
     n = sum(each.installs for each in came if each.arm == "candidate")
     if not n:
         return f"No phone has told yet that it fetched {release.candidate_version}."

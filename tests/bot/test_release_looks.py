@@ -32,9 +32,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     arm_leaves = feedback.arm_leaves
 
-    def note(session: Session, *, app: str, release: str, **asked: Any) -> Any:
+    def note(session: Session, diaries: feedback.Diaries, *, app: str, release: str, **asked: Any) -> Any:
         found.append(release)
-        return arm_leaves(session, app=app, release=release, **asked)
+        return arm_leaves(session, diaries, app=app, release=release, **asked)
 
     monkeypatch.setattr(feedback, "arm_leaves", note)
     return found

@@ -66,6 +66,12 @@ def arrivals(session: Session, version: str) -> Counter[tuple[Any, ...]]:
     return found
 
 
+def seen_since(session: Session, hour: datetime) -> Counter[str]:
+    """Return how many installs of each arm told of an hour or a later one."""
+    told = {(arm, install) for _, arm, install, at in _hours(session, "crash_rate") if at >= hour}
+    return Counter(arm for arm, _ in told)
+
+
 def _hours(session: Session, metric: str) -> dict[HourKey, int]:
     """Return the worst that was told of each hour, by context, arm and install."""
     hours: dict[HourKey, int] = {}

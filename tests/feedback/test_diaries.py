@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -106,7 +107,8 @@ def test_whatever_is_asked_diaries_answer_as_rows_do(house: DiaryHouse, history:
     house.play(history)
 
     leaves: Counter[tuple[Any, ...]] = Counter()
-    for each in house.ask(lambda one: store.arm_leaves(one, app="demo", release="rel_1", metrics={metric})):
+    diaries = house.ask(lambda session: store.diaries(session, app="demo", release="rel_1"))
+    for each in house.ask(lambda one: store.arm_leaves(one, diaries, app="demo", release="rel_1", metrics={metric})):
         columns = (column.tolist() for column in (each.device, each.arm, each.hour, each.bucket, each.n))
         for device, arm, hour, bucket, n in zip(*columns, strict=True):
             leaves[context_id(each.devices[device]), ARMS[arm], each.hours[hour], bucket] += n
@@ -117,10 +119,16 @@ def test_whatever_is_asked_diaries_answer_as_rows_do(house: DiaryHouse, history:
     assert told_sums == house.ask(recount_runs.sums, metric)
 
     came: Counter[tuple[Any, ...]] = Counter()
-    for one in house.ask(lambda session: store.arrivals(session, app="demo", release="rel_1", version="1.4.0")):
+    for one in store.arrivals(diaries, version="1.4.0"):
         key = one.arm, one.hour, context_id(one.device)
         came += Counter({(*key, True): one.lost, (*key, False): one.installs - one.lost})
     assert came == house.ask(recount_runs.arrivals, "1.4.0")
+
+    since = at(-24 * 16) + timedelta(minutes=20)
+    seen: Counter[str] = Counter()
+    for some in store.seen_since(diaries, since):
+        seen[some.arm] += some.installs
+    assert seen == house.ask(recount_runs.seen_since, at(-24 * 16))
 
 
 def test_an_install_that_was_known_by_two_names_has_one_diary_with_the_worst_of_both(
@@ -155,7 +163,8 @@ def test_a_phone_that_was_on_two_accelerators_in_an_hour_counts_once_in_its_stra
 
     with house.databases.ingest() as session:
         cells = store.arm_cells(session, app="demo", release="rel_1")
-        (leaves,) = store.arm_leaves(session, app="demo", release="rel_1", metrics={"crash_rate"})
+        told = store.diaries(session, app="demo", release="rel_1")
+        (leaves,) = store.arm_leaves(session, told, app="demo", release="rel_1", metrics={"crash_rate"})
     (cell,) = (each for each in cells if each.metric == "crash_rate")
     assert (cell.n, cell.total) == (1, 1)
     assert sorted(zip(leaves.bucket.tolist(), leaves.n.tolist(), strict=True)) == [(0, 1), (1, 1)]

@@ -25,7 +25,8 @@ def fleet(databases: Databases, tmp_path: Path) -> Fleet:
 
 def leaves(fleet: Fleet, *metrics: str) -> tuple[store.LeafCounts, ...]:
     with fleet.databases.ingest() as session:
-        return store.arm_leaves(session, app="demo", release="rel_1", metrics=frozenset(metrics))
+        told = store.diaries(session, app="demo", release="rel_1")
+        return store.arm_leaves(session, told, app="demo", release="rel_1", metrics=frozenset(metrics))
 
 
 def buckets(fleet: Fleet, metric: str) -> dict[int, int]:
@@ -40,9 +41,10 @@ def arrived(fleet: Fleet) -> dict[str, tuple[int, int]]:
     """Installs and lost ones of each arm."""
     installs, lost = Counter[str](), Counter[str]()
     with fleet.databases.ingest() as session:
-        for each in store.arrivals(session, app="demo", release="rel_1", version="1.4.0"):
-            installs[each.arm] += each.installs
-            lost[each.arm] += each.lost
+        diaries = store.diaries(session, app="demo", release="rel_1")
+    for each in store.arrivals(diaries, version="1.4.0"):
+        installs[each.arm] += each.installs
+        lost[each.arm] += each.lost
     return {arm: (installs[arm], lost[arm]) for arm in installs}
 
 

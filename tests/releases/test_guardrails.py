@@ -152,6 +152,14 @@ def test_evidence_of_a_stage_is_its_fullest_hour() -> None:
     assert (found.baseline_installs, found.candidate_installs, found.newest) == (80, 90, at(2))
 
 
+def test_installs_that_were_counted_one_by_one_are_evidence_although_no_hour_had_them_all() -> None:
+    seen = rates((0, 10, 0, 11), (0, 80, 0, 70))
+
+    found = evidence([seen], since=at(0), seen=[("baseline", 60), ("candidate", 90), ("baseline", 70)])
+
+    assert (found.baseline_installs, found.candidate_installs) == (130, 90)
+
+
 def test_nothing_seen_is_no_evidence() -> None:
     found = evidence([rates((0, 10, 0, 11))], since=at(5))
 
