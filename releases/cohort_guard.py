@@ -171,15 +171,17 @@ def _rest(
 
 
 def _narrowed(alarm: _Alarm, alarms: Sequence[_Alarm], table: Table) -> _Alarm:
-    """Return the part of a cohort to which its harm comes down: of alarms that say about the same, the fewest phones.
-
-    Only if enough was heard of the others in it: were it theirs too, they would have added more.
+    """Return the part of a cohort to which its harm comes down: it says about the same, or nothing speaks against the
+    others. Only if enough was heard of those: were the harm theirs too, it would have shown.
     """
     heard = _heard(table).sum(axis=0)
     for part in alarms:
+        others = alarm.rows & ~part.rows
         is_part = part.guardrail == alarm.guardrail and not (part.rows & ~alarm.rows).any()
-        others = heard[alarm.rows & ~part.rows].sum()
-        if is_part and part.log_e >= alarm.log_e - AS_MUCH and others >= heard[part.rows].sum() / 2:
+        if not is_part or heard[others].sum() < heard[part.rows].sum() / 2:
+            continue
+        against_others = evidence_of(alarm.guardrail, table, others[np.newaxis].astype(float))[0]
+        if part.log_e >= alarm.log_e - AS_MUCH or against_others < np.log(CALM):
             return _narrowed(part, alarms, table)
     return alarm
 
