@@ -12,6 +12,7 @@ import argparse
 import csv
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -52,7 +53,11 @@ def main() -> None:
     parser.add_argument("--duckdb", metavar="PYTHON", help="a Python that has duckdb")
     parser.add_argument("--answers", action="store_true", help="only the tenth that is answers, and the report of them")
     options = parser.parse_args()
-    sizes = [_answers(events) if options.answers else _measure(events, options.duckdb) for events in options.events]
+    sizes = []
+    for events in options.events:
+        begun = time.monotonic()
+        sizes.append(_answers(events) if options.answers else _measure(events, options.duckdb))
+        print(f"{events:,} events filled in and asked in {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     print(f"{'CPU seconds':<52}{''.join(f'{events:>12,}' for events in options.events)}{'last / first':>14}")
     for name in sizes[0]:
         numbers = [size[name] for size in sizes]
