@@ -16,7 +16,7 @@ def evidence_of(guardrail: Guardrail, table: Table, cohorts: Numbers) -> Numbers
 
     The same numbers as guardrails.judge with one stratum.
     """
-    sums = np.einsum("cd,axdh->axch", cohorts, table.sums[guardrail.metric])
+    sums = np.einsum("cd,axdh->axch", cohorts, table.sums[guardrail.metric], optimize=True)
     (n_c, k_c, q_c), (n_t, k_t, q_t) = sums
     kind = table.kinds[guardrail.metric]
     if kind == "rate":

@@ -18,7 +18,6 @@ from typing import Final
 
 import numpy as np
 
-from core.device import DeviceContext
 from core.segments import Is, Segment, all_of, comparison
 from releases.breach import CohortBreach
 from releases.cohort_evidence import evidence_of
@@ -102,11 +101,14 @@ def cohorts_of(
     """
     heard = _heard(table)
     members: dict[Segment, list[int]] = {}
-    for i in np.flatnonzero(rows):
-        for attributes in by:
-            segment = _cohort(table.devices[i], attributes)
+    for attributes in by:
+        alike: dict[tuple[str | None, ...], list[int]] = {}
+        for i in np.flatnonzero(rows).tolist():
+            alike.setdefault(tuple(table.devices[i].label(name) for name in attributes), []).append(i)
+        for labels, indices in alike.items():
+            segment = _cohort(attributes, labels)
             if segment is not None:
-                members.setdefault(segment, []).append(int(i))
+                members.setdefault(segment, []).extend(indices)
     whole = heard[:, rows].sum()
     found: list[tuple[float, Segment, Flags]] = []
     for segment, indices in members.items():
@@ -197,10 +199,9 @@ def _heard(table: Table) -> np.ndarray:
     return np.max(sums, axis=0) if sums else np.zeros((2, len(table.devices)))
 
 
-def _cohort(device: DeviceContext, attributes: Sequence[str]) -> Segment | None:
+def _cohort(attributes: Sequence[str], values: Sequence[str | None]) -> Segment | None:
     parts: list[Segment] = []
-    for attribute in attributes:
-        value = device.label(attribute)
+    for attribute, value in zip(attributes, values, strict=True):
         rule = comparison(attribute, "eq", [value]) if value is not None else None
         if not isinstance(rule, Is):
             return None

@@ -65,7 +65,7 @@ class Table:
         return tuple(self._measure(metric, of, names) for metric in self.sums)
 
     def _measure(self, metric: str, of: Flags, names: list[str]) -> Measurement:
-        summed: Any = np.einsum("sd,axdh->axsh", of.astype(float), self.sums[metric])
+        summed: Any = np.einsum("sd,axdh->axsh", of.astype(float), self.sums[metric], optimize=True)
         heard = summed[:, N].sum(axis=0) > 0
         strata = tuple(
             Stratum(hour=self.hours[h], name=names[s], baseline=_arm(summed[0, :, s, h]),
