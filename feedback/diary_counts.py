@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from core.device import DeviceContext
-from feedback.diaries import NO_BATTERY, NO_CONFIDENCE, NO_P95, RECORD, begin_of, unpack
+from feedback.diaries import HOUR, NO_BATTERY, NO_CONFIDENCE, NO_P95, RECORD, begin_of, unpack
 from feedback.responses import Arm
 from feedback.sheet_counts import Codes, Ints
+from feedback.sheets import EPOCH
 from feedback.sketches import quantile_bucket
 from feedback.telemetry import BATTERY, CONFIDENCE, HARMS, LATENCY_P95
 
@@ -30,8 +31,6 @@ _RECORD: Final = np.dtype(
 _NOTHING: Final = {LATENCY_P95: NO_P95, CONFIDENCE: NO_CONFIDENCE, BATTERY: NO_BATTERY}
 # Beyond so many combinations only those that occur are counted.
 MOST_DENSE: Final = 20_000_000
-_HOUR: Final = timedelta(hours=1)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 assert _RECORD.itemsize == RECORD.size
 
 
@@ -219,7 +218,7 @@ def install_sums(diaries: Diaries, metric: str) -> tuple[InstallSums, ...]:
 
 
 def hours_since_1970(moment: datetime) -> int:
-    return (moment - _EPOCH) // _HOUR
+    return (moment - EPOCH) // HOUR
 
 
 def _numbered(values: Ints) -> tuple[Ints, Ints]:
@@ -254,7 +253,7 @@ def _baseline_p95(buckets: Ints) -> int:
 
 
 def _moment(hour: int) -> datetime:
-    return _EPOCH + hour * _HOUR
+    return EPOCH + hour * HOUR
 
 
 class _Begins(dict[int, int]):

@@ -1,6 +1,6 @@
-"""Reads for releases, by kind of device: what each leaf cohort told, and which installs came and stayed.
+"""Reads for releases, by kind of device: what each leaf cohort told, and what each install did.
 
-Cells know strata only; diaries know every device, so any cohort is a sum of what is returned here.
+Cells know strata only; diaries, and ratings as rows, know every device: any cohort is a sum of what is returned here.
 """
 
 from __future__ import annotations

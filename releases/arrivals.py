@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from core.device import DeviceContext
 from core.segments import Segment, matches
@@ -25,6 +25,14 @@ LOST: Final = Guardrail(metric="lost_rate", margin=0.02, relative=False, on_fail
 """What holds where a plan says nothing of `lost_rate`."""
 EQUAL_UP_TO: Final = 50.0
 WINDOW: Final = timedelta(hours=1)
+
+
+class _HasDevice(Protocol):
+    @property
+    def device(self) -> DeviceContext: ...
+
+
+OnDevice = TypeVar("OnDevice", bound=_HasDevice)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +55,7 @@ class Period:
     until: datetime | None = None
 
 
-def without(arrived: Iterable[Arrived], segments: Sequence[Segment]) -> tuple[Arrived, ...]:
+def without(arrived: Iterable[OnDevice], segments: Sequence[Segment]) -> tuple[OnDevice, ...]:
     """Leave out the cohorts that are stopped: their baseline goes on to arrive, their candidate does not."""
     return tuple(each for each in arrived if not any(matches(segment, each.device) for segment in segments))
 

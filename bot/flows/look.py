@@ -129,11 +129,7 @@ def _judged(
     told = evidence(
         measured[:-1],
         since=rollout.stage_since,
-        seen=[
-            (each.arm, each.installs)
-            for each in heard.seen
-            if not any(matches(segment, each.device) for segment in stopped)
-        ],
+        seen=[(each.arm, each.installs) for each in arrivals.without(heard.seen, stopped)],
         holders=0 if release.plan.is_aa and rollout.state is State.ROLLING_BACK else heard.holders,
         # Who has to download first reports later: the arms are compared once everybody had the time to.
         unequal=arrivals.unequal(arrived, periods) if has_baked else None,
