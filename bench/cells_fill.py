@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from core.db import Databases, repeatable
 from core.device import DeviceContext
 from core.privacy import InstallHash
-from feedback import store_diaries
+from feedback import diaries, store_diaries
 from feedback.fold import write
 from feedback.inbox import Item
 from feedback.responses import CONTEXT_FIELDS, Answer, Arm, PollEvent, Sender, context_id, stratum
@@ -119,7 +119,7 @@ def _fill_diaries(
     strata = [stratum(device) for device in devices]
     for first in range(0, INSTALLS, DIARIES_AT_ONCE):
         installs = (install for install in range(first, first + DIARIES_AT_ONCE) if _trial(install)[0] == "rel_1")
-        store_diaries.add(session, (
+        summaries = (
             Summary(
                 uuid=f"r{number}", model="m", window_start=START + timedelta(hours=int(hour[number])), window_s=3600,
                 skew_s=0, received_at=START, count=10, crashes=int(crashed[number]), timeouts=0, invalid=0,
@@ -131,7 +131,8 @@ def _fill_diaries(
                 ),
             )
             for install in installs for number in range(install, len(hour), INSTALLS)
-        ))  # fmt: skip
+        )  # fmt: skip
+        store_diaries.add(session, filter(None, (diaries.of_summary(summary, None) for summary in summaries)))
 
 
 def fill_answers(databases: Databases, events: int) -> None:

@@ -30,13 +30,14 @@ def count(
     session: Session, summaries: Iterable[Summary], hours: Iterable[HourChange], answers: Iterable[AnswerChange]
 ) -> None:
     """Count new summaries, and changed install-hours and answers, into their cells."""
-    deltas: dict[CellKey, Sums] = {}
+    latencies: dict[CellKey, int] = {}
     for summary in summaries:
         sender = summary.sender
         if sender.release and sender.arm:
             key = (sender.app, sender.release, summary.hour, sender.stratum, sender.arm, LATENCY)
             for bucket, n in summary.latency.items():
-                _fold(deltas, (*key, bucket), (n, 0, 0))
+                latencies[*key, bucket] = latencies.get((*key, bucket), 0) + n
+    deltas = {key: (n, 0, 0) for key, n in latencies.items()}
     for hour in hours:
         _fold_hour(deltas, hour)
     for change in answers:

@@ -16,7 +16,6 @@ import msgspec
 
 from feedback.responses import Arm
 from feedback.sheets import month_of
-from feedback.sketches import quantile_bucket
 from feedback.telemetry import BATTERY, CONFIDENCE, Summary, harms
 
 RECORD: Final = struct.Struct(">HBhhh")
@@ -82,14 +81,13 @@ _encode = msgspec.msgpack.Encoder(order="sorted").encode
 unpack = msgspec.msgpack.Decoder(dict[str, Page]).decode
 
 
-def of_summary(summary: Summary) -> Entry | None:
-    """Return what a summary adds; None if it is of no release's arm."""
+def of_summary(summary: Summary, p95: int | None) -> Entry | None:
+    """Return what a summary adds, its latencies having this p95; None if it is of no release's arm."""
     sender = summary.sender
     if sender.release is None or sender.arm is None:
         return None
     at = summary.window_start
     place = Place(sender.app, sender.release, month_of(at), sender.install, sender.arm)
-    p95 = quantile_bucket(summary.latency, 0.95)
     told = Told(
         harms=harms(summary),
         p95=NO_P95 if p95 is None else p95,

@@ -112,7 +112,7 @@ def write(session: Session, portion: Portion) -> None:
         portion = items.portion(session.get_bind().dialect, new)
     changes = items.add_facts(session, portion)
     summaries = [item for item in portion.letters if isinstance(item, Summary)]
-    cells.count(session, summaries, store_diaries.add(session, summaries), changes)
+    cells.count(session, summaries, store_diaries.add(session, portion.hours), changes)
 
 
 class Pace:

@@ -16,18 +16,16 @@ from feedback.diaries import Entry, HourChange, Place
 from feedback.diary_counts import Diaries
 from feedback.store_sheets import devices_of
 from feedback.tables import DIARIES
-from feedback.telemetry import Summary
 
 ROWS_AT_ONCE: Final = 10_000
 _READ: Final = "SELECT month, install, arm, packed FROM diaries WHERE app = ? AND release = ?"
 
 
-def add(session: Session, summaries: Iterable[Summary]) -> list[HourChange]:
-    """Write new summaries into the diaries of their installs; return what changed. Under `lock_sheets`."""
+def add(session: Session, entries: Iterable[Entry]) -> list[HourChange]:
+    """Write entries into the diaries of their installs; return what changed. Under `lock_sheets`."""
     wanted: dict[Place, list[Entry]] = defaultdict(list)
-    for summary in summaries:
-        if entry := diaries.of_summary(summary):
-            wanted[entry.place].append(entry)
+    for entry in entries:
+        wanted[entry.place].append(entry)
     places = sorted(wanted)
     before = _PACKED.read(session, places)
     rows, changes = [], []

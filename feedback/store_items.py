@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.device import DeviceContext
-from feedback import store_sheets
+from feedback import diaries, store_sheets
 from feedback.bulk import Bulk, NewRows, Statement, run
 from feedback.responses import CONTEXT_FIELDS, Answer, AnswerKey, PollEvent, latest
 from feedback.sheets import Entry, Place, month_of, of_event
@@ -61,6 +61,7 @@ class Portion:
     answer_rows: Mapping[AnswerKey, dict[str, Any]]
     standing: Mapping[AnswerKey, Standing]
     entries: tuple[Entry, ...]
+    hours: tuple[diaries.Entry, ...]
 
 
 def portion(dialect: sa.Dialect, letters: Iterable[Item]) -> Portion:
@@ -68,17 +69,19 @@ def portion(dialect: sa.Dialect, letters: Iterable[Item]) -> Portion:
     every = tuple(letters)
     events = [item for item in every if isinstance(item, PollEvent)]
     summaries = [item for item in every if isinstance(item, Summary)]
+    p95s = [quantile_bucket(summary.latency, 0.95) for summary in summaries]
     answers = {key: _answer_row(key, event, answer) for key, (event, answer) in sorted(latest(events).items())}
     return Portion(
         letters=every,
         events=_EVENTS.statements(dialect, _each_once(_event_row(event) for event in events)),
-        summaries=_SUMMARIES.statements(dialect, _each_once(_summary_row(summary) for summary in summaries)),
+        summaries=_SUMMARIES.statements(dialect, _each_once(map(_summary_row, summaries, p95s))),
         contexts=_CONTEXTS.statements(dialect, _context_rows(every)),
         installs=_INSTALLS.statements(dialect, _install_rows(every)),
         answers=_ANSWERS.statements(dialect, list(answers.values())),
         answer_rows=answers,
         standing={key: _standing(row) for key, row in answers.items()},
         entries=tuple(_entry(event) for event in events),
+        hours=tuple(filter(None, map(diaries.of_summary, summaries, p95s))),
     )
 
 
@@ -224,7 +227,7 @@ def _answer_row(key: AnswerKey, event: PollEvent, answer: Answer) -> dict[str, A
     }
 
 
-def _summary_row(summary: Summary) -> dict[str, Any]:
+def _summary_row(summary: Summary, p95: int | None) -> dict[str, Any]:
     sender = summary.sender
     return {
         "app": sender.app,
@@ -243,7 +246,7 @@ def _summary_row(summary: Summary) -> dict[str, Any]:
         "timeouts": summary.timeouts,
         "invalid": summary.invalid,
         "fell_back": summary.fell_back,
-        "latency_p95": quantile_bucket(summary.latency, 0.95),
+        "latency_p95": p95,
         "latency": {str(bucket): summary.latency[bucket] for bucket in sorted(summary.latency)},
         "extra": dict(summary.extra),
     }
