@@ -60,18 +60,24 @@ class _TakenError(Exception):
     """Somebody else folded one of these letters meanwhile."""
 
 
-def fold_some(sessions: Sessions, *, rows: int = ROWS) -> int:
-    """Fold the oldest letters; return how many were looked at, 0 when none waits."""
-    waiting = sa.select(INBOX.c.id, INBOX.c.kind, INBOX.c.payload).where(INBOX.c.refused.is_(None))
+def fold_some(sessions: Sessions, *, rows: int = ROWS, back_from: int | None = None) -> int:
+    """Fold the oldest letters, or the newest up to one; return how many were looked at, 0 when none waits."""
+    waiting = sa.select(INBOX.c.id, INBOX.c.kind, INBOX.c.payload).where(INBOX.c.refused.is_(None)).limit(rows)
+    chosen = (
+        waiting.order_by(INBOX.c.id)
+        if back_from is None
+        else waiting.where(INBOX.c.id <= back_from).order_by(INBOX.c.id.desc())
+    )
     with reading(sessions) as session:
-        letters = [_Letter(*row) for row in session.execute(waiting.order_by(INBOX.c.id).limit(rows))]
+        letters = [_Letter(*row) for row in session.execute(chosen)]
     if letters:
         _fold(sessions, letters)
     return len(letters)
 
 
 def catch_up(sessions: Sessions, *, rows: int = ROWS_BEFORE_READING) -> None:
-    """Fold what waits now; while phones send, half of the time is theirs.
+    """Fold what waits now, the newest first, as the worker has begun with the oldest: else both would make the same
+    portions, one of them in vain. While phones send, half of the time is theirs.
 
     When the database will not have it, that is logged: what is there can still be read.
     """
@@ -82,7 +88,7 @@ def catch_up(sessions: Sessions, *, rows: int = ROWS_BEFORE_READING) -> None:
             if rest_s:
                 time.sleep(rest_s)
             begun, newest = monotonic(), left[1]
-            rows -= fold_some(sessions)
+            rows -= fold_some(sessions, back_from=first[1])
             busy_s, left = monotonic() - begun, _edges(sessions)
             rest_s = busy_s if left and left[1] > newest else 0.0
     except AWAY as error:

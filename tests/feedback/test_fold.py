@@ -94,12 +94,27 @@ def test_a_reader_sees_what_was_acknowledged_a_moment_ago(collector: Collector, 
         assert session.scalars(sa.select(ANSWERS.c.value)).all() == ["5"]
 
 
+def test_a_reader_begins_with_the_newest_and_leaves_the_oldest_to_the_worker(
+    collector: Collector, either: Databases
+) -> None:
+    for number in range(250):
+        send(collector, a_batch(an_answer(f"u{number:03}")))
+
+    store.catch_up(either.ingest, rows=1)
+
+    assert waiting(either) == [f"u{number:03}" for number in range(150)]
+    assert fold.fold_some(either.ingest) == 100
+    assert waiting(either) == [f"u{number:03}" for number in range(100, 150)]
+
+
 def test_a_reader_leaves_phones_half_of_the_time_while_they_send_and_none_when_they_do_not(
     collector: Collector, either: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rests: list[float] = []
     monkeypatch.setattr("time.sleep", rests.append)
-    monkeypatch.setattr(fold, "fold_some", lambda sessions, fold_some=fold.fold_some: fold_some(sessions, rows=2))
+    monkeypatch.setattr(
+        fold, "fold_some", lambda sessions, fold_some=fold.fold_some, **which: fold_some(sessions, rows=2, **which)
+    )
     send(collector, a_batch(*(an_answer(f"quiet{number}") for number in range(6))))
     store.catch_up(either.ingest)
     assert rests == []
