@@ -1,15 +1,21 @@
 """Group commit: the rows of everybody who waits are committed in one transaction; all are answered after the COMMIT.
 
-Nobody lingers: while one group is committed the next one gathers. Rows that the store refuses are found by halving,
-so that they cost nobody else anything.
+While one group is committed the next one gathers; only in a rush does it linger for a moment, as a group costs as much
+as some twenty rows. Rows that the store refuses are found by halving,
+so that they cost nobody else anything. Callers are threads or tasks of an event loop, which hears of a whole group in
+one call: loop, server and committing thread share Python's lock, and to hand it over for each request costs more than
+to store it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from core.errors import AppError
@@ -17,10 +23,13 @@ from core.errors import AppError
 Row = TypeVar("Row")
 Contra = TypeVar("Contra", contravariant=True)
 Outcome = Literal["accepted", "duplicate", "refused"]
-Settle = Callable[[list[Outcome], BaseException | None], None]
+Told = Future[list[Outcome]] | asyncio.Future[list[Outcome]]
 
 CAPACITY_ROWS = 20_000
 GROUP_ROWS = 2_000
+# With more callers in a group there is a rush.
+RUSH = 4
+LINGER_S = 0.002
 
 
 class OverloadedError(AppError):
@@ -49,18 +58,20 @@ class Sink(Protocol[Contra]):
 
 
 class _Ticket(NamedTuple, Generic[Row]):
-    """What one caller handed in, and whom to tell what became of it."""
+    """What one caller handed in; in `loop` (None: in any thread) it is told what became of it."""
 
     rows: Sequence[Row]
-    settle: Settle
+    told: Told
+    loop: asyncio.AbstractEventLoop | None
 
 
 class GroupCommit(Generic[Row]):
     """Commits rows of many callers together, in the order they came; `lanes` groups at once (SQLite takes one)."""
 
     def __init__(
-        self, sink: Sink[Row], *, lanes: int = 1, capacity_rows: int = CAPACITY_ROWS, group_rows: int = GROUP_ROWS
-    ) -> None:
+        self, sink: Sink[Row], *, lanes: int = 1, capacity_rows: int = CAPACITY_ROWS, group_rows: int = GROUP_ROWS,
+        linger: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
         self._sink = sink
         self._capacity_rows = capacity_rows
         self._group_rows = group_rows
@@ -68,6 +79,7 @@ class GroupCommit(Generic[Row]):
         self._waiting: deque[_Ticket[Row]] = deque()
         self._waiting_rows = 0
         self._lanes = lanes
+        self._linger = linger
         self._busy = 0
         self._threads = ThreadPoolExecutor(lanes, thread_name_prefix="commit")
 
@@ -77,34 +89,29 @@ class GroupCommit(Generic[Row]):
         Raises: OverloadedError: the queue is full or the database is away; none of the rows was stored.
         """
         told: Future[list[Outcome]] = Future()
-
-        def settle(outcomes: list[Outcome], error: BaseException | None) -> None:
-            if error is None:
-                told.set_result(outcomes)
-            else:
-                told.set_exception(error)
-
-        self.put(rows, settle)
+        self._put(_Ticket(rows, told, None))
         return told.result()
 
-    def put(self, rows: Sequence[Row], settle: Settle) -> None:
-        """Have rows committed and go on; `settle` is called once, by another thread unless there is nothing to store.
+    async def commit(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Do the same in an event loop, which goes on meanwhile."""
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[list[Outcome]] = loop.create_future()
+        self._put(_Ticket(rows, told, loop))
+        return await told
 
-        Raises: OverloadedError: the queue is full; none of the rows will be stored.
-        """
-        if not rows:
-            settle([], None)
+    def _put(self, ticket: _Ticket[Row]) -> None:
+        if not ticket.rows:
+            ticket.told.set_result([])
             return
-        ticket = _Ticket(rows, settle)
         with self._lock:
             is_first = self._busy < self._lanes
             if is_first:
                 self._busy += 1
-            elif self._waiting and self._waiting_rows + len(rows) > self._capacity_rows:
+            elif self._waiting and self._waiting_rows + len(ticket.rows) > self._capacity_rows:
                 raise OverloadedError("Too much is waiting to be stored.", retry_after_s=2)
             else:
                 self._waiting.append(ticket)
-                self._waiting_rows += len(rows)
+                self._waiting_rows += len(ticket.rows)
         if is_first:
             self._threads.submit(self._drain, ticket)
 
@@ -113,6 +120,8 @@ class GroupCommit(Generic[Row]):
         group = [first]
         while group:
             self._settle(group)
+            if len(group) > RUSH:
+                self._linger(LINGER_S)
             group = self._take()
 
     def _take(self) -> list[_Ticket[Row]]:
@@ -134,9 +143,16 @@ class GroupCommit(Generic[Row]):
         except BaseException as raised:  # every caller must hear of it, or it would wait for ever
             error = raised
         start = 0
+        told = defaultdict[asyncio.AbstractEventLoop | None, list[tuple[Told, list[Outcome]]]](list)
         for ticket in group:
-            ticket.settle(outcomes[start : start + len(ticket.rows)], error)
+            told[ticket.loop].append((ticket.told, outcomes[start : start + len(ticket.rows)]))
             start += len(ticket.rows)
+        for loop, each in told.items():
+            if loop is None:
+                _tell(each, error)
+            else:
+                with suppress(RuntimeError):  # the loop is closed, and nobody waits
+                    loop.call_soon_threadsafe(_tell, each, error)
 
     def _commit(self, rows: list[Row]) -> list[Outcome]:
         try:
@@ -146,3 +162,13 @@ class GroupCommit(Generic[Row]):
                 return ["refused"]
             half = len(rows) // 2
             return self._commit(rows[:half]) + self._commit(rows[half:])
+
+
+def _tell(told: Iterable[tuple[Told, list[Outcome]]], error: BaseException | None) -> None:
+    for caller, outcomes in told:
+        if caller.done():  # it is gone
+            continue
+        if error is None:
+            caller.set_result(outcomes)
+        else:
+            caller.set_exception(error)

@@ -21,7 +21,6 @@ from core.deadlines import Deadlines
 from core.errors import AppError, NotRememberedError
 from core.keys import ApiKey
 from feedback.commit import OverloadedError
-from feedback.gathering import Gathering
 from feedback.ingest import Opened
 from feedback.intake import BRIEF_BYTES, BRIEF_ITEMS, PATHS, Answer, Head, Intake
 from feedback.unpack import MalformedError, TooLargeError
@@ -53,7 +52,6 @@ class Front:
         self._intake = intake
         self._body_within_s = body_within_s
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
-        self._gathering = Gathering(intake.commits)
         self._deadlines = Deadlines(min(1.0, body_within_s / 4))
         self._large_bytes = 0
 
@@ -82,7 +80,7 @@ class Front:
             opened = self._opened_here(head, key, body)
             if opened is None:
                 opened = await self._elsewhere(intake.open, head, key, body)
-            outcomes = await self._gathering.commit(opened.letters)
+            outcomes = await intake.commits.commit(opened.letters)
             if len(opened.items) <= BRIEF_ITEMS:
                 return intake.reply(head, opened, outcomes)
             return await self._elsewhere(intake.reply, head, opened, outcomes)
