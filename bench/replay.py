@@ -3,6 +3,7 @@
 `python -m bench.replay [--events 1000000] [--times 10]` makes a history of events (answers that are changed later,
 installs that change devices, hours that are reported twice) as a stream, takes it in in order, and hashes all tables.
 Each further time the batches come in another order, one in twenty twice, folded in portions of another size.
+`--processes N` plays so many at once, each into databases of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import random
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,24 +39,19 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--postgres", metavar="URL", help="postgresql+psycopg://…; SQLite without it")
+    parser.add_argument("--processes", type=int, default=1, help="on SQLite only")
     options = parser.parse_args()
-    numbers = list(range(options.events // BATCH))
+    turns = range(options.times + 1)
+    play = partial(_take_turn, options.events // BATCH, options.postgres)
     first = ""
-    for turn in range(options.times + 1):
-        shuffler = random.Random(turn)
-        order = numbers if turn == 0 else _shuffled(numbers, shuffler)
-        begun = time.monotonic()
-        digest, counted = _play(
-            order, fold_rows=1_000 if turn == 0 else shuffler.randint(50, 3_000), postgres=options.postgres
-        )
-        first = first or digest
-        word = "in order" if turn == 0 else "the same" if digest == first else "DIFFERENT"
-        print(
-            f"{turn:>3}  {digest[:16]}  {counted} ratings in cells  {time.monotonic() - begun:6.1f} s  {word}",
-            flush=True,
-        )
-        if digest != first:
-            return 1
+    with ProcessPoolExecutor(1 if options.postgres else options.processes) as pool:
+        for turn, (digest, counted, took_s) in zip(turns, pool.map(play, turns), strict=True):
+            first = first or digest
+            word = "in order" if turn == 0 else "the same" if digest == first else "DIFFERENT"
+            print(f"{turn:>3}  {digest[:16]}  {counted} ratings in cells  {took_s:6.1f} s  {word}", flush=True)
+            if digest != first:
+                pool.shutdown(cancel_futures=True)
+                return 1
     return 0
 
 
@@ -103,6 +101,16 @@ def _shuffled(numbers: list[int], shuffler: random.Random) -> list[int]:
     order = numbers + shuffler.sample(numbers, k=len(numbers) // 20)
     shuffler.shuffle(order)
     return order
+
+
+def _take_turn(batches: int, postgres: str | None, turn: int) -> tuple[str, int, float]:
+    """Play the history in order (turn 0) or shuffled; return a hash of all tables, ratings in cells and seconds."""
+    shuffler, begun = random.Random(turn), time.monotonic()
+    order = list(range(batches))
+    if turn > 0:
+        order = _shuffled(order, shuffler)
+    digest, counted = _play(order, fold_rows=1_000 if turn == 0 else shuffler.randint(50, 3_000), postgres=postgres)
+    return digest, counted, time.monotonic() - begun
 
 
 def _play(order: Iterable[int], *, fold_rows: int, postgres: str | None) -> tuple[str, int]:
