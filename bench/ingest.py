@@ -6,7 +6,7 @@ machine is unfair to none, and prints rates, processor time and ratios. Beside M
 does. Then batches of 50 go to Muster, in turn with a loop that only writes rows to the same database (100 a
 transaction; COPY on PostgreSQL). In the end every acknowledged item must be stored once. `--postgres URL` does it on
 PostgreSQL, in a schema of its own; `--jobs` sends in more turns while a process computes at a low priority and reads as
-ticks do, as fast as it goes and at half of that rate.
+ticks do, as fast as it goes and at half of that rate; `--busy` computes on every core beside it all.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import random
 import statistics
 import sys
@@ -31,7 +32,7 @@ import sqlalchemy as sa
 
 from bench.load import Outcome, run
 from bench.raw_rows import RawRows
-from bench.serving import cpu_s, folding, jobs, prepare, server, urls_for
+from bench.serving import cpu_s, folding, jobs, neighbors, prepare, server, urls_for
 from core.db import Databases
 from feedback.tables import INBOX, INFERENCES, POLL_EVENTS
 
@@ -72,6 +73,7 @@ def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         urls = urls_for(Path(folder), options.postgres)
+        stack.enter_context(neighbors(os.cpu_count() or 1 if options.busy else 0))
         databases, key = prepare(urls)
         stack.callback(databases.dispose)
         names = ("ours", *(RIVALS if options.postgres is None else RIVALS[:2]))
@@ -186,6 +188,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=64, help="requests under way at once")
     parser.add_argument("--threads", type=int, default=16, help="blocking threads of the rivals")
     parser.add_argument("--jobs", action="store_true", help="also send while an optimization and ticks run")
+    parser.add_argument("--busy", action="store_true", help="with other work on every core")
     parser.add_argument("--postgres", metavar="URL", help="postgresql+psycopg://…; SQLite without it")
     return parser.parse_args()
 
