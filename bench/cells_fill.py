@@ -15,13 +15,14 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from core.arms import ArmName
 from core.db import Databases, repeatable
 from core.device import DeviceContext
 from core.privacy import InstallHash
 from feedback import diaries, store_diaries
 from feedback.fold import write
 from feedback.inbox import Item
-from feedback.responses import CONTEXT_FIELDS, Answer, Arm, PollEvent, Sender, context_id, stratum
+from feedback.responses import CONTEXT_FIELDS, Answer, PollEvent, Sender, context_id, stratum
 from feedback.store_days import roll_up_day
 from feedback.store_items import portion
 from feedback.tables import CONTEXTS, INFERENCES
@@ -107,7 +108,7 @@ def _reports(keys: list[str], leaf: Any, hour: Any, fell_back: Any, crashed: Any
         }  # fmt: skip
 
 
-def _trial(number: int) -> tuple[str, Arm]:
+def _trial(number: int) -> tuple[str, ArmName]:
     """Return the release and the arm of a report, and of its install: every other is of a release with even arms."""
     return ("rel_1", ("baseline", "candidate")[number % 4 // 2]) if number % 2 else ("rel_0", "baseline")
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from core.arms import ARMS
 from core.device import DeviceContext
 from releases.cohort_guard import cohorts_of, find_breach, findings_without
-from releases.leaves import ARMS, Leaf, Table, tabulate
+from releases.leaves import Leaf, Table, tabulate
 from releases.measurements import evidence
 from releases.plan import parse_plan
 from releases.rollout import Rollout, State, decide

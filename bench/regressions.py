@@ -17,13 +17,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from core.arms import ArmName
 from core.device import DeviceContext
-from feedback.regressions import Arm, Leaf, Regression, find_regressions, tally
+from feedback.regressions import Leaf, Regression, find_regressions, tally
 
 HOURS: Final = 24
 USUAL: Final = 0.01
 Generator = np.random.Generator
-Row = tuple[DeviceContext, Arm, float, float]
+Row = tuple[DeviceContext, ArmName, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ def fleet(rng: Generator, *, installs: int, is_faulty: bool) -> Fleet:
     rows: list[Row] = []
     for number in range(installs):
         facts = {name: str(column[number]) for name, column in columns.items()}
-        arm: Arm = "candidate" if candidate[number] else "baseline"
+        arm: ArmName = "candidate" if candidate[number] else "baseline"
         rows.append((DeviceContext(**facts), arm, float(HOURS), float(harmed[number])))  # type: ignore[arg-type]
     return Fleet(rows=rows, fault=fault)
 

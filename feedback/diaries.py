@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from feedback.responses import Arm
+from core.arms import ArmName
 from feedback.sheets import month_of
 from feedback.telemetry import BATTERY, CONFIDENCE, Summary, harms
 
@@ -47,7 +47,7 @@ class Place(NamedTuple):
     release: str
     month: int
     install: str
-    arm: Arm
+    arm: ArmName
 
 
 class Entry(NamedTuple):

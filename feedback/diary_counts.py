@@ -13,17 +13,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from core.arms import ARMS, ArmName
 from core.device import DeviceContext
 from feedback.diaries import HOUR, NO_BATTERY, NO_CONFIDENCE, NO_P95, RECORD, begin_of, unpack
-from feedback.responses import Arm
 from feedback.sheet_counts import Codes, Ints
 from feedback.sheets import EPOCH
 from feedback.sketches import quantile_bucket
 from feedback.telemetry import BATTERY, CONFIDENCE, HARMS, LATENCY_P95
 
-ARMS: Final[tuple[Arm, ...]] = ("baseline", "candidate")
-Row = tuple[int, str, Arm, bytes]
-InstallSums = tuple[DeviceContext, Arm, float, float]
+Row = tuple[int, str, ArmName, bytes]
+InstallSums = tuple[DeviceContext, ArmName, float, float]
 """Device, arm, n and total of one install."""
 _RECORD: Final = np.dtype(
     [("hour", ">u2"), ("harms", "u1"), (LATENCY_P95, ">i2"), (CONFIDENCE, ">i2"), (BATTERY, ">i2")]
@@ -60,7 +59,7 @@ class Arrival:
     `lost`: heard of in that hour only, or of the candidate's arm and never on its version.
     """
 
-    arm: Arm
+    arm: ArmName
     hour: datetime
     device: DeviceContext
     installs: int
@@ -71,7 +70,7 @@ class Arrival:
 class Seen:
     """Installs of one arm that were heard of, alike in their device."""
 
-    arm: Arm
+    arm: ArmName
     device: DeviceContext
     installs: int
 

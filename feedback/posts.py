@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from core.arms import ARMS
 from core.device import DeviceContext
 from core.errors import Problem
 from core.privacy import pseudonymize
@@ -86,7 +87,7 @@ def _make_sender(facts: Sequence[Any], post: Post, problems: list[Problem]) -> S
         device, key, group = _device(told)
     except TypeError:  # a fact that is a list or an object: it cannot be looked up, and is not told
         device, key, group = _device(tuple(fact if isinstance(fact, PLAIN) else None for fact in told))
-    is_offered = model is not None and model.release is not None and model.arm in ("baseline", "candidate")
+    is_offered = model is not None and model.release is not None and model.arm in ARMS
     return Sender(
         app=post.app,
         install=pseudonymize(install, post.house.hash_key),

@@ -12,10 +12,11 @@ import hashlib
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
+from core.arms import ARMS, ArmName
 from core.device import DeviceContext
 from core.segments import EVERYONE, All, Is, Segment, parse, text
 from feedback import cohorts
@@ -27,7 +28,6 @@ from feedback.scan import Found, Scan, Slice, search
 from feedback.scores import Z95
 from feedback.telemetry import LOWER_IS_WORSE
 
-Arm = Literal["baseline", "candidate"]
 # In order of preference where two describe the same phones. What differs between the arms by intent (version, variant,
 # runtime of the model) cannot be a cohort.
 ATTRIBUTES: Final = (
@@ -46,7 +46,7 @@ class Leaf:
     """All installs of one arm on devices that agree in everything: sums over installs of n, total, their products."""
 
     device: DeviceContext
-    arm: Arm
+    arm: ArmName
     installs: int
     n: float
     total: float
@@ -100,9 +100,9 @@ def fingerprint(app: str, model: str, metric: str, cohort: str, first_bad_versio
     return hashlib.sha256("".join(f"{part}\0" for part in parts).encode()).hexdigest()[:16]
 
 
-def tally(rows: Iterable[tuple[DeviceContext, Arm, float, float]]) -> tuple[Leaf, ...]:
+def tally(rows: Iterable[tuple[DeviceContext, ArmName, float, float]]) -> tuple[Leaf, ...]:
     """Return the leaves of rows (device, arm, n, total), one row for each install."""
-    leaves: dict[tuple[DeviceContext, Arm], Leaf] = {}
+    leaves: dict[tuple[DeviceContext, ArmName], Leaf] = {}
     for device, arm, n, total in rows:
         one = Leaf(
             device=device, arm=arm, installs=1, n=n, total=total, n_sq=n * n, total_sq=total * total, n_total=n * total
@@ -146,7 +146,7 @@ class _Arms:
 
     def __init__(self, leaves: Iterable[Leaf]) -> None:
         places: dict[tuple[str | None, ...], int] = {}
-        rows: dict[Arm, dict[int, list[float]]] = {"baseline": {}, "candidate": {}}
+        rows: dict[ArmName, dict[int, list[float]]] = {"baseline": {}, "candidate": {}}
         for leaf in leaves:
             key = tuple(leaf.device.label(name) for name in ATTRIBUTES)
             place = places.setdefault(key, len(places))
@@ -154,7 +154,7 @@ class _Arms:
             before = rows[leaf.arm].get(place, [0.0] * 6)
             rows[leaf.arm][place] = [had + more for had, more in zip(before, mine, strict=True)]
         self.devices = list(places)
-        self.baseline, self.candidate = (self._array(rows[arm]) for arm in ("baseline", "candidate"))
+        self.baseline, self.candidate = (self._array(rows[arm]) for arm in ARMS)
 
     def _array(self, rows: dict[int, list[float]]) -> Floats:
         found = np.zeros((6, len(self.devices)))

@@ -13,11 +13,11 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from core.arms import ArmName
 from core.device import WIRE_NAMES, DeviceContext
 from core.privacy import InstallHash
 
 EventKind = Literal["shown", "answered", "dismissed", "abandoned"]
-Arm = Literal["baseline", "candidate"]
 
 CONTEXT_FIELDS: Final = tuple(WIRE_NAMES)
 PLATFORMS: Final = frozenset({"android", "ios"})
@@ -39,7 +39,7 @@ class Sender(Struct, frozen=True, kw_only=True, array_like=True):
     context: str
     stratum: str
     release: str | None
-    arm: Arm | None
+    arm: ArmName | None
     consent: Consent | None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from feedback.responses import Arm
+from core.arms import ArmName
 from feedback.sketches import quantile_bucket
 from feedback.tables import CELLS
 from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY, LATENCY_P95, hour_of
@@ -29,7 +29,7 @@ class ArmCell:
 
     hour: datetime
     stratum: str
-    arm: Arm
+    arm: ArmName
     metric: str
     n: int
     total: int
@@ -41,7 +41,7 @@ def arm_cells(session: Session, *, app: str, release: str, since: datetime | Non
     """Return all cells of a release from the hour of `since` on, by hour, stratum, arm and metric."""
     cell = CELLS
     statement = sa.select(cell).where(cell.c.app == app, cell.c.release == release).order_by(*cell.primary_key.columns)
-    grouped: dict[tuple[datetime, str, Arm], dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    grouped: dict[tuple[datetime, str, ArmName], dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for row in session.execute(statement):
         grouped[row.hour, row.stratum, row.arm][row.metric].append(row)
     edges = _edges(grouped)
@@ -54,7 +54,7 @@ def arm_cells(session: Session, *, app: str, release: str, since: datetime | Non
     )
 
 
-def _cells(key: tuple[datetime, str, Arm], metrics: Mapping[str, Sequence[Any]], edge: int | None) -> list[ArmCell]:
+def _cells(key: tuple[datetime, str, ArmName], metrics: Mapping[str, Sequence[Any]], edge: int | None) -> list[ArmCell]:
     blank = ArmCell(hour=key[0], stratum=key[1], arm=key[2], metric="", n=0, total=0, total_sq=0, buckets={})
     hours = sum(row.n for row in metrics.get(INSTALL_HOURS, ()))
     harmed = {name: sum(row.n for row in metrics.get(name, ())) for name in HARMS}
@@ -74,7 +74,7 @@ def _cells(key: tuple[datetime, str, Arm], metrics: Mapping[str, Sequence[Any]],
     return found
 
 
-def _edges(grouped: Mapping[tuple[datetime, str, Arm], Mapping[str, Sequence[Any]]]) -> dict[datetime, int]:
+def _edges(grouped: Mapping[tuple[datetime, str, ArmName], Mapping[str, Sequence[Any]]]) -> dict[datetime, int]:
     """Return for each hour the p95 of what baseline installs had as their p95 in all hours before it."""
     edges: dict[datetime, int] = {}
     before: dict[int, int] = defaultdict(int)

@@ -14,9 +14,10 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from core.arms import ARMS
 from core.errors import InvalidInputError, Problem
 from feedback import diary_counts
-from feedback.diary_counts import ARMS, Diaries, InstallSums, LeafCounts
+from feedback.diary_counts import Diaries, InstallSums, LeafCounts
 from feedback.sheet_counts import Codes
 from feedback.store_diaries import read
 from feedback.store_sheets import devices_of

@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from core.arms import ArmName
 from core.device import DeviceContext
 from feedback.diary_counts import InstallSums
-from feedback.responses import CONTEXT_FIELDS, Arm
+from feedback.responses import CONTEXT_FIELDS
 from feedback.sketches import quantile_bucket
 from feedback.tables import ANSWERS, CELLS, CONTEXTS, INFERENCES
 from feedback.telemetry import CSAT, HARMS, INSTALL_HOURS, LATENCY_P95
@@ -35,7 +36,7 @@ def period_rows(
     n counts ratings, or install-days. Whatever a release's candidate did is left out: it has a baseline of its own.
     """
     facts = {key: DeviceContext(**dict(zip(CONTEXT_FIELDS, told, strict=True))) for key, *told in _contexts(session)}
-    periods: tuple[tuple[Arm, datetime, datetime], ...] = (("candidate", since, until), ("baseline", before, since))
+    periods: tuple[tuple[ArmName, datetime, datetime], ...] = (("candidate", since, until), ("baseline", before, since))
     edge = _usual_p95(session, app, model, before, since) if metric == LATENCY_P95 else None
     found: list[InstallSums] = []
     for arm, start, end in periods:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from core.arms import OfferedArm
+
 MAX_ITEMS: Final = 5_000
 
 Id = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9_.:@-]+$")]
@@ -21,7 +23,6 @@ Amount = Annotated[float, Meta(ge=0, le=1e15)]
 Told = Annotated[Any, Meta(extra_json_schema={"type": ["string", "number", "null"]})]
 """A device fact: read leniently, because a phone of last year must not lose an answer over it."""
 
-ArmName = Literal["baseline", "candidate", "none"]
 EventName = Literal["poll shown", "poll answered", "poll dismissed", "poll abandoned"]
 
 
@@ -33,7 +34,7 @@ class ModelFacts(Struct, kw_only=True):
     variant: Told = None
     sha256: Told = None
     release: Id | None = None
-    arm: ArmName | None = None
+    arm: OfferedArm | None = None
 
 
 class ConsentGiven(Struct, kw_only=True):

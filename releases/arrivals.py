@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
+from core.arms import ARMS, ArmName
 from core.device import DeviceContext
 from core.segments import Segment, matches
 from releases import srm
 from releases.guardrails import Guardrail, Verdict, judge
-from releases.measurements import Arm, ArmName, Measurement, Stratum
+from releases.measurements import Arm, Measurement, Stratum
 
 DEADLINE: Final = timedelta(hours=24)
 """So long an install may be silent, or without the candidate, before it counts as lost."""
@@ -82,7 +83,7 @@ def unequal(arrived: Sequence[Arrived], periods: Iterable[Period]) -> str | None
     for period in periods:
         if period.percent <= EQUAL_UP_TO:
             new = [each for each in arrived if _is_in(each.hour, period)]
-            counts = {arm: sum(each.installs for each in new if each.arm == arm) for arm in ("baseline", "candidate")}
+            counts = {arm: sum(each.installs for each in new if each.arm == arm) for arm in ARMS}
             splits.append(srm.Split(baseline=counts["baseline"], candidate=counts["candidate"]))
     found = srm.judge(splits)
     return found.sentence if found.is_mismatch else None

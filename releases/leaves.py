@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from core.arms import ARMS, ArmName
 from core.device import DeviceContext
 from core.segments import EVERYONE, Segment, matches
-from releases.measurements import Arm, ArmName, Kind, Measurement, Stratum
+from releases.measurements import Arm, Kind, Measurement, Stratum
 
-__all__ = ["ARMS", "ArmName", "Flags", "Leaf", "Numbers", "Table", "tabulate"]
+__all__ = ["Flags", "Leaf", "Numbers", "Table", "tabulate"]
 
 Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-ARMS: Final[tuple[ArmName, ...]] = ("baseline", "candidate")
 N, TOTAL, SQUARES = range(3)
 
 

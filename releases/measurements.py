@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from core.arms import ARMS, ArmName
+
 Kind = Literal["rate", "mean", "log_mean"]
-ArmName = Literal["baseline", "candidate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Measurement:
     kind: Kind
     strata: tuple[Stratum, ...]
 
-    def arm(self, name: Literal["baseline", "candidate"]) -> Arm:
+    def arm(self, name: ArmName) -> Arm:
         arms = [stratum.baseline if name == "baseline" else stratum.candidate for stratum in self.strata]
         return Arm(n=sum(arm.n for arm in arms), total=math.fsum(arm.total for arm in arms),
                    total_sq=math.fsum(arm.total_sq for arm in arms))  # fmt: skip
@@ -82,7 +83,7 @@ def evidence(
     counted: Counter[ArmName] = Counter()
     for arm, installs in seen:
         counted[arm] += installs
-    most = {arm: counted[arm] for arm in ("baseline", "candidate")}
+    most = {arm: counted[arm] for arm in ARMS}
     for measurement in measurements:
         hours: dict[datetime, list[int]] = defaultdict(lambda: [0, 0])
         for stratum in measurement.strata:

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from core.arms import OfferedArm
 from core.openapi import KEY, RETRY_AFTER, Node, Part, json_reply, parameter, ref, refusals
 
 STREAM: Final[Node] = {"type": "string", "description": 'data: {"type": "refetchEvaluation", "etag": "41"}'}
@@ -26,7 +27,7 @@ CONTEXT: Final[Node] = {
 class OfferMetadata(Struct, kw_only=True, omit_defaults=True):
     """A phone echoes `release` and `arm` in `context.model` of its batches."""
 
-    arm: Literal["baseline", "candidate", "none"]
+    arm: OfferedArm
     why: str
     release: str = ""
     runs: Literal["device", "cloud", "bundled"] = "device"

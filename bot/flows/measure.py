@@ -15,13 +15,14 @@ from typing import Final
 
 import numpy as np
 
+from core.arms import ARMS
 from feedback.responses import stratum
 from feedback.scores import satisfied_from
 from feedback.sketches import PER_DOUBLING
 from feedback.store import ArmCell, LeafCounts
 from feedback.telemetry import BATTERY, CONFIDENCE, CSAT, HARMS, LATENCY_P95
 from releases.guardrails import Guardrail
-from releases.leaves import ARMS, Numbers, Table
+from releases.leaves import Numbers, Table
 from releases.measurements import Arm, Kind, Measurement, Stratum
 from releases.metrics import over_ms
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.arms import ARMS
 from core.db import Databases
 from core.privacy import pseudonymize
 from core.settings import Settings
 from feedback import diaries, store
 from feedback.diaries import Entry, Place, Told
-from feedback.diary_counts import ARMS
 from feedback.ingest import Collector
 from feedback.responses import context_id
 from feedback.telemetry import HARMS

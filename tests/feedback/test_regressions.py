@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
+from core.arms import ArmName
 from core.device import DeviceContext
 from core.segments import EVERYONE
-from feedback.regressions import Arm, Leaf, find_regressions, fingerprint, tally
+from feedback.regressions import Leaf, find_regressions, fingerprint, tally
 from feedback.scores import Z95, discoveries
 
 CHIPS = ("Helio G35", "Tensor G2", "A16", "SD 8", "Exynos", "Kirin", "Unisoc", "Dimensity")
-Row = tuple[DeviceContext, Arm, float, float]
-Chance = Callable[[DeviceContext, Arm], float]
+Row = tuple[DeviceContext, ArmName, float, float]
+Chance = Callable[[DeviceContext, ArmName], float]
 
 
 def a_fleet(chance: Chance, *, installs: int = 2400, hours: int = 10, seed: int = 0) -> list[Row]:
@@ -29,7 +30,7 @@ def a_fleet(chance: Chance, *, installs: int = 2400, hours: int = 10, seed: int 
             os=rng.choice(("11", "12", "13", "14")),
             model_version="1.4.0" if number % 2 else "1.3.2",
         )
-        arm: Arm = "candidate" if number % 2 else "baseline"
+        arm: ArmName = "candidate" if number % 2 else "baseline"
         rows.append((device, arm, hours, sum(rng.random() < chance(device, arm) for _ in range(hours))))
     return rows
 
@@ -127,7 +128,7 @@ def test_low_ratings_are_found_and_told_as_ratings() -> None:
     assert regression.effect < regression.high < 0
 
 
-def mean_of(rows: list[Row], arm: Arm) -> float:
+def mean_of(rows: list[Row], arm: ArmName) -> float:
     ratings = [total for device, each, _, total in rows if each == arm and device.chipset == "A16"]
     return sum(ratings) / len(ratings)
 
@@ -147,7 +148,7 @@ def test_the_numbers_of_a_regression_are_those_of_its_cohort() -> None:
 
 def one_cohort(harmed_baseline: int, harmed_candidate: int, installs: int) -> list[Row]:
     device = DeviceContext(chipset="A16")
-    arms: tuple[tuple[Arm, int], ...] = (("baseline", harmed_baseline), ("candidate", harmed_candidate))
+    arms: tuple[tuple[ArmName, int], ...] = (("baseline", harmed_baseline), ("candidate", harmed_candidate))
     return [(device, arm, 1.0, float(number < harmed)) for arm, harmed in arms for number in range(installs)]
 
 

@@ -2,10 +2,11 @@
 
 import random
 
+from core.arms import ArmName
 from core.device import DeviceContext
-from feedback.regressions import Arm, Regression, find_regressions, tally
+from feedback.regressions import Regression, find_regressions, tally
 
-Row = tuple[DeviceContext, Arm, float, float]
+Row = tuple[DeviceContext, ArmName, float, float]
 
 
 def a_phone(rng: random.Random) -> DeviceContext:
@@ -30,7 +31,7 @@ def rows(installs: int, *, seed: int, bad: float = 0.25) -> list[Row]:
     found: list[Row] = []
     for number in range(installs):
         device = a_phone(rng)
-        arm: Arm = "candidate" if number % 2 else "baseline"
+        arm: ArmName = "candidate" if number % 2 else "baseline"
         chance = bad if arm == "candidate" and is_bad(device) else 0.02
         found.append((device, arm, 12.0, float(sum(rng.random() < chance for _ in range(12)))))
     return found

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from core.arms import ARMS
 from core.db import Databases
 from feedback import store
-from feedback.diary_counts import ARMS
 from feedback.telemetry import BATTERY, CONFIDENCE, CSAT, HARMS, LATENCY_P95
 from tests.builders import at
 from tests.feedback.test_store_arms import CRASH, Fleet

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from core.arms import ARMS, ArmName
 from core.device import DeviceContext
-from releases.leaves import ARMS, ArmName, Leaf
+from releases.leaves import Leaf
 from tests.builders import at
 
 CHIPS = ("Helio G35", "Exynos 850", "Tensor G2", "Snapdragon 8")

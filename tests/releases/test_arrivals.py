@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from core.arms import ArmName
 from core.device import DeviceContext
 from releases.arrivals import Arrived, Period, unequal
-from releases.measurements import ArmName
 from tests.builders import at
 
 PHONE = DeviceContext(platform="android")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.arms import ARMS, ArmName
 from core.device import DeviceContext
 from core.segments import matches, parse, text
 from releases import guard_text
@@ -15,7 +16,7 @@ from releases.breach import CohortBreach
 from releases.cohort_evidence import evidence_of
 from releases.cohort_guard import cohorts_of, find_breach, findings_without
 from releases.guardrails import Guardrail, OnFail, Verdict, judge
-from releases.leaves import ARMS, ArmName, Leaf, tabulate
+from releases.leaves import Leaf, tabulate
 from releases.measurements import Kind
 from releases.rollout import Advance, Halt, Hold, PausedFor, RollBack, State, decide
 from releases.states import CohortStop
