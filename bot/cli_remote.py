@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import click
 import requests
@@ -15,9 +15,22 @@ from core.errors import AppError, InvalidInputError, Problem
 TIMEOUT_S = (3.05, 300)
 NOT_NOW = (429, 500, 502, 503, 504)
 
+
+def _address(_context: click.Context, _option: click.Parameter, given: str) -> str:
+    try:
+        parts = urlsplit(given)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise click.BadParameter(f"{given!r} is no address; it begins with http:// or https://.")
+    return given
+
+
 server_option = click.option(
-    "--server", envvar="MUSTER_SERVER", default="http://127.0.0.1:8000", show_default=True, help="The web process."
-)
+    "--server", envvar="MUSTER_SERVER", default="http://127.0.0.1:8000", show_default=True, help="The web process.",
+    callback=_address,
+)  # fmt: skip
 key_option = click.option(
     "--key",
     envvar="MUSTER_API_KEY",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ from releases.registry import Beside, Companion, Inspection
 from releases.store import open_releases
 
 CHUNK_BYTES = 1 << 20
+ONE_RANGE = re.compile(r"bytes=\s*(\d+-\d*|-\d+)\s*", re.IGNORECASE)
 
 
 class GoneError(AppError):
@@ -77,6 +79,8 @@ def blueprint(
             raise GoneError(f"{artifact.name} was rolled back; it is not served to phones again.")
         if path is None:
             raise NotFoundError(f"The file of {artifact.name} is not here.")
+        if not ONE_RANGE.fullmatch(request.headers.get("Range", "")):  # RFC 9110, 14.2: what is not known is ignored
+            request.environ.pop("HTTP_RANGE", None)
         reply = send_file(path.resolve(), mimetype="application/octet-stream", etag=sha256, conditional=True)
         reply.headers["Cache-Control"] = "private, max-age=31536000, immutable"
         return reply

@@ -47,6 +47,13 @@ def test_a_server_that_nobody_reaches_is_4_whatever_is_asked(command: list[str])
     assert (done.exit_code, "Cannot reach http://127.0.0.1:9" in done.output) == (4, True)
 
 
+@pytest.mark.parametrize("given", ["nonsense", "127.0.0.1:8000", "http://", "ftp://127.0.0.1", "http://[::1"])
+def test_an_address_that_is_none_is_misuse(given: str) -> None:
+    done = CliRunner().invoke(main, ["model", "list", "--server", given, "--key", "sk_x"])
+
+    assert (done.exit_code, "begins with http:// or https://" in done.output) == (2, True)
+
+
 def test_a_release_that_a_person_has_to_look_at_is_told_from_misuse_and_from_time_that_is_up() -> None:
     assert cli_release.EXIT == {"done": 0, "failed": 1, "waiting": 3, "running": 3, "stopped": 5}
     assert cli_job.EXIT == {"fits": 0, "not": 1, "running": 3}

@@ -84,6 +84,20 @@ def test_a_broken_download_goes_on_where_it_stopped(client: FlaskClient, api_key
     assert known.status_code == 304
 
 
+@pytest.mark.parametrize("asked", ["lines=1-2", "bytes=x", "bytes=", "bytes=0-1,4-5", "-"])
+def test_a_range_that_is_not_one_of_bytes_is_ignored(client: FlaskClient, api_keys: Keys, asked: str) -> None:
+    put(client, api_keys.secret)
+
+    whole = fetch(client, api_keys.public, Range=asked)
+
+    assert (whole.status_code, whole.data) == (200, MODEL)
+
+
+def test_a_range_behind_the_end_is_told_as_one(client: FlaskClient, api_keys: Keys) -> None:
+    put(client, api_keys.secret)
+    assert fetch(client, api_keys.public, Range="bytes=99-").status_code == 416
+
+
 def test_bytes_that_do_not_fit_their_digest_are_refused(client: FlaskClient, api_keys: Keys) -> None:
     reply = put(client, api_keys.secret, MODEL + b"!")
 
