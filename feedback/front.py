@@ -30,7 +30,7 @@ Value = TypeVar("Value")
 THREADS: Final = 4
 # A large body has longer than a small one: a phone on a bad line may send it.
 SLOWEST_BYTES_PER_S: Final = 16 * 1024
-# Small bodies are always read; of large ones no more than so many bytes at once.
+# Small bodies are always read; of large ones no more than so many bytes are here at once, read or not.
 LARGE_BYTES_AT_ONCE: Final = 256 * 1024 * 1024
 
 
@@ -76,10 +76,7 @@ class Front:
             key = self._known_key(head)
             if key is None:
                 key = await self._elsewhere(intake.admit, head)
-            body = await self._read(head, protocol)
-            opened = self._opened_here(head, key, body)
-            if opened is None:
-                opened = await self._elsewhere(intake.open, head, key, body)
+            opened = await self._open(head, key, protocol)
             outcomes = await intake.commits.commit(opened.letters)
             if len(opened.items) <= BRIEF_ITEMS:
                 return intake.reply(head, opened, outcomes)
@@ -95,8 +92,11 @@ class Front:
         except NotRememberedError:
             return None
 
-    async def _read(self, head: Head, protocol: Any) -> bytes:
-        """Raises: SlowBodyError 408; ProtocolClosed: the line broke."""
+    async def _open(self, head: Head, key: ApiKey, protocol: Any) -> Opened:
+        """Read and check a body; a large one counts among those that are here until it was.
+
+        Raises: SlowBodyError 408; ProtocolClosed: the line broke; OverloadedError 503; as `Intake.open`.
+        """
         expected = self._intake.largest if head.length is None else head.length
         within_s = self._body_within_s + expected / SLOWEST_BYTES_PER_S
         large = expected if expected > BRIEF_BYTES else 0
@@ -105,10 +105,12 @@ class Front:
         self._large_bytes += large
         try:
             reading = _read_up_to(protocol, expected + 1) if head.length is None else protocol()
-            body: bytes = await self._deadlines.wait(reading, within_s)
-            return body
-        except TimeoutError:
-            raise SlowBodyError(f"The body was not here within {within_s:.0f} s; send less at once.") from None
+            try:
+                body: bytes = await self._deadlines.wait(reading, within_s)
+            except TimeoutError:
+                raise SlowBodyError(f"The body was not here within {within_s:.0f} s; send less at once.") from None
+            opened = self._opened_here(head, key, body)
+            return opened if opened is not None else await self._elsewhere(self._intake.open, head, key, body)
         finally:
             self._large_bytes -= large
 

@@ -71,11 +71,11 @@ class Collector:
 
     def open_batch(self, body: bytes, *, app: str, now: datetime, briefly: bool = False) -> Opened:
         """Read and check a batch. Raises: MalformedError 400, TooLargeError 413; NotRememberedError if `briefly`."""
-        return self._open(unpack_batch(body), app, now, briefly)
+        return self._open(unpack_batch(body, briefly=briefly), app, now, briefly)
 
     def open_response(self, body: bytes, *, app: str, now: datetime, briefly: bool = False) -> Opened:
         """Read and check one response. Raises: MalformedError 400; NotRememberedError if `briefly`."""
-        return self._open(unpack_response(body, now), app, now, briefly)
+        return self._open(unpack_response(body, now, briefly=briefly), app, now, briefly)
 
     def _open(self, parcel: Parcel, app: str, now: datetime, briefly: bool) -> Opened:
         items = understand(parcel, app=app, now=now, house=self._quick_house if briefly else self._house)

@@ -106,7 +106,8 @@ class Intake:
         """Read and check a body, of which at most `largest` + 1 bytes were read.
 
         Raises: MalformedError 400, TooLargeError 413, UnknownEncodingError 415. With `briefly` also TooLargeError of
-        what is large, and NotRememberedError of what takes a look at the database: then open it where there is time.
+        what is large or has a mistake, and NotRememberedError of what takes a look at the database: then open it where
+        there is time.
         """
         if len(body) > (BRIEF_BYTES if briefly else self.largest):
             raise self.too_large()

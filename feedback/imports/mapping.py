@@ -11,9 +11,9 @@ from core.errors import InvalidInputError, Problem
 from core.segments import suggestion
 from feedback import polls
 from feedback.imports.rows import plain_text
+from feedback.mistakes import mistakes
 from feedback.polls import Poll, Question
 from feedback.questions import CHOOSING, read_answer
-from feedback.unpack import mistakes
 from feedback.wire import ConsentGiven, Context
 
 Source = Literal["formbricks", "posthog", "zigpoll"]
@@ -56,7 +56,7 @@ def read_map(node: object) -> ImportMap:
     wrong = [each for theirs, one in questions.items() for each in mistakes(one, MappedQuestion, f"questions.{theirs}")]
     if isinstance(node.get("questions"), dict):
         node = {**node, "questions": {} if wrong else questions}
-    problems += mistakes(node, ImportMap, "") + wrong
+    problems += [*mistakes(node, ImportMap, ""), *wrong]
     if problems:
         raise InvalidInputError(*problems)
     return msgspec.convert(node, ImportMap)

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import itertools
 import json
 import tracemalloc
 from typing import Any
 
 import pytest
 
-from feedback.unpack import MalformedError, Parcel, TooLargeError, Unreadable, unpack_batch, unpack_response
+from core.errors import Problem
+from feedback.mistakes import MOST_OF_ITEM, some
+from feedback.unpack import (
+    MOST_MISTAKES,
+    MalformedError,
+    Parcel,
+    TooLargeError,
+    Unreadable,
+    unpack_batch,
+    unpack_response,
+)
 from feedback.wire import MAX_ITEMS, Event, Response
 from tests.builders import T0
 from tests.feedback.sending import a_batch, a_context, a_summary, an_answer
@@ -129,6 +140,31 @@ def test_a_single_response_needs_no_more_than_uuid_poll_and_answers() -> None:
     event = parcel.items[0]
     assert isinstance(event, Response)
     assert (event.event, event.timestamp, event.submission) == ("poll answered", T0, "u1")
+
+
+def test_of_a_hundred_thousand_mistakes_in_a_few_bytes_the_first_are_told_and_each_item_has_one() -> None:
+    parcel = unpack(a_batch(*({"uuid": f"u{number}", "answers": [{}] * 90} for number in range(500))))
+
+    told = [len(item.problems) for item in parcel.items if isinstance(item, Unreadable)]
+    assert len(told) == 500
+    assert (told[0], told[-1]) == (MOST_OF_ITEM + 1, 2)
+    assert sum(told) < 2 * MOST_MISTAKES
+    assert mistakes(parcel)[""] == "has more mistakes; only the first are told"
+
+
+@pytest.mark.parametrize("wrong", [b'{"events": [{}]}', b"{", b'{"uuid": "\\ud83d"}', b"[" * 5_000])
+def test_what_is_wrong_is_not_looked_for_where_nobody_may_wait(wrong: bytes) -> None:
+    with pytest.raises(TooLargeError):
+        unpack_batch(wrong, briefly=True)
+    with pytest.raises(TooLargeError):
+        unpack_response(wrong, T0, briefly=True)
+
+
+def test_no_more_mistakes_are_looked_for_than_are_told() -> None:
+    looked_for = (Problem(f"p{number}", "is wrong") for number in itertools.count())
+
+    assert [problem.path for problem in some(looked_for, 2)] == ["p0", "p1", ""]
+    assert next(looked_for).path == "p3"
 
 
 def test_a_single_response_tells_all_its_mistakes() -> None:
