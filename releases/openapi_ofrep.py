@@ -101,7 +101,7 @@ def _evaluate(schema: str, summary: str) -> Node:
 
 def _events() -> Node:
     return {
-        "summary": "OFREP: a stream of events, one for each change; its signed address is in `eventStreams`",
+        "summary": "OFREP: a stream of events, one for each change; its signed address is in eventStreams",
         "security": [],
         "parameters": [parameter("path", "app"), parameter("query", "until"), parameter("query", "sig")],
         "responses": {
