@@ -30,17 +30,19 @@ def export() -> None:
 @click.option("--by", default="chipset", show_default=True, help="Attributes, comma-separated: one block of rows each.")
 @click.option("--since", default="7d", show_default=True)
 @click.option("--where", default="", help="A segment.")
+@click.option("--poll", default="", help="P3 or an id; the newest running one of the model without it.")
 @click.option("--out", type=_OUT, required=True, help="A file that ends in .csv or .parquet.")
 @server_option
 @key_option
-def cohorts(model: str, by: str, since: str, where: str, out: Path, server: str, key: str) -> None:
+def cohorts(model: str, by: str, since: str, where: str, poll: str, out: Path, server: str, key: str) -> None:
     """Scores by cohort, each with its interval; what fewer people than the minimum said is not in it."""
     if out.suffix not in FORMATS:
         raise click.UsageError("--out must end in .csv or .parquet")
     rows: list[dict[str, Any]] = []
     hidden = 0
     for attribute in [each.strip() for each in by.split(",") if each.strip()]:
-        params = {"by": attribute, "since": since} | ({"where": where} if where else {})
+        asked = {"by": attribute, "since": since, "where": where, "poll": poll}
+        params = {name: said for name, said in asked.items() if said}
         report = ask("GET", server, f"/v1/reports/{model}", key, params=params)
         hidden += report["hidden"]
         rows += [_row(report, each) for each in report["cohorts"]]

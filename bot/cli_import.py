@@ -61,6 +61,8 @@ def zigpoll(
     from integrations.zigpoll import ZigpollClient
 
     told = _read(mapping)
+    if told["source"] != "zigpoll":
+        raise InvalidInputError(Problem("source", f"is {told['source']} in {mapping}; this pulls from zigpoll"))
     client = ZigpollClient(JsonClient("zigpoll", zigpoll_url, headers={"Authorization": zigpoll_key}))
     place = _Place(mapping.with_suffix(".cursor"), is_kept=not dry_run)
     after = None if from_start or dry_run else place.read()

@@ -98,6 +98,8 @@ def push(paths: tuple[Path, ...], start: bool, dry_run: bool, server: str, key: 
         click.echo(f"{path}: {state} ({'dry run: would be ' if dry_run else ''}{what})")
         for each in reply["changes"]:
             click.echo(_difference(each))
+        for note in reply["notes"]:
+            click.echo(f"  {note}")
 
 
 def _difference(change: dict[str, Any]) -> str:

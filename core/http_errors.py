@@ -7,6 +7,7 @@ import math
 import secrets
 from dataclasses import asdict
 
+import sqlalchemy as sa
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -34,6 +35,13 @@ def register_errors(app: Flask) -> None:
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             reply.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # RFC 9110 wants it with a 405
         return reply
+
+    @app.errorhandler(sa.exc.OperationalError)
+    @app.errorhandler(sa.exc.InterfaceError)
+    def _away(error: sa.exc.DBAPIError) -> tuple[Response, int, dict[str, str]]:
+        """The database is locked for long, or cannot be reached."""
+        log.warning("web.unavailable", extra={"error": type(error).__name__})
+        return jsonify(error="The database cannot be reached; try again.", problems=[]), 503, {"Retry-After": "5"}
 
     @app.errorhandler(Exception)
     def _unforeseen(_error: Exception) -> tuple[Response, int]:

@@ -26,7 +26,10 @@ class PollChange(Struct, kw_only=True):
 
 
 class PushedPoll(Struct, kw_only=True):
-    """A poll as it stands after its file was pushed (or would, in a dry run), and what the file changed in it."""
+    """A poll as it stands after its file was pushed (or would, in a dry run), and what the file changed in it.
+
+    `notes` say what it asked for in vain.
+    """
 
     ref: str
     id: str
@@ -34,6 +37,7 @@ class PushedPoll(Struct, kw_only=True):
     status: str
     is_new: bool
     changes: list[PollChange]
+    notes: list[str]
 
 
 class GateFacts(Struct, kw_only=True):

@@ -11,7 +11,7 @@ from feedback.poll_definition import Poll
 from feedback.poll_json import to_json
 
 # A file neither starts nor stops a poll, and its version follows from what changed.
-NOT_OF_THE_FILE: Final = frozenset({"status", "version", "start_date"})
+NOT_OF_THE_FILE: Final = frozenset({"status", "version"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

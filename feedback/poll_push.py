@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from flask import Blueprint, Response, jsonify, request
@@ -13,7 +14,8 @@ from core.errors import AppError, InvalidInputError, Problem
 from core.keys import KeyRing
 from core.settings import Settings
 from feedback import store
-from feedback.poll_changes import changes
+from feedback.poll_changes import Change, changes
+from feedback.poll_definition import Poll
 from feedback.poll_yaml import MAX_CHARS, parse_yaml
 from feedback.store import StoredPoll
 
@@ -42,9 +44,10 @@ def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: Key
         with databases.control.begin() as session:
             before = store.known_poll(session, poll.id, app=key.app)
             stored = store.save_poll(session, poll, app=key.app, model=poll.model, by=key.name or key.id, now=now)
+            found = changes(before.poll if before else None, stored.poll)
             if request.args.get("start") and stored.poll.status != "running":
                 stored = store.set_poll_status(session, poll.id, "running", now=now, app=key.app)
-            told = _told(before, stored)
+            told = _told(stored, found, is_new=before is None) | {"notes": _notes(poll, stored.poll)}
             if request.args.get("dry_run"):
                 session.rollback()
                 return jsonify(told)
@@ -56,11 +59,17 @@ def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: Key
     return part
 
 
-def _told(before: StoredPoll | None, after: StoredPoll) -> dict[str, object]:
+def _notes(file: Poll, stored: Poll) -> list[str]:
+    """Return what a file says in vain."""
+    if file.start_date in (None, stored.start_date):
+        return []
+    return [f"start_date stays {stored.start_date:%Y-%m-%dT%H:%M:%SZ}: a poll that was started is not started again."]
+
+
+def _told(after: StoredPoll, found: Sequence[Change], *, is_new: bool) -> dict[str, object]:
     """Return the poll as it stands (or would), and what the file changed in it."""
-    found = changes(before.poll if before else None, after.poll)
     facts = {"ref": after.ref, "id": after.poll.id, "version": after.poll.version, "status": after.poll.status}
-    return {**facts, "is_new": before is None, "changes": [asdict(each) for each in found]}
+    return {**facts, "is_new": is_new, "changes": [asdict(each) for each in found]}
 
 
 def _text() -> str:

@@ -103,17 +103,20 @@ def answer_counts(
 def impressions(
     told: Sheets, *, attribute: str, since: datetime, until: datetime, where: Segment = EVERYONE
 ) -> tuple[ImpressionCount, ...]:
-    """Return submissions by `attribute`. Whatever was answered or dismissed had been shown, told or not."""
+    """Return submissions by `attribute`. Whatever was answered or dismissed had been shown, told or not.
+
+    Where nothing at all was told as shown, as by importers, nobody knows how many were asked: 0.
+    """
     labels = _labels(told, attribute)
     kinds = {kind: place for place, kind in enumerate(told.things) if told.answers[place] is None}
     shown = told.where(kinds.values(), since=since, until=until, inside=where)
     installs = people(told, labels, shown)
-    is_kind = [shown & (told.told == kinds.get(kind, -1)) for kind in ("answered", "dismissed")]
-    counted, answered, dismissed = submissions(told, labels, shown, *is_kind)
+    is_kind = [shown & (told.told == kinds.get(kind, -1)) for kind in ("shown", "answered", "dismissed")]
+    counted, impressed, answered, dismissed = submissions(told, labels, shown, *is_kind)
     return tuple(
         ImpressionCount(
-            value=label, shown=counted[label], answered=answered.get(label, 0), dismissed=dismissed.get(label, 0),
-            installs=installs[label],
+            value=label, shown=counted[label] if impressed.get(label) else 0, answered=answered.get(label, 0),
+            dismissed=dismissed.get(label, 0), installs=installs[label],
         )
         for label in sorted(counted, key=_none_last)
     )  # fmt: skip

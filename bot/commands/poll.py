@@ -35,7 +35,7 @@ def _list(ctx: Context, request: Request) -> Message:
     request.only("model")
     found = flow.listed(ctx, model=request.options.get("model", request.target))
     lines = [views.Line(poll=each.poll, responses=each.responses) for each in found]
-    return views.listing(lines, ctx.settings.slack_command)
+    return views.listing(lines, ctx.settings.slack_command, minimum=ctx.settings.minimum_cohort)
 
 
 def _show(ctx: Context, request: Request) -> Message:
@@ -47,6 +47,7 @@ def _show(ctx: Context, request: Request) -> Message:
         responses=found.responses,
         shown=found.shown,
         answered=found.answered,
+        minimum=ctx.settings.minimum_cohort,
         url=url,
         chosen=found.chosen,
     )

@@ -13,6 +13,11 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", NARROW)
 
 
+def few(number: int, least: int) -> str:
+    """Return the number, but for fewer than `least` people only that it is fewer: "fewer than 20"."""
+    return f"fewer than {least}" if 0 < number < least else count(number)
+
+
 def share(value: float) -> str:
     """0.861 → "86.1 %", 0.0004 → "0.04 %": three significant digits at most, none where they say nothing."""
     return f"{_short(100 * value)}{NARROW}%"

@@ -42,7 +42,7 @@ class Line:
     responses: int
 
 
-def listing(lines: Sequence[Line], command: str) -> Message:
+def listing(lines: Sequence[Line], command: str, *, minimum: int) -> Message:
     if not lines:
         text = f"There is no poll yet. `{command} poll create` makes one, or `muster poll push FILE.yaml`."
         return Message(text=text, blocks=(section(text), actions(run_button("New poll", "poll create", "primary"))))
@@ -55,7 +55,7 @@ def listing(lines: Sequence[Line], command: str) -> Message:
             line.poll.model,
             line.poll.poll.status,
             f"{line.poll.poll.sampling.percent:g} %",
-            Number(line.responses, figures.count(line.responses)),
+            _responses(line.responses, minimum),
         ]
         for line in lines[:SHOWN]
     ]
@@ -64,27 +64,44 @@ def listing(lines: Sequence[Line], command: str) -> Message:
     return Message(text=text, blocks=(section(text), shown, buttons))
 
 
+def _responses(number: int, minimum: int) -> Cell:
+    """Return a cell; a small number is not in it at all."""
+    return figures.few(number, minimum) if 0 < number < minimum else Number(number, figures.count(number))
+
+
 def one(
-    poll: StoredPoll, *, responses: int, shown: int, answered: int, url: str, chosen: Sequence[Chosen] = ()
+    poll: StoredPoll,
+    *,
+    responses: int,
+    shown: int,
+    answered: int,
+    minimum: int,
+    url: str,
+    chosen: Sequence[Chosen] = (),
 ) -> Message:
-    """`shown` and `answered` are of the last seven days; `url` is the preview's."""
+    """`shown` and `answered` are of the last seven days; of fewer than `minimum` nothing is told; `url` previews it."""
     text = f"*{poll.ref}* {escape(poll.poll.name)} about {escape(poll.model)}: {poll.poll.status}."
-    rate = "not shown in the last 7 days"
-    if shown:
-        score = share(min(answered, shown), shown)
-        rate = (
-            f"shown {figures.count(shown)} times in the last 7 days, response rate {figures.share(score.value)} "
-            f"({figures.share(score.low)} to {figures.share(score.high)})"
-        )
+    rate = _rate(shown, answered, minimum)
     blocks = [
         section(text),
         section("\n".join(f"{number}. {_question(each)}" for number, each in enumerate(poll.poll.questions, 1))),
         section(_whom(poll.poll)),
         *(section(_chosen(each)) for each in chosen),
-        context_line(f"{figures.count(responses)} responses · {rate} · version {poll.poll.version}"),
+        context_line(f"{figures.few(responses, minimum)} responses · {rate} · version {poll.poll.version}"),
         actions(*_buttons(poll), _preview(url)),
     ]
     return Message(text=text, blocks=tuple(blocks))
+
+
+def _rate(shown: int, answered: int, minimum: int) -> str:
+    if not shown:
+        return "nobody told how often it was shown in the last 7 days" if answered else "not shown in the last 7 days"
+    times = f"shown {figures.few(shown, minimum)} times in the last 7 days"
+    if min(answered, shown) < minimum:
+        return times
+    score = share(min(answered, shown), shown)
+    low, high = figures.share(score.low), figures.share(score.high)
+    return f"{times}, response rate {figures.share(score.value)} ({low} to {high})"
 
 
 def created(poll: StoredPoll, command: str, *, url: str) -> Message:

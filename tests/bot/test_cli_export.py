@@ -84,6 +84,18 @@ def test_another_kind_of_file_is_refused(served: Served, tmp_path: Path) -> None
     assert "must end in .csv or .parquet" in muster(served, "cohorts", "kws", "--out", tmp_path / "x.xlsx").output
 
 
+def test_cohorts_of_an_older_poll_are_written_when_it_is_named(served: Served, tmp_path: Path) -> None:
+    answer(served, "Helio G35", 25)
+    with served.databases.control.begin() as session:
+        a_running_poll(session, id="newer")
+    out = tmp_path / "cohorts.csv"
+
+    newest, named = (muster(served, "cohorts", "kws", "--out", out, *more) for more in ((), ("--poll", "P1")))
+
+    assert ": 0 cohorts" in newest.output
+    assert ": 1 cohorts" in named.output
+
+
 def test_corrections_become_tasks_that_name_nobody(served: Served, tmp_path: Path) -> None:
     answer(served, "Helio G35", 25, label="call me at +49 151 23456789")
     out = tmp_path / "tasks.json"

@@ -67,6 +67,14 @@ def test_all_pages_of_zigpoll_are_stored_once(served: Served, theirs: tuple[Zigp
     assert "0 stored, 1100 there already" in again.output
 
 
+def test_a_mapping_of_another_tool_is_not_pulled_from_zigpoll(
+    served: Served, theirs: tuple[Zigpoll, str], tmp_path: Path
+) -> None:
+    mapping = a_file(tmp_path, "formbricks", "s1")
+
+    assert f"source: is formbricks in {mapping}; this pulls from zigpoll" in pull(served, mapping, theirs[1]).output
+
+
 def test_a_run_that_was_cut_off_goes_on_where_it_ended(
     served: Served, theirs: tuple[Zigpoll, str], tmp_path: Path
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from bot import forms
+from bot.views import poll as views
 from core.db import Databases
 from core.settings import Settings
 from feedback import store
@@ -231,6 +233,29 @@ def test_what_is_missing_is_said_with_an_example(operator: Workspace, line: str,
     operator.settle()
 
     assert told in operator.said(operator.last())
+
+
+@pytest.mark.parametrize(
+    ("responses", "shown", "answered", "told"),
+    [
+        (0, 0, 0, "0 responses · not shown in the last 7 days"),
+        (1, 3, 1, "fewer than 20 responses · shown fewer than 20 times in the last 7 days"),
+        (19, 600, 19, "fewer than 20 responses · shown 600 times in the last 7 days"),
+        (600, 0, 600, "600 responses · nobody told how often it was shown in the last 7 days"),
+        (60, 100, 50, "60 responses · shown 100 times in the last 7 days, response rate 50 % (40.4 % to 59.6 %)"),
+    ],
+)
+def test_of_fewer_people_than_the_minimum_a_poll_tells_nothing(
+    databases: Databases, responses: int, shown: int, answered: int, told: str
+) -> None:
+    with databases.control.begin() as session:
+        poll = a_running_poll(session)
+
+    message = views.one(poll, responses=responses, shown=shown, answered=answered, minimum=20, url="https://x.test/p")
+
+    said = json.dumps(message.blocks, ensure_ascii=False).replace("\N{NO-BREAK SPACE}", " ")
+    assert told in said
+    assert ("response rate" in told) == ("response rate" in said)
 
 
 def test_a_poll_in_full_is_something_slack_takes(operator: Workspace) -> None:

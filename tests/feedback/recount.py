@@ -64,13 +64,10 @@ def told_answers(counts: tuple[AnswerCount, ...]) -> Found:
 def impressions(session: Session, attribute: str, since: datetime, until: datetime, where: Segment) -> Found:
     row, column = POLL_EVENTS.c, CONTEXTS.c[attribute]
     submission = row.install + sa.literal("/") + row.submission
-    counted = [
-        sa.func.count(sa.distinct(each))
-        for each in (
-            submission, sa.case((row.kind == "answered", submission)), sa.case((row.kind == "dismissed", submission)),
-            row.install,
-        )
-    ]  # fmt: skip
+    kinds = [sa.func.count(sa.distinct(sa.case((row.kind == kind, submission)))) for kind in ("answered", "dismissed")]
+    was_told = sa.func.max(sa.case((row.kind == "shown", 1), else_=0))
+    shown = sa.func.count(sa.distinct(submission)) * was_told
+    counted = [shown, *kinds, sa.func.count(sa.distinct(row.install))]
     source = POLL_EVENTS.join(CONTEXTS, CONTEXTS.c.id == row.context)
     statement = sa.select(column, *counted).select_from(source).where(*_in(session, row, since, until, where))
     return sorted((tuple(each) for each in session.execute(statement.group_by(column))), key=_none_last)

@@ -57,6 +57,7 @@ def test_a_file_becomes_a_poll_and_starts(push: Push) -> None:
     told = reply.json or {}
     assert {**told, "changes": []} == {
         "ref": "P1", "id": "scan_quality", "version": 1, "status": "running", "is_new": True, "changes": [],
+        "notes": [],
     }  # fmt: skip
     assert {"path": "questions.q_csat.scale", "before": None, "after": "5"} in told["changes"]
 
@@ -97,6 +98,28 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(push: Push, databa
         found = store.find_poll(session, "P1").poll
         assert (found.version, found.status) == (1, "draft")
         assert len(audit.entries(session, subject="P1")) == 1
+
+
+def test_a_start_date_can_be_moved_and_taken_out_until_the_poll_is_started(push: Push, databases: Databases) -> None:
+    push(POLL + "start_date: 2026-12-20T00:00:00Z\n")
+
+    moved = push(POLL + "start_date: 2026-12-25T00:00:00Z\n").json or {}
+    without = push(POLL).json or {}
+
+    first, second = '"2026-12-20T00:00:00Z"', '"2026-12-25T00:00:00Z"'
+    assert moved["changes"] == [{"path": "start_date", "before": first, "after": second}]
+    assert without["changes"] == [{"path": "start_date", "before": second, "after": None}]
+    with databases.control() as session:
+        assert store.find_poll(session, "P1").poll.start_date is None
+
+
+def test_a_start_date_that_comes_too_late_is_told_to_stay(push: Push) -> None:
+    started = push(POLL + "start_date: 2026-11-16T08:00:00Z\n", "?start=1").json or {}
+
+    late = push(POLL + "start_date: 2026-12-25T00:00:00Z\n").json or {}
+
+    assert (started["notes"], late["changes"]) == ([], [])
+    assert late["notes"] == ["start_date stays 2026-11-16T08:00:00Z: a poll that was started is not started again."]
 
 
 def test_an_end_date_that_is_pushed_stops_a_running_poll_in_time(push: Push, databases: Databases) -> None:
