@@ -1,10 +1,9 @@
 """Group commit: the rows of everybody who waits are committed in one transaction; all are answered after the COMMIT.
 
 While one group is committed the next one gathers; only in a rush does it linger for a moment, as a group costs as much
-as some twenty rows. Rows that the store refuses are found by halving,
-so that they cost nobody else anything. Callers are threads or tasks of an event loop, which hears of a whole group in
-one call: loop, server and committing thread share Python's lock, and to hand it over for each request costs more than
-to store it.
+as some twenty rows. Rows that the store refuses are found by halving, so that they cost nobody else anything. Callers
+are threads or tasks of an event loop, which hears of a whole group in one call: loop, server and committing thread
+share Python's lock, and to hand it over for each request costs more than to store it.
 """
 
 from __future__ import annotations

@@ -204,6 +204,7 @@ def _change(now: Score | None, before: Score | None) -> Change | None:
 
 def _rate(groups: Sequence[Shown], visible: Visible, minimum: int) -> Score | None:
     """Return how many answered of those who were asked; without the rest, if that is of a few people."""
+    groups = [group for group in groups if group.shown]  # of the others nobody knows how many were asked
     rest = [group for group in groups if group.value not in visible.values]
     if 0 < sum(group.installs for group in rest) < minimum:
         groups = [group for group in groups if group.value in visible.values]

@@ -78,11 +78,12 @@ def shown(ctx: Context, ref: str) -> Shown:
         counts = store.response_counts(session, app=app)
         heard = store.heard(session, app=app, model=poll.model, since=now - WEEK, until=now, poll=poll.poll.id)
     seen: tuple[ImpressionCount, ...] = store.impressions(heard, attribute="platform", since=now - WEEK, until=now)
+    told = [each for each in seen if each.shown] or seen  # of the others nobody knows how many were asked
     return Shown(
         poll=poll,
         responses=counts.get(poll.poll.id, 0),
-        shown=sum(each.shown for each in seen),
-        answered=sum(each.answered for each in seen),
+        shown=sum(each.shown for each in told),
+        answered=sum(each.answered for each in told),
         chosen=chosen(ctx.databases, poll, app=app, minimum=ctx.settings.minimum_cohort, now=now),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from feedback import store
 from tests.bot.slack_rules import accepted, accepted_view
 from tests.bot.workspace import DANA, FEEDBACK, PAM, TOM, Workspace, as_said
 from tests.builders import ManualClock
-from tests.feedback.sending import INSTALL, Wire, a_batch, a_running_poll
+from tests.feedback.sending import INSTALL, Wire, a_batch, a_context, a_running_poll, an_answer
 
 FILLED = {
     "name": "Did it hear you right?",
@@ -207,6 +208,22 @@ def test_a_poll_is_explained_gate_by_gate(
     assert "✓ *running*" in workspace.said(answer)
     assert "✗ *targeting*" in workspace.said(answer)
     accepted(as_said(answer))
+
+
+def test_answers_that_nobody_told_as_shown_are_in_no_response_rate(
+    workspace: Workspace, databases: Databases, settings: Settings, clock: ManualClock
+) -> None:
+    with databases.control.begin() as session:
+        a_running_poll(session)
+    wire, at = Wire(databases, settings, clock), clock() - timedelta(hours=1)
+    shown = [an_answer(f"s{n}", event="poll shown", answers=[], at=at, submission=f"{n}") for n in range(40)]
+    wire.batch(a_batch(*shown, *(an_answer(f"a{n}", at=at, submission=f"{n}") for n in range(20))))
+    elsewhere = a_context(install="another-one", **{"os.name": "iOS"})
+    wire.batch(a_batch(*(an_answer(f"b{n}", at=at) for n in range(30)), context=elsewhere))
+
+    told = workspace.said(workspace.ask(PAM, "poll show P1")).replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "50 responses · shown 40 times in the last 7 days, response rate 50 %" in told
 
 
 def test_an_install_that_never_spoke_says_so(workspace: Workspace, databases: Databases) -> None:

@@ -115,6 +115,15 @@ def test_the_response_rate_stands_beside_every_score() -> None:
     assert report.response_rate == share(125, 430)
 
 
+def test_answers_that_nobody_told_as_shown_are_in_no_response_rate() -> None:
+    shown = [Asked("G2", 400, 100, 300), Asked("A16", 0, 600, 600)]
+
+    report = a_report(a_group("G2", 90, 10), a_group("A16", 300, 300), impressions=shown)
+
+    assert {row.cohort: row.response_rate for row in report.rows} == {"G2": share(100, 400), "A16": None}
+    assert report.response_rate == share(100, 400)
+
+
 def test_thumbs_are_counted_as_the_database_keeps_them() -> None:
     report = a_report(Group("G2", {"true": 30, "false": 10}, 40), question=a_question("thumbs"))
 
