@@ -86,8 +86,9 @@ def eventually(find: Callable[[], T | None]) -> T:
     raise AssertionError("waited a minute in vain")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def living() -> Iterator[Living]:
+    """Return the one world; it ends with the journeys, since its lines' pings draw from `random` as no property may."""
     with opened() as living:
         yield living
 

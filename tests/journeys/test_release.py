@@ -27,7 +27,7 @@ def state_of(living: Living, name: str) -> str:
 def test_a_release_lives_from_proposal_to_rollback(living: Living) -> None:
     proposed = living.say("Dana", "#model-releases", START, until="is proposed")
     name = acting.words(proposed).split("·")[0].split()[-1].strip("*")
-    living.say("Dana", "#model-releases", f"/muster release approve {name}", until="not")
+    living.say("Dana", "#model-releases", f"/muster release approve {name}", until="You may not")
     assert state_of(living, name) == "awaiting_approval"
     assert set(offered(living, 50)) == {"1.3.2"}
 
@@ -49,11 +49,11 @@ def test_a_plan_with_mistakes_is_answered_with_all_of_them(living: Living) -> No
         "Dana",
         "#model-releases",
         '/muster release start kws@9.9.9 to=25,5 bake=soon guard="crash_rte<+0.2pt" where="chipst=x"',
-        until="to",
+        until="crash_rte",
     )
 
     said = acting.words(told)
-    assert all(word in said for word in ("bake", "crash_rte", "chipst"))
+    assert all(word in said for word in ("bake", "chipst"))
 
 
 def test_who_may_not_is_told_who_may(living: Living) -> None:
