@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 import yaml
 
-from bot.cli_remote import ask, key_option, server_option
+from bot.cli_remote import ask, key_option, of_file, server_option
 from core.errors import AppError, InvalidInputError, Problem
 
 PAGE_ROWS: Final = 500
@@ -39,7 +39,8 @@ def connect(mapping: Path, secret: str | None, server: str, key: str) -> None:
     """Tell the server which survey leads to which poll; a changed file replaces what was told."""
     told = _read(mapping)
     body = told | ({"secret": secret} if secret else {})
-    kept = ask("PUT", server, _address(told), key, json=body)
+    with of_file(mapping):
+        kept = ask("PUT", server, _address(told), key, json=body)
     click.echo(f"{kept['source']} {kept['survey']} leads to {kept['poll']}: {len(kept['questions'])} questions.")
     if kept["source"] == "formbricks" and kept["has_secret"]:
         click.echo(f"Webhook: {server.rstrip('/')}{_address(told)}/webhook")
@@ -62,14 +63,14 @@ def zigpoll(
 
     told = _read(mapping)
     if told["source"] != "zigpoll":
-        raise InvalidInputError(Problem("source", f"is {told['source']} in {mapping}; this pulls from zigpoll"))
+        raise InvalidInputError(Problem("", f"{mapping}: source: is {told['source']}; this pulls from zigpoll"))
     client = ZigpollClient(JsonClient("zigpoll", zigpoll_url, headers={"Authorization": zigpoll_key}))
     place = _Place(mapping.with_suffix(".cursor"), is_kept=not dry_run)
     after = None if from_start or dry_run else place.read()
     tally = _Tally()
-    with click.progressbar(length=0, label="responses", show_percent=False, show_eta=False, show_pos=True) as bar:
-        for page in client.pages(str(told["survey"]), after=after):
-            bar.length = (bar.length or 0) + len(page.rows)
+    pages = client.pages(str(told["survey"]), after=after)
+    with click.progressbar(pages, label="responses", show_percent=False, show_eta=False, show_pos=True) as bar:
+        for page in pages:  # nobody tells how many there are
             tally.add(_send(page.rows, told, dry_run=dry_run, server=server, key=key))
             bar.update(len(page.rows))
             if page.cursor:
@@ -157,17 +158,20 @@ def _address(told: dict[str, Any]) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        told = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInputError(Problem("", f"{path} is not YAML: {str(error).splitlines()[0]}")) from None
-    if not isinstance(told, dict):
-        raise InvalidInputError(Problem("", f"{path} must have source, survey, poll and questions"))
-    missing = [Problem(name, f"is missing in {path}") for name in ("source", "survey") if not told.get(name)]
-    if told.get("source") and told["source"] not in SOURCES:
-        missing.append(Problem("source", f"must be one of {', '.join(SOURCES)}"))
-    if missing:
-        raise InvalidInputError(*missing)
+    with of_file(path):
+        try:
+            told = yaml.safe_load(path.read_text("utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InvalidInputError(Problem("", f"is not YAML: {str(error).splitlines()[0]}")) from None
+        if not isinstance(told, dict):
+            raise InvalidInputError(Problem("", "must have source, survey, poll and questions"))
+        missing = [
+            Problem(name, "is missing") for name in ("source", "survey", "poll", "questions") if not told.get(name)
+        ]
+        if told.get("source") and told["source"] not in SOURCES:
+            missing.append(Problem("source", f"must be one of {', '.join(SOURCES)}"))
+        if missing:
+            raise InvalidInputError(*missing)
     return {**told, "survey": str(told["survey"])}
 
 
@@ -179,11 +183,11 @@ def _rows(path: Path) -> list[Any]:
         except ValueError:
             found = list(_lines(text))
     except (UnicodeDecodeError, ValueError) as error:
-        raise InvalidInputError(Problem("", f"{path} is neither JSON nor JSON lines: {error}")) from None
+        raise InvalidInputError(Problem("", f"{path}: is neither JSON nor JSON lines: {error}")) from None
     if isinstance(found, dict):
         found = found.get("data", found.get("batch", [found]))
     if not isinstance(found, list):
-        raise InvalidInputError(Problem("", f"{path} must hold an array of responses"))
+        raise InvalidInputError(Problem("", f"{path}: must hold an array of responses"))
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -70,9 +72,10 @@ def check(paths: tuple[Path, ...]) -> None:
     problems: list[Problem] = []
     for path in paths:
         try:
-            parse_yaml(_text(path))
-        except AppError as error:
-            problems += [Problem("", f"{path}: {each}") for each in error.problems]
+            with of_file(path):
+                parse_yaml(_text(path))
+        except InvalidInputError as error:
+            problems += error.problems
     if problems:
         raise InvalidInputError(*problems)
     click.echo(f"{len(paths)} file{'s are' if len(paths) > 1 else ' is'} fine.")
@@ -88,12 +91,10 @@ def push(paths: tuple[Path, ...], start: bool, dry_run: bool, server: str, key: 
     """Create or change polls from YAML files and print what changed; an unchanged one stays as it is."""
     params = {name: "1" for name, said in (("start", start), ("dry_run", dry_run)) if said}
     for path in paths:
-        try:
+        with of_file(path):
             reply = ask("PUT", server, "/v1/polls", key, params=params, data=_text(path).encode())
-        except AppError as error:
-            error.problems = tuple(Problem("", f"{path}: {each}") for each in error.problems)
-            raise
-        state = f"{reply['ref']} {reply['id']} version {reply['version']}, {reply['status']}"
+        number = "" if dry_run and reply["is_new"] else f"{reply['ref']} "
+        state = f"{number}{reply['id']} version {reply['version']}, {reply['status']}"
         what = "new" if reply["is_new"] else "changed" if reply["changes"] else "unchanged"
         click.echo(f"{path}: {state} ({'dry run: would be ' if dry_run else ''}{what})")
         for each in reply["changes"]:
@@ -108,6 +109,16 @@ def _difference(change: dict[str, Any]) -> str:
     if before is None:
         return f"  + {path}: {after}"
     return f"  - {path}: {before}" if after is None else f"  ~ {path}: {before} -> {after}"
+
+
+@contextmanager
+def of_file(path: Path) -> Iterator[None]:
+    """Put the file's name before every problem that is told of it."""
+    try:
+        yield
+    except AppError as error:
+        error.problems = tuple(Problem("", f"{path}: {each}") for each in error.problems)
+        raise
 
 
 def _text(path: Path) -> str:

@@ -20,7 +20,7 @@ from core.standard_webhooks import SignatureRejected
 from feedback import store
 from feedback.imports import posthog
 from feedback.imports.convert import READERS, Converted, convert
-from feedback.imports.mapping import SOURCES, Source, check_map, read_map
+from feedback.imports.mapping import SOURCES, Source, read_map
 from feedback.imports.rows import Unusable
 from feedback.inflate import inflate
 from feedback.ingest import Collector
@@ -47,9 +47,9 @@ class _Imports:
         secret = node.pop("secret", None)
         if secret is not None:
             standard_webhooks.check_secret(str(secret), "secret")
-        mapping, now = read_map(node), self.clock()
+        now = self.clock()
         with self.databases.control.begin() as session:
-            check_map(mapping, store.find_poll(session, mapping.poll, app=app).poll)
+            mapping = read_map(node, lambda name: store.find_poll(session, name, app=app).poll)
             key = self.settings.secret_key
             store.save_import(session, mapping, app=app, secret=secret, key=key, by=by, now=now)
             audit.record(session, who=by, what="import.connected", subject=f"{source}/{survey}", now=now,

@@ -190,7 +190,7 @@ def _explain() -> Node:
         "parameters": [parameter("path", "id"), _install_header(), *facts],
         "responses": {
             "200": json_reply("The gates, in order.", "Explanation"),
-            **refusals({404: "No such poll.", 422: "The install's id is missing."}),
+            **refusals({404: "No such poll.", 422: "The install's id is missing, or there is no such fact."}),
         },
     }
 

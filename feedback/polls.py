@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from core.errors import ConflictError, Problem
 from core.segments import suggestion
@@ -36,10 +37,13 @@ __all__ = [
     "primary_question",
     "read_answer",
     "revise",
+    "standing",
     "start",
     "stop",
     "to_json",
 ]
+
+Standing = Literal["draft", "scheduled", "running", "over", "stopped"]
 
 
 def is_open(poll: Poll, now: datetime) -> bool:
@@ -47,6 +51,15 @@ def is_open(poll: Poll, now: datetime) -> bool:
     if poll.status != "running" or (poll.start_date is not None and now < poll.start_date):
         return False
     return (poll.end_date is None or now < poll.end_date) and not is_over(poll, now)
+
+
+def standing(poll: Poll, now: datetime) -> Standing:
+    """Return the status as people see it: a running poll may be `scheduled` still, or `over`."""
+    if poll.status != "running":
+        return poll.status
+    if poll.start_date is not None and now < poll.start_date:
+        return "scheduled"
+    return "running" if is_open(poll, now) else "over"
 
 
 def iteration_start(poll: Poll, now: datetime) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -12,10 +12,11 @@ from flask import Blueprint, Response, jsonify, request
 
 from core.clock import Clock, monotonic
 from core.db import Databases, reading
-from core.device import DeviceContext
+from core.device import WIRE_NAMES, DeviceContext
 from core.errors import InvalidInputError, NotAllowedError, Problem
 from core.keys import KeyRing
 from core.privacy import InstallHash, pseudonymize
+from core.segments import suggestion
 from core.settings import Settings
 from feedback import bundle, store
 from feedback.openapi import INSTALL_HEADER
@@ -48,7 +49,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
     def _explain(poll_id: str) -> Response:
         key = keys.check_headers(request.headers, "secret")
         raw, install = _install(settings)
-        device = DeviceContext.from_wire(request.args)
+        device = _device(request.args)
         with reading(databases.control) as session:
             poll = store.find_poll(session, poll_id, app=key.app).poll
         with store.fresh(databases.ingest) as session:
@@ -73,6 +74,15 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
         return Response(status=204)
 
     return part
+
+
+def _device(told: Mapping[str, str]) -> DeviceContext:
+    """Read facts that a person typed, who is told of a slip as a phone is not."""
+    names = [*WIRE_NAMES.values(), *WIRE_NAMES]
+    wrong = [Problem(name, f"is no fact of a device{suggestion(name, names)}") for name in told if name not in names]
+    if wrong:
+        raise InvalidInputError(*wrong)
+    return DeviceContext.from_wire(told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

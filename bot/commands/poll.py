@@ -35,7 +35,7 @@ def _list(ctx: Context, request: Request) -> Message:
     request.only("model")
     found = flow.listed(ctx, model=request.options.get("model", request.target))
     lines = [views.Line(poll=each.poll, responses=each.responses) for each in found]
-    return views.listing(lines, ctx.settings.slack_command, minimum=ctx.settings.minimum_cohort)
+    return views.listing(lines, ctx.settings.slack_command, minimum=ctx.settings.minimum_cohort, now=ctx.clock())
 
 
 def _show(ctx: Context, request: Request) -> Message:
@@ -48,6 +48,7 @@ def _show(ctx: Context, request: Request) -> Message:
         shown=found.shown,
         answered=found.answered,
         minimum=ctx.settings.minimum_cohort,
+        now=ctx.clock(),
         url=url,
         chosen=found.chosen,
     )
@@ -81,14 +82,14 @@ def _start(ctx: Context, request: Request) -> Message:
     request.only()
     by = request.person.id
     changed = flow.set_status(ctx, _ref(ctx, request), "running", by=by, is_dry_run=request.is_dry_run)
-    return views.changed(changed, by, is_dry_run=request.is_dry_run)
+    return views.changed(changed, by, is_dry_run=request.is_dry_run, now=ctx.clock())
 
 
 def _stop(ctx: Context, request: Request) -> Message:
     request.only()
     by = request.person.id
     changed = flow.set_status(ctx, _ref(ctx, request), "stopped", by=by, is_dry_run=request.is_dry_run)
-    return views.changed(changed, by, is_dry_run=request.is_dry_run)
+    return views.changed(changed, by, is_dry_run=request.is_dry_run, now=ctx.clock())
 
 
 def _explain(ctx: Context, request: Request) -> Message:

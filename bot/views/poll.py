@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.views import figures
 from bot.views.blocks import (
@@ -24,7 +25,7 @@ from bot.views.buttons import run_button
 from core import segments
 from core.segments import EVERYONE
 from feedback.choosing import Chosen
-from feedback.polls import Poll, Question
+from feedback.polls import Poll, Question, standing
 from feedback.scores import share
 from feedback.store import StoredPoll
 from feedback.targeting import Gate
@@ -42,18 +43,18 @@ class Line:
     responses: int
 
 
-def listing(lines: Sequence[Line], command: str, *, minimum: int) -> Message:
+def listing(lines: Sequence[Line], command: str, *, minimum: int, now: datetime) -> Message:
     if not lines:
         text = f"There is no poll yet. `{command} poll create` makes one, or `muster poll push FILE.yaml`."
         return Message(text=text, blocks=(section(text), actions(run_button("New poll", "poll create", "primary"))))
-    running = sum(line.poll.poll.status == "running" for line in lines)
+    running = sum(standing(line.poll.poll, now) == "running" for line in lines)
     text = f"{len(lines)} poll{'s' if len(lines) > 1 else ''}, {running} running."
     rows: list[list[Cell]] = [
         [
             line.poll.ref,
             line.poll.poll.name,
             line.poll.model,
-            line.poll.poll.status,
+            _standing(line.poll.poll, now),
             f"{line.poll.poll.sampling.percent:g} %",
             _responses(line.responses, minimum),
         ]
@@ -62,6 +63,12 @@ def listing(lines: Sequence[Line], command: str, *, minimum: int) -> Message:
     shown = table(["poll", "name", "model", "status", "asked", "responses"], rows, caption="Polls, the newest first")
     buttons = actions(run_button(f"Show {lines[0].poll.ref}", f"poll show {lines[0].poll.ref}"))
     return Message(text=text, blocks=(section(text), shown, buttons))
+
+
+def _standing(poll: Poll, now: datetime) -> str:
+    if poll.start_date is not None and standing(poll, now) == "scheduled":
+        return f"from {figures.moment(poll.start_date, now)}"
+    return standing(poll, now)
 
 
 def _responses(number: int, minimum: int) -> Cell:
@@ -76,11 +83,12 @@ def one(
     shown: int,
     answered: int,
     minimum: int,
+    now: datetime,
     url: str,
     chosen: Sequence[Chosen] = (),
 ) -> Message:
     """`shown` and `answered` are of the last seven days; of fewer than `minimum` nothing is told; `url` previews it."""
-    text = f"*{poll.ref}* {escape(poll.poll.name)} about {escape(poll.model)}: {poll.poll.status}."
+    text = f"*{poll.ref}* {escape(poll.poll.name)} about {escape(poll.model)}: {_standing(poll.poll, now)}."
     rate = _rate(shown, answered, minimum)
     blocks = [
         section(text),
@@ -129,16 +137,23 @@ def needs_form() -> Message:
     return Message(text=text, blocks=(section(text), actions(run_button("Open the form", "poll create", "primary"))))
 
 
-def changed(poll: StoredPoll, by: str, *, is_dry_run: bool) -> Message:
+def changed(poll: StoredPoll, by: str, *, is_dry_run: bool, now: datetime) -> Message:
     """After starting or stopping, or what that would do."""
-    now = "is running: phones fetch it within minutes" if poll.poll.status == "running" else "is stopped"
     name = f"*{poll.ref}* {escape(poll.poll.name)}"
     if is_dry_run:
         would = "would run" if poll.poll.status == "running" else "would stop"
         text = f"Dry run: {name} {would}, {_whom(poll.poll)}. Nothing was changed."
         return Message(text=text, blocks=(section(text),))
-    text = f"{name} {now} (<@{by}>)."
+    text = f"{name} is {_change(poll.poll, now)} (<@{by}>)."
     return Message(text=text, blocks=(section(text), actions(*_buttons(poll))), in_channel=True)
+
+
+def _change(poll: Poll, now: datetime) -> str:
+    if poll.status != "running":
+        return "stopped: phones hear of it when they next fetch polls, within a day"
+    if poll.start_date is not None and now < poll.start_date:
+        return f"started: phones show it from {figures.moment(poll.start_date, now)} on"
+    return "running: phones show it once they next fetch polls, within a day"
 
 
 def explained(poll: StoredPoll, gates: Sequence[Gate], *, is_known: bool) -> Message:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, get_args
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
-from core.errors import InvalidInputError, Problem
+from core.errors import InvalidInputError, NotFoundError, Problem
 from core.segments import suggestion
 from feedback import polls
 from feedback.imports.rows import plain_text
@@ -46,43 +48,55 @@ class ImportMap(Struct, kw_only=True):
     consent: ConsentGiven | None = None
 
 
-def read_map(node: object) -> ImportMap:
-    """Read a mapping. Raises: InvalidInputError: with every mistake."""
+def read_map(node: object, find_poll: Callable[[str], Poll]) -> ImportMap:
+    """Read a mapping and hold it against the poll it leads to, what can be read of it as well as the rest.
+
+    `find_poll` raises NotFoundError. Raises: InvalidInputError: with every mistake.
+    """
     if not isinstance(node, dict):
         raise InvalidInputError(Problem("", "must be an object with source, survey, poll and questions"))
     questions = _questions(node.get("questions"))
-    known = [field.encode_name for field in msgspec.structs.fields(ImportMap)]
-    problems = [Problem(str(name), f"is not known{suggestion(str(name), known)}") for name in node if name not in known]
-    wrong = [each for theirs, one in questions.items() for each in mistakes(one, MappedQuestion, f"questions.{theirs}")]
+    wrong = {theirs: [*mistakes(one, MappedQuestion, f"questions.{theirs}")] for theirs, one in questions.items()}
     if isinstance(node.get("questions"), dict):
-        node = {**node, "questions": {} if wrong else questions}
-    problems += [*mistakes(node, ImportMap, ""), *wrong]
+        node = {**node, "questions": {theirs: one for theirs, one in questions.items() if not wrong[theirs]}}
+    problems = [*_shape_mistakes(node), *chain.from_iterable(wrong.values())]
+    if isinstance(node.get("questions"), dict) and not questions:
+        problems.append(Problem("questions", "must map at least one question"))
+    if isinstance(node.get("poll"), str):
+        try:
+            problems += _misfits(node, find_poll(node["poll"]))
+        except NotFoundError as error:
+            problems.append(Problem("poll", error.message))
     if problems:
         raise InvalidInputError(*problems)
     return msgspec.convert(node, ImportMap)
 
 
-def check_map(found: ImportMap, poll: Poll) -> None:
-    """Hold a mapping against the poll it leads to. Raises: InvalidInputError: with every mistake."""
-    problems = [] if found.questions else [Problem("questions", "must map at least one question")]
-    for theirs, mapped in found.questions.items():
+def _shape_mistakes(node: dict[str, Any]) -> Iterator[Problem]:
+    known = [field.encode_name for field in msgspec.structs.fields(ImportMap)]
+    for name in node:
+        if name not in known:
+            yield Problem(str(name), f"is not known{suggestion(str(name), known)}")
+    yield from mistakes(node, ImportMap, "")
+    facts = node.get("facts")
+    for fact in facts if isinstance(facts, dict) else ():
+        if fact not in FACTS:
+            yield Problem(f"facts.{fact}", f"is no fact of ours{suggestion(str(fact), FACTS)}")
+
+
+def _misfits(node: dict[str, Any], poll: Poll) -> Iterator[Problem]:
+    for theirs, told in node["questions"].items() if isinstance(node.get("questions"), dict) else ():
+        mapped = msgspec.convert(told, MappedQuestion)
         question = polls.find_question(poll, mapped.question)
         path = f"questions.{theirs}"
         if question is None:
             ours = [each.id for each in poll.questions]
             hint = suggestion(mapped.question, ours) or f"; there are {', '.join(ours)}"
-            problems.append(Problem(path, f"{poll.id} has no question {mapped.question!r}{hint}"))
-            continue
-        problems += _wrong_values(question, mapped, path)
-    for fact in found.facts:
-        if fact not in FACTS:
-            problems.append(Problem(f"facts.{fact}", f"is no fact of ours{suggestion(fact, FACTS)}"))
-    if poll.consent.required and found.consent is None:
-        problems.append(
-            Problem("consent", f"is missing: {poll.id} asks for consent; say what these people agreed to when asked")
-        )
-    if problems:
-        raise InvalidInputError(*problems)
+            yield Problem(path, f"{poll.id} has no question {mapped.question!r}{hint}")
+        else:
+            yield from _wrong_values(question, mapped, path)
+    if poll.consent.required and node.get("consent") is None:
+        yield Problem("consent", f"is missing: {poll.id} asks for consent; say what these people agreed to when asked")
 
 
 def meaning(question: Question, mapped: MappedQuestion, told: object) -> object:
@@ -123,10 +137,8 @@ def _questions(node: object) -> dict[str, object]:
     return {str(theirs): {"question": each} if isinstance(each, str) else each for theirs, each in node.items()}
 
 
-def _wrong_values(question: Question, mapped: MappedQuestion, path: str) -> list[Problem]:
-    found: list[Problem] = []
+def _wrong_values(question: Question, mapped: MappedQuestion, path: str) -> Iterator[Problem]:
     for word, value in mapped.values.items():
         read = read_answer(question, [value] if question.type == "multiple_choice" else value)
         if isinstance(read, str):
-            found.append(Problem(f"{path}.values.{word}", read))
-    return found
+            yield Problem(f"{path}.values.{word}", read)

@@ -72,7 +72,7 @@ def test_a_mapping_of_another_tool_is_not_pulled_from_zigpoll(
 ) -> None:
     mapping = a_file(tmp_path, "formbricks", "s1")
 
-    assert f"source: is formbricks in {mapping}; this pulls from zigpoll" in pull(served, mapping, theirs[1]).output
+    assert f"{mapping}: source: is formbricks; this pulls from zigpoll" in pull(served, mapping, theirs[1]).output
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_ended(
@@ -165,11 +165,12 @@ def test_a_file_that_cannot_be_read_says_why(served: Served, tmp_path: Path, con
 
 def test_every_mistake_of_a_mapping_file_is_a_line(served: Served, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
-    path.write_text("source: zigpoll\nsurvey: z1\npoll: heard\nquestions: {a: q_cast, b: q_textt}\n")
+    path.write_text("source: zigpoll\nsurvey: z1\npol: x\npoll: heard\nquestions: {a: q_cast, b: q_textt, c: 3}\n")
 
     done = muster(served, "connect", path)
 
-    assert done.output.count("muster: questions.") == 2
+    assert done.output.count(f"muster: {path}: questions.") == 3
+    assert f"muster: {path}: pol: is not known" in done.output
 
 
 def test_formbricks_is_told_where_its_webhook_goes(served: Served, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from core.settings import Settings
 from feedback import store
 from tests.bot.slack_rules import accepted, accepted_view
 from tests.bot.workspace import DANA, FEEDBACK, PAM, TOM, Workspace, as_said
-from tests.builders import ManualClock
-from tests.feedback.sending import INSTALL, Wire, a_batch, a_context, a_running_poll, an_answer
+from tests.builders import T0, ManualClock
+from tests.feedback.sending import INSTALL, Wire, a_batch, a_context, a_poll, a_running_poll, an_answer
 
 FILLED = {
     "name": "Did it hear you right?",
@@ -174,7 +174,7 @@ def test_a_poll_starts_and_stops_once_each(operator: Workspace, clock: ManualClo
     operator.settle()
     stopped = operator.last()
 
-    assert "is running: phones fetch it" in started.text
+    assert "is running: phones show it" in started.text
     assert started.ephemeral_to is None
     assert "is running already" in again.text
     assert "*P1* Did it hear you right? is stopped" in stopped.text
@@ -226,6 +226,20 @@ def test_answers_that_nobody_told_as_shown_are_in_no_response_rate(
     assert "50 responses · shown 40 times in the last 7 days, response rate 50 %" in told
 
 
+def test_a_poll_that_starts_later_is_not_said_to_run(operator: Workspace, databases: Databases) -> None:
+    with databases.control.begin() as session:
+        store.save_poll(session, a_poll(status="draft", start_date=T0 + timedelta(days=15)), app="demo", model="kws",
+                        by=DANA, now=T0)  # fmt: skip
+
+    started = operator.ask(DANA, "poll start P1")
+    listed, shown = operator.ask(PAM, "poll list"), operator.ask(PAM, "poll show P1")
+
+    assert "started: phones show it from Tue 1 Dec" in started.text
+    assert listed.text == "1 poll, 0 running."
+    assert "from Tue 1 Dec" in operator.said(listed)
+    assert "from Tue 1 Dec" in shown.text
+
+
 def test_an_install_that_never_spoke_says_so(workspace: Workspace, databases: Databases) -> None:
     with databases.control.begin() as session:
         a_running_poll(session)
@@ -268,7 +282,9 @@ def test_of_fewer_people_than_the_minimum_a_poll_tells_nothing(
     with databases.control.begin() as session:
         poll = a_running_poll(session)
 
-    message = views.one(poll, responses=responses, shown=shown, answered=answered, minimum=20, url="https://x.test/p")
+    message = views.one(
+        poll, responses=responses, shown=shown, answered=answered, minimum=20, now=T0, url="https://x.test/p"
+    )
 
     said = json.dumps(message.blocks, ensure_ascii=False).replace("\N{NO-BREAK SPACE}", " ")
     assert told in said

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from core.errors import InvalidInputError
+from core.errors import InvalidInputError, NotFoundError
 from feedback.imports.convert import Event, convert
-from feedback.imports.mapping import ImportMap, Source, check_map, read_map
+from feedback.imports.mapping import ImportMap, Source, read_map
 from feedback.imports.rows import identity, moment, plain_text
+from feedback.polls import Poll
 from tests.feedback.foreign import a_formbricks_response, a_mapping, a_posthog_event, a_zigpoll_row
 from tests.feedback.sending import a_poll
 
@@ -18,7 +19,7 @@ SURVEYS: dict[Source, str] = {"zigpoll": "z1", "formbricks": "fb1", "posthog": "
 
 
 def mapped(source: Source, **changes: Any) -> ImportMap:
-    return read_map({"source": source, "survey": SURVEYS[source], **a_mapping(**changes)})
+    return read_map({"source": source, "survey": SURVEYS[source], **a_mapping(**changes)}, lambda _: a_poll())
 
 
 def events(source: Source, *rows: object, **changes: Any) -> tuple[Event, ...]:
@@ -135,23 +136,34 @@ def test_device_facts_come_from_the_paths_that_the_mapping_names() -> None:
     assert "soc" not in event
 
 
-def test_every_mistake_of_a_mapping_is_told_at_once() -> None:
-    questions = {"a": "q_cast", "b": {"question": "q_csat", "values": {"Great": 9}}}
-    found = mapped("zigpoll", questions=questions, facts={"shoe": "x"}, consent=None)
+def refused_map(**mapping: object) -> dict[str, str]:
+    consent = {"required": True, "purpose": "model_quality", "text_version": "2026-10"}
+
+    def find(name: str) -> Poll:
+        if name != "heard":
+            raise NotFoundError(f"There is no poll {name}.")
+        return a_poll(consent=consent)
 
     with pytest.raises(InvalidInputError) as refused:
-        check_map(found, a_poll(consent={"required": True, "purpose": "model_quality", "text_version": "2026-10"}))
-
-    assert [problem.path for problem in refused.value.problems] == [
-        "questions.a", "questions.b.values.Great", "facts.shoe", "consent",
-    ]  # fmt: skip
+        read_map(mapping, find)
+    return {problem.path: problem.message for problem in refused.value.problems}
 
 
-def test_a_mapping_of_the_wrong_shape_says_so_field_by_field() -> None:
-    with pytest.raises(InvalidInputError) as refused:
-        read_map({"source": "typeform", "survey": "x", "pol": "heard", "questions": {"a": 3}})
+def test_every_mistake_of_a_mapping_is_told_at_once_those_of_its_shape_and_those_against_the_poll() -> None:
+    questions = {"a": "q_cast", "b": {"question": "q_csat", "values": {"Great": 9}}, "c": 3}
 
-    assert {problem.path for problem in refused.value.problems} == {"pol", "source", "poll", "questions.a"}
+    told = refused_map(source="typeform", survey="x", pol="heard", poll="heard", questions=questions,
+                       facts={"shoe": "x", "soc": 3})  # fmt: skip
+
+    assert set(told) == {
+        "pol", "source", "facts.shoe", "facts", "questions.a", "questions.b.values.Great", "questions.c", "consent",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("questions", [{}, [], None, 3])
+def test_a_mapping_needs_questions_and_a_poll_that_is_there(questions: object) -> None:
+    assert set(refused_map(source="zigpoll", survey="x", poll="hard", questions=questions)) == {"poll", "questions"}
+    assert set(refused_map(source="zigpoll", survey="x", poll=3)) == {"poll", "questions"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import ConflictError, InvalidInputError
+from feedback.poll_definition import Iterations
 from feedback.polls import (
     Answer,
     Poll,
@@ -19,6 +20,7 @@ from feedback.polls import (
     next_question,
     primary_question,
     revise,
+    standing,
     start,
     stop,
     to_json,
@@ -200,6 +202,21 @@ def test_what_is_no_mapping_is_no_poll(node: object) -> None:
 )
 def test_a_poll_is_open_while_it_runs(changes: dict[str, Any], now: datetime, expected: bool) -> None:
     assert is_open(a_poll(**changes), now) is expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"status": "draft", "start_date": T0 + timedelta(days=1)}, "draft"),
+        ({"start_date": T0 + timedelta(days=1)}, "scheduled"),
+        ({}, "running"),
+        ({"end_date": T0}, "over"),
+        ({"start_date": T0 - timedelta(days=7), "iterations": Iterations(count=1, every_days=7)}, "over"),
+        ({"status": "stopped", "end_date": T0}, "stopped"),
+    ],
+)
+def test_a_poll_stands_as_people_see_it(changes: dict[str, Any], said: str) -> None:
+    assert standing(a_poll(**changes), T0) == said
 
 
 def test_a_draft_starts_now_or_at_its_later_date() -> None:

@@ -147,6 +147,16 @@ def test_explain_needs_a_secret_key_a_known_poll_and_an_install(wire: Wire) -> N
     assert wire.get("/v1/polls/heard/explain", **secret).status_code == 422
 
 
+def test_explain_refuses_facts_that_no_device_has(wire: Wire) -> None:
+    secret = {"Authorization": f"Bearer {wire.secret}", "X_Muster_Install": INSTALL}
+
+    told = wire.get("/v1/polls/heard/explain?socc=Helio&chipset=Helio&shoe=42", **secret)
+
+    assert told.status_code == 422
+    assert [each["path"] for each in told.json["problems"]] == ["socc", "shoe"]
+    assert "soc" in told.json["problems"][0]["message"]
+
+
 def test_a_person_gets_everything_kept_about_their_install(wire: Wire) -> None:
     said = [{"question": "q_csat", "value": 2}, {"question": "q_txt", "value": "too slow"}]
     wire.batch(a_batch(an_answer("a", answers=said), inferences=(a_summary("i"),)))
