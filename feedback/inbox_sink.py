@@ -22,6 +22,11 @@ log = logging.getLogger(__name__)
 
 LOCK_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.001
+RETRY_AFTER_S = 5
+
+
+class _GoneError(OverloadedError):
+    """The database cannot be reached."""
 
 
 class InboxSink:
@@ -30,8 +35,9 @@ class InboxSink:
     Each committing thread keeps a connection of its own, so that a group costs no step beside its own.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, *, lock_within_s: float = LOCK_WITHIN_S) -> None:
         self._engine = engine
+        self._lock_within_s = lock_within_s
         self._driver: Any = engine.dialect.loaded_dbapi
         driver = self._driver
         self._is_sqlite = engine.dialect.name == "sqlite"
@@ -45,7 +51,7 @@ class InboxSink:
         is_old = threading.get_ident() in self._open
         try:
             return self._put(rows)
-        except OverloadedError:
+        except _GoneError:
             if not is_old:
                 raise
             # The server may have gone and come back meanwhile. What was stored after all is a duplicate then.
@@ -100,13 +106,16 @@ class InboxSink:
 
     def _when_free(self, work: Callable[[], Value]) -> Value:
         """Do it when the write lock is free. SQLite itself waits ever longer, and misses the gaps between folds."""
-        limit = monotonic() + LOCK_WITHIN_S
+        limit = monotonic() + self._lock_within_s
         while True:
             try:
                 return work()
             except self._driver.OperationalError as error:
-                if "locked" not in str(error) or monotonic() > limit:
+                if "locked" not in str(error):
                     raise
+                if monotonic() > limit:
+                    log.warning("ingest.locked", extra={"seconds": self._lock_within_s})
+                    raise OverloadedError("The database is locked.", retry_after_s=RETRY_AFTER_S) from error
             time.sleep(LOOK_EVERY_S)
 
 
@@ -115,6 +124,6 @@ def _close(connections: dict[int, Any]) -> None:
         connections.popitem()[1].close()
 
 
-def _away(error: BaseException) -> OverloadedError:
+def _away(error: BaseException) -> _GoneError:
     log.warning("ingest.unavailable", extra={"error": type(error).__name__})
-    return OverloadedError("The database cannot be reached.", retry_after_s=5)
+    return _GoneError("The database cannot be reached.", retry_after_s=RETRY_AFTER_S)
