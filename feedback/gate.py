@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from core.device import DeviceContext
 from core.disclosure import Atoms, withhold
@@ -52,6 +53,16 @@ def of_value(table: Table, value: str | None) -> Group:
     )  # fmt: skip
 
 
+class Admitted(NamedTuple):
+    """The groups that may be told, those that might be `alone`, had nothing been told before, and the `news` among the
+    former: whoever knows what was told does not know them yet.
+    """
+
+    groups: frozenset[Group]
+    alone: frozenset[Group]
+    news: tuple[Group, ...]
+
+
 def admit(
     tables: Sequence[Table],
     *,
@@ -59,8 +70,8 @@ def admit(
     answers: Iterable[Answered],
     devices: Mapping[str, DeviceContext],
     minimum: int,
-) -> tuple[frozenset[Group], frozenset[Group]]:
-    """Return the groups of the tables that may be told, and those that might be if nothing had been before.
+) -> Admitted:
+    """Return which groups of the tables may be told.
 
     `answers` cover the periods of the tables and of what was told. A group that was told already is told again, unless
     the tables by themselves give somebody away by now: answers that came late stand in it, which did not when it was
@@ -70,13 +81,20 @@ def admit(
     groups = list(dict.fromkeys(group for table in tables for group in (everybody(table), *crowd.values(table))))
     hidden = withhold([crowd.atoms(group) for group in groups], people=crowd.people, minimum=minimum)
     alone = frozenset(group for place, group in enumerate(groups) if place not in hidden)
-    if not told:
-        return alone, alone
     asked = [group for group in groups if group not in told]
     atoms = [crowd.atoms(group) for group in asked]
-    hidden = withhold(atoms, people=crowd.people, minimum=minimum, told=[crowd.atoms(group) for group in told])
+    before = [crowd.atoms(group) for group in told]
+    hidden = withhold(atoms, people=crowd.people, minimum=minimum, told=before) if told else frozenset()
     passed = {asked[place] for place in range(len(asked)) if place not in hidden} | (set(groups) & set(told))
-    return alone & passed, alone
+    return Admitted(alone & passed, alone, _news([group for group in groups if group in alone & passed], told, crowd))
+
+
+def _news(groups: Sequence[Group], told: Sequence[Group], crowd: _Crowd) -> tuple[Group, ...]:
+    """Return one group for each set of answers that no told group is of."""
+    by_atoms = {crowd.atoms(group): group for group in reversed(groups)}
+    for group in told:
+        by_atoms.pop(crowd.atoms(group), None)
+    return tuple(by_atoms.values())
 
 
 def moments(tables: Sequence[Table], told: Sequence[Group]) -> list[datetime]:

@@ -18,7 +18,7 @@ from feedback.store import StoredPoll
 
 TRIES: Final = 3
 # An earlier answer stands in for a fresh one that would give a few away for so much of the period asked about.
-STALE_AFTER: Final = 1 / 7
+STALE_AFTER: Final = 1 / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
-    """A report, the groups it tells, and what had been told before; held back is what would be told without that."""
+    """A report, what is new of the groups it tells, and what had been told before; held back is what would be told
+    without that.
+    """
 
     report: CohortReport
-    groups: frozenset[Group]
+    news: tuple[Group, ...]
     told: tuple[Group, ...]
     is_held_back: bool
 
@@ -89,18 +91,18 @@ def _told(
     for _ in range(TRIES):
         with store.fresh(databases.ingest) as session:
             made = draft(session)
-        if made.groups <= set(made.told):
+        if not made.news:
             return made.report
         with databases.ingest.begin() as session:
             store.lock_shown(session)
             first = made.report.since - asked.since
             if set(store.told_groups(session, app=app, poll=poll.poll.id, since=first)) == set(made.told):
-                store.remember(session, made.groups, app=app, poll=poll.poll.id, now=now)
+                store.remember(session, made.news, app=app, poll=poll.poll.id, now=now)
                 return made.report
     with databases.ingest.begin() as session:
         store.lock_shown(session)
         made = draft(session)
-        store.remember(session, made.groups, app=app, poll=poll.poll.id, now=now)
+        store.remember(session, made.news, app=app, poll=poll.poll.id, now=now)
     return made.report
 
 
@@ -115,9 +117,9 @@ def _draft(
         session, app=app, model=asked.model, poll=poll.poll.id, since=min(ends), until=max(ends)
     )  # fmt: skip
     answers, devices = store.who_answered(heard, moments=ends)
-    groups, alone = admit((now, before), told=told, answers=answers, devices=devices, minimum=minimum)
-    built = _build(heard, poll, asked, minimum=minimum, tables=(now, before), groups=groups)
-    return _Draft(report=built, groups=groups, told=told, is_held_back=bool(alone - groups))
+    passed = admit((now, before), told=told, answers=answers, devices=devices, minimum=minimum)
+    built = _build(heard, poll, asked, minimum=minimum, tables=(now, before), groups=passed.groups)
+    return _Draft(report=built, news=passed.news, told=told, is_held_back=bool(passed.alone - passed.groups))
 
 
 def _build(
@@ -150,10 +152,12 @@ def _visible(table: Table, answers: Sequence[store.AnswerCount], groups: frozens
 
 
 def _asked_before(told: Sequence[Group], asked: Asked, now: datetime) -> datetime | None:
-    """Return when the same question was answered last, if that was not long ago."""
-    asked_at = [
-        group.until
+    """Return when the same question (or else another about so long a period) was answered last, if not long ago."""
+    oldest = now - asked.since * STALE_AFTER
+    alike = [
+        group
         for group in told
-        if group.attribute is None and group.where == asked.where and group.until - group.since == asked.since
+        if group.attribute is None and group.until - group.since == asked.since and oldest <= group.until < now
     ]
-    return max((at for at in asked_at if now - asked.since * STALE_AFTER <= at < now), default=None)
+    last = max(alike, key=lambda group: (group.where == asked.where, group.until), default=None)
+    return last.until if last else None

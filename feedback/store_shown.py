@@ -15,7 +15,7 @@ from core.db import insert
 from feedback.gate import Group
 from feedback.tables import SHOWN
 
-# What was told longer before the earliest moment asked about is not looked at, nor more than so many groups.
+# What was told of earlier than so long before the period asked about is not looked at, nor more than so many groups.
 LOOKED_BACK: Final = timedelta(weeks=5)
 MOST_GROUPS: Final = 1_000
 SHOWN_LOCK: Final = 0x6D757376
@@ -24,7 +24,7 @@ SHOWN_LOCK: Final = 0x6D757376
 def told_groups(session: Session, *, app: str, poll: str, since: datetime) -> tuple[Group, ...]:
     """Return what was told of a poll, the latest first, for a report that begins at `since`."""
     row = SHOWN.c
-    wanted = (row.app == app, row.poll == poll, row.since >= since - LOOKED_BACK)
+    wanted = (row.app == app, row.poll == poll, row.until > since - LOOKED_BACK)
     columns = (row.since, row.until, row.segment, row.attribute, row.value)
     found = session.execute(
         sa.select(*columns).where(*wanted).order_by(row.told_at.desc(), row.id).limit(MOST_GROUPS)

@@ -12,7 +12,7 @@ import pytest
 from core import segments
 from core.db import Databases
 from core.settings import Settings
-from feedback import reporting, store
+from feedback import reporting, store, store_shown
 from feedback.ingest import Collector
 from feedback.reporting import Asked
 from feedback.reports import CohortReport
@@ -129,6 +129,27 @@ def test_this_week_and_the_last_are_told_but_not_a_day_between_them(room: Room) 
     six_days_before_today = room.ask(now=at(-24), since=timedelta(days=6))
 
     assert told(six_days_before_today) == {}  # the week less these days would be six people
+
+
+def test_a_shorter_period_than_one_that_was_told_does_not_tell_of_the_few_before_it(room: Room) -> None:
+    room.answer(40, soc="A", hours=-24 * 20)
+    room.answer(1, soc="A", hours=-24 * 98)
+
+    assert told(room.ask(since=timedelta(days=100))) == {"everybody": 41, "A": 41}
+    assert told(room.ask(since=timedelta(days=30))) == {}
+
+
+def test_asking_for_much_does_not_make_it_forget_what_was_told(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_shown, "MOST_GROUPS", 6)
+    room.answer(40, soc="A")
+    room.answer(40, soc="B")
+    room.ask()
+    room.answer(1, soc="A", hours=0.5)
+    for minute in range(5):
+        room.ask(where="soc!=C", now=at(1 + minute / 60))
+        room.ask("country", where="soc!=D", now=at(1 + minute / 60))
+
+    assert told(room.ask(now=at(2))) == {"everybody": 80, "A": 40, "B": 40}
 
 
 def test_the_same_question_has_the_same_answer(room: Room) -> None:
