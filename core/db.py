@@ -40,6 +40,7 @@ READING: dict[str, dict[str, Any]] = {
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
+    "secure_delete=ON",  # what was erased is not to be found in the file
     "foreign_keys=ON",
     "busy_timeout=30000",
     # Indexes of random keys touch many pages: 32 MiB of them, and 16 MiB of log between checkpoints, halve a commit.

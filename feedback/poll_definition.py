@@ -13,7 +13,6 @@ Status = Literal["draft", "running", "stopped"]
 STATUSES: Final = get_args(Status)
 TriggerOperator = Literal["eq", "neq", "lt", "lte", "gt", "gte", "in", "not_in"]
 TRIGGER_OPERATORS: Final = get_args(TriggerOperator)
-DEFAULT_RETENTION_DAYS: Final = 180
 END: Final = "end"
 
 
@@ -100,4 +99,4 @@ class Poll:
     quotas: tuple[Quota, ...] = ()
     responses_limit: int | None = None
     consent: Consent = Consent(required=False)
-    retention_days: int = DEFAULT_RETENTION_DAYS
+    retention_days: int | None = None

@@ -12,7 +12,6 @@ from core.segments import EVERYONE, Segment, parse, suggestion
 from core.segments import from_json as segment_from_json
 from core.segments import to_json as segment_to_json
 from feedback.poll_definition import (
-    DEFAULT_RETENTION_DAYS,
     STATUSES,
     TRIGGER_OPERATORS,
     Consent,
@@ -83,7 +82,6 @@ def _read_poll(fields: Fields) -> Poll:
     start, end = fields.moment("start_date"), fields.moment("end_date")
     if start and end and end <= start:
         fields.wrong("end_date", "must be after start_date")
-    retention = fields.integer("retention_days", 1, 3650)
     poll = Poll(
         id=poll_id,
         name=fields.needed_text("name", longest=100),
@@ -101,7 +99,7 @@ def _read_poll(fields: Fields) -> Poll:
         quotas=tuple(_read_quota(item, path, fields.problems) for path, item in fields.each("quotas", at_most=20)),
         responses_limit=fields.integer("responses_limit", 1, MAX_COUNT),
         consent=_read_consent(fields.inner("consent")),
-        retention_days=DEFAULT_RETENTION_DAYS if retention is None else retention,
+        retention_days=fields.integer("retention_days", 1, 3650),
     )
     fields.done()
     return poll

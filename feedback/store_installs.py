@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +18,8 @@ from feedback.store_sheets import change, lock_sheets, of_install
 from feedback.tables import ANSWERS, CONTEXTS, DIARIES, INFERENCES, INSTALLS, POLL_EVENTS
 
 RAN = ("reporting", "inferences", "crashes", "timeouts", "crashed", "timed_out")
-KEPT_WHEN_ERASED = frozenset({"app", "uuid", "kind", "at", "window_start", "received_at", "skew_s"})
+KEPT_WHEN_ERASED = frozenset({"app", "uuid", "kind"})
+MOMENTS = {POLL_EVENTS: POLL_EVENTS.c.at, INFERENCES: INFERENCES.c.window_start}
 KEPT = {"answers": ANSWERS, "events": POLL_EVENTS, "inferences": INFERENCES, "installs": INSTALLS}
 
 
@@ -141,19 +142,31 @@ def export_install(session: Session, *, app: str, install: InstallHash, key: byt
 def erase_install(session: Session, *, app: str, install: InstallHash) -> int:
     """Erase everything about an install; return how many rows that touched. Erasing twice changes nothing.
 
-    Events keep app and uuid alone, so that what its phone sends again stays a duplicate; its sheets and diaries go.
-    Cells, in which nobody can be told apart, stay as they are.
+    Events keep app, uuid, kind and the day, so that what its phone sends again stays a duplicate; its sheets and
+    diaries go. Cells, in which nobody can be told apart, stay as they are.
     """
     touched = 0
     lock_sheets(session)
     change(session, removed=of_install(session, install, app=app))
-    for table in (POLL_EVENTS, INFERENCES):
-        blank = {column.name: None for column in table.columns if column.name not in KEPT_WHEN_ERASED}
-        is_its = (table.c.app == app, table.c.install == install)
-        touched += _touched(session.execute(sa.update(table).where(*is_its).values(**blank)))
+    for table in MOMENTS:
+        touched += _blank(session, table, app, install)
     for table in (ANSWERS, INSTALLS):
         touched += _touched(session.execute(sa.delete(table).where(table.c.app == app, table.c.install == install)))
     session.execute(sa.delete(DIARIES).where(DIARIES.c.app == app, DIARIES.c.install == install))
+    return touched
+
+
+def _blank(session: Session, table: sa.Table, app: str, install: InstallHash) -> int:
+    """Leave nothing of an install's rows by which two of them could be known to be of one."""
+    at, is_its = MOMENTS[table], (table.c.app == app, table.c.install == install)
+    blank = {column.name: None for column in table.columns if column.name not in KEPT_WHEN_ERASED}
+    touched = 0
+    for day in {moment.date() for moment in session.scalars(sa.select(at).where(*is_its))}:
+        begin = datetime.combine(day, time(), UTC)
+        end = begin + timedelta(days=1)  # of its day the end, or retention would forget it while it may come again
+        values = blank | {at.name: end, "received_at": end, "skew_s": 0}
+        its_day = sa.update(table).where(*is_its, at >= begin, at < end)
+        touched += _touched(session.execute(its_day.values(**values)))
     return touched
 
 

@@ -85,6 +85,12 @@ def list_polls(session: Session, app: str, *, model: str | None = None) -> tuple
     )
 
 
+def retention_by_poll(session: Session) -> dict[str, int]:
+    """Return the retention in days of each poll, of whatever app, that has one of its own."""
+    found = ((row.id, polls.from_json(row.definition).retention_days) for row in session.scalars(sa.select(PollRow)))
+    return {poll: days for poll, days in found if days is not None}
+
+
 def running_polls(session: Session, app: str, now: datetime) -> tuple[StoredPoll, ...]:
     """Return the polls that phones may show now, by number."""
     wanted = (PollRow.app == app, PollRow.status == "running")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from core.db import reading
 from feedback.diaries import Place, begin_of
 from feedback.sheets import month_of
+from feedback.store_contexts import forget_contexts
 from feedback.store_diaries import forget_hours
 from feedback.store_sheets import change, entries, lock_sheets
 from feedback.tables import ANSWERS, DAYS, DIARIES, INBOX, INFERENCES, INSTALLS, POLL_EVENTS
@@ -31,11 +32,13 @@ def forget(
 ) -> int:
     """Delete what is older than the retention (a poll's own, if shorter), `rows` a transaction; return how many.
 
-    Cut off half-way, the rest is forgotten the next time.
+    Last go the device facts that nothing points to any more, also those of whoever was erased. Cut off half-way, the
+    rest is forgotten the next time.
     """
     limit = now - timedelta(days=retention_days)
     due = _due(now, limit, retention_by_poll or {})
-    return sum(_forget(sessions, table, is_due, rows) for table, is_due in due) + _forget_hours(sessions, limit, rows)
+    gone = sum(_forget(sessions, table, is_due, rows) for table, is_due in due)
+    return gone + _forget_hours(sessions, limit, rows) + forget_contexts(sessions, rows=rows)
 
 
 def _due(now: datetime, limit: datetime, retention_by_poll: Mapping[str, int]) -> Iterator[Due]:

@@ -53,11 +53,12 @@ def _event(item: Event | Response, post: Post) -> PollEvent:
     known = post.house.find_poll(post.app, item.poll, item.poll_version)
     if known is None:
         raise _Unkeepable(*problems, _unknown_poll(item, post.app, post.house))
-    days = min(post.house.retention_days, known.poll.retention_days)
+    days = min(post.house.retention_days, known.poll.retention_days or post.house.retention_days)
     at = moment_of(item.timestamp, "timestamp", post, days, problems)
     answers = read_answers(known, item.answers, problems, secret_key=post.house.secret_key)
-    if item.event == "poll answered":
-        problems += [] if item.answers else [Problem("answers", "must have at least one answer")]
+    if item.event == "poll answered" and not item.answers:
+        problems.append(Problem("answers", "must have at least one answer"))
+    if item.event == "poll answered" or item.answers:
         problems += consent_missing(known.poll, sender.consent if sender else None)
     if problems or sender is None or at is None:
         raise _Unkeepable(*problems)

@@ -27,7 +27,7 @@ def run(ctx: Context) -> None:
     """Forget answers and telemetry past their retention, old deliveries and old jobs. A job; twice is harmless."""
     now, settings = ctx.clock(), ctx.settings
     with reading(ctx.databases.control) as session:
-        retention = {each.poll.id: each.poll.retention_days for each in feedback.list_polls(session, settings.app)}
+        retention = feedback.retention_by_poll(session)
     with ctx.databases.ingest.begin() as session:
         feedback.forget_shown(session, before=now - timedelta(days=settings.retention_days))
     rows = feedback.forget(

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from bot import schedule
 from bot.context import Context
 from bot.flows import digest, housekeeping
 from core import engine
 from core.keys import create_key
+from feedback import store
+from feedback.ingest import Collector
+from feedback.tables import ANSWERS
 from releases.rollout import State
 from sandbox.world import World
 from tests.bot.releases_made import START, Floor
 from tests.bot.workspace import DANA, MIA
 from tests.builders import T0, ManualClock
 from tests.conftest import JobList
+from tests.feedback.sending import a_batch, a_running_poll, an_answer
 
 
 @pytest.fixture
@@ -97,6 +103,28 @@ def test_housekeeping_is_asked_for_once_a_day(floor: Floor) -> None:
         floor.clock.advance(hours=8)
 
     assert floor.jobs.names().count("housekeeping") == 2
+
+
+def test_housekeeping_keeps_the_answers_of_every_app_as_long_as_their_poll_says(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "forget_finished", lambda _session, _now: 0)
+    with floor.ctx.databases.control.begin() as session:
+        a_running_poll(session, id="short", app="another", retention_days=2)
+    collector = Collector(floor.ctx.databases, floor.ctx.settings)
+    batch = a_batch(an_answer("a", poll="short", at=floor.clock()), sent_at=None)
+    assert collector.accept_batch(json.dumps(batch).encode(), app="another", now=floor.clock()).accepted == 1
+    store.catch_up(floor.ctx.databases.ingest)
+    count = sa.select(sa.func.count()).select_from(ANSWERS)
+
+    left = []
+    for days in (1, 2):
+        floor.clock.advance(days=days)
+        housekeeping.run(floor.ctx)
+        with floor.ctx.databases.ingest() as session:
+            left.append(session.scalar(count))
+
+    assert left == [1, 0]
 
 
 def test_housekeeping_forgets_what_is_past_its_retention(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ def test_a_definition_survives_reading_and_writing() -> None:
 def test_the_least_definition_has_sensible_defaults() -> None:
     poll = from_json({"id": "p", "name": "P", "questions": [{"id": "q", "type": "ces", "question": "Easy?"}]})
 
-    assert (poll.status, poll.version, poll.retention_days) == ("draft", 1, 180)
+    assert (poll.status, poll.version, poll.retention_days) == ("draft", 1, None)
     assert (poll.sampling.percent, poll.sampling.salt) == (100.0, "p")
     assert poll.questions[0].scale == 7
     assert from_json(to_json(poll)) == poll

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from core.db import Databases
 from core.device import DeviceContext
 from core.privacy import pseudonymize
 from feedback import store
 from feedback.ingest import Collector
-from feedback.tables import ANSWERS, DIARIES, INFERENCES, INSTALLS, POLL_EVENTS
+from feedback.store_sheets import lock_sheets
+from feedback.tables import ANSWERS, CONTEXTS, DIARIES, INFERENCES, INSTALLS, POLL_EVENTS
 from tests.builders import T0, at, some_settings
 from tests.feedback.sending import INSTALL, a_batch, a_context, a_poll, a_running_poll, a_summary, an_answer
 
@@ -90,6 +92,69 @@ def test_a_poll_may_be_forgotten_sooner(collector: Collector, either: Databases)
     store.forget(either.ingest, now=T0, retention_days=180, retention_by_poll={"short": 2})
     with either.ingest() as session:
         assert session.scalars(sa.select(POLL_EVENTS.c.uuid)).all() == ["a"]
+
+
+def chipsets(either: Databases) -> set[str | None]:
+    with either.ingest() as session:
+        return set(session.scalars(sa.select(CONTEXTS.c.chipset)))
+
+
+def test_device_facts_are_forgotten_with_the_last_install_that_was_on_them(
+    collector: Collector, either: Databases
+) -> None:
+    old, install = T0 - timedelta(days=30), pseudonymize(INSTALL, some_settings(Path()).hash_key)
+    send(collector, a_batch(an_answer("old", at=old), context=a_context(soc="Ancient", install="gone")))
+    send(collector, a_batch(an_answer("a"), inferences=(a_summary("i"),), context=a_context(soc="Shared")))
+    send(collector, a_batch(an_answer("b"), context=a_context(soc="Shared", install="other")))
+    send(collector, a_batch(an_answer("c"), inferences=(a_summary("j"),), context=a_context(soc="Mine")))
+
+    with either.ingest.begin() as session:
+        store.erase_install(session, app="demo", install=install)
+    store.forget(either.ingest, now=T0, retention_days=20)
+
+    assert chipsets(either) == {"Shared"}
+
+
+def test_device_facts_that_come_back_while_they_are_forgotten_stay(
+    collector: Collector, either: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(collector, a_batch(an_answer("old", at=T0 - timedelta(days=30)), context=a_context(soc="Rare")))
+    came: list[str] = []
+
+    def reported_first(session: Session) -> None:
+        if not came:
+            came.append("new")
+            send(collector, a_batch(an_answer("new"), context=a_context(soc="Rare")))
+        lock_sheets(session)
+
+    monkeypatch.setattr("feedback.store_contexts.lock_sheets", reported_first)
+    store.forget(either.ingest, now=T0, retention_days=20)
+
+    assert came
+    assert chipsets(either) == {"Rare"}
+
+
+def test_what_is_left_of_an_erased_install_does_not_tell_which_rows_were_of_one(
+    collector: Collector, either: Databases
+) -> None:
+    sent = a_batch(an_answer("a", at=at(-1)), an_answer("b", at=at(-2)), inferences=(a_summary("i", at=at(-1)),))
+    send(collector, sent, now=T0 + timedelta(minutes=7, seconds=3))
+
+    with either.ingest.begin() as session:
+        store.erase_install(session, app="demo", install=pseudonymize(INSTALL, some_settings(Path()).hash_key))
+        left = [
+            dict(row) for table in (POLL_EVENTS, INFERENCES) for row in session.execute(sa.select(table)).mappings()
+        ]
+
+    midnight = datetime.combine(T0.date() + timedelta(days=1), time(), UTC)
+    told = {(name, value) for row in left for name, value in row.items() if value is not None and name != "uuid"}
+    assert told == {
+        ("app", "demo"), ("kind", "answered"), ("at", midnight), ("window_start", midnight),
+        ("received_at", midnight), ("skew_s", 0),
+    }  # fmt: skip
+    send(collector, sent)
+    with either.ingest() as session:
+        assert session.scalars(sa.select(ANSWERS.c.uuid)).all() == []
 
 
 def test_much_is_forgotten_in_short_transactions_that_phones_can_get_between(

@@ -20,14 +20,14 @@ from tests.feedback.sending import INSTALL, a_batch, a_context, a_poll, a_summar
 KEY = b"a key of sixteen bytes or more"
 
 
-def a_house(**changes: Any) -> House:
+def a_house(*, kept_days: int = 180, **changes: Any) -> House:
     poll = a_poll(**changes)
     known = KnownPoll(poll=poll, model="kws", primary=polls.primary_question(poll).id, latest=poll.version)
 
     def find(app: str, poll_id: str, version: int | None) -> KnownPoll | None:
         return known if (app, poll_id) == ("demo", poll.id) and version in (None, poll.version) else None
 
-    return House(hash_key=KEY, secret_key=KEY, retention_days=180, find_poll=find)
+    return House(hash_key=KEY, secret_key=KEY, retention_days=kept_days, find_poll=find)
 
 
 def read(batch: dict[str, Any], *, now: datetime = T0, house: House | None = None) -> list[Any]:
@@ -113,6 +113,31 @@ def test_a_poll_that_asks_for_consent_takes_no_answer_without_it() -> None:
     assert events[0].sender.consent is not None
     assert mistakes(events[1]) == {"context.consent.text_version": "must be 2026-10, the text heard shows"}
     assert [set(mistakes(event)) for event in events[2:]] == [{"context.consent.granted"}] * 2
+
+
+@pytest.mark.parametrize("event", ["poll abandoned", "poll dismissed", "poll shown"])
+def test_answers_need_consent_in_whatever_event_they_come(event: str) -> None:
+    house = a_house(consent={"required": True, "purpose": "model_quality", "text_version": "2026-10"})
+    refused = a_context(consent={"granted": False})
+
+    left, silent = read(a_batch(an_answer("a", event=event), an_answer("b", event=event, answers=[]), context=refused),
+                        house=house)  # fmt: skip
+
+    assert set(mistakes(left)) == {"context.consent.granted"}
+    assert isinstance(silent, PollEvent)
+
+
+@pytest.mark.parametrize(("of_poll", "kept"), [(None, 365), (30, 30), (400, 365)])
+def test_answers_are_kept_as_long_as_their_poll_says_and_never_longer_than_the_setting(
+    of_poll: int | None, kept: int
+) -> None:
+    house = a_house(kept_days=365, **({} if of_poll is None else {"retention_days": of_poll}))
+    last, late = T0 - timedelta(days=kept), T0 - timedelta(days=kept, seconds=1)
+
+    within, without = read(a_batch(an_answer("a", at=last), an_answer("b", at=late)), house=house)
+
+    assert isinstance(within, PollEvent)
+    assert mistakes(without) == {"timestamp": f"is older than the {kept} days that are kept"}
 
 
 def test_what_people_write_is_scrubbed_and_sealed() -> None:
