@@ -25,8 +25,8 @@ def webhook() -> None:
 @click.option("--events", default="release.*,ticket.*", show_default=True, help="Kinds of the audit log, with *.")
 def add(url: str, events: str) -> None:
     """Add an address; its secret is shown this once."""
-    check_url(url)
     settings, databases = _open()
+    check_url(url, private=settings.webhook_private)
     secret, now = standard_webhooks.new_secret(), clock_from(settings.clock_file)()
     patterns = [each.strip() for each in events.split(",") if each.strip()]
     with databases.control.begin() as session:

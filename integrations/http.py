@@ -133,7 +133,7 @@ class JsonClient:
         raise self._refusal(method, path, response)
 
     def _lost(self, method: Method, path: str, error: requests.RequestException) -> UpstreamError:
-        what = f"{method} {path}: {in_words(error)}"
+        what = f"{method} {path}: {_in_words(error)}"
         if method == "GET" or _never_sent(error):
             return UpstreamError(self.service, what, permanent=False)
         return OutcomeUnknownError(self.service, what)
@@ -154,7 +154,7 @@ class JsonClient:
         what = f"{method} {path}: HTTP {status}{self._reason(response)}"
         if 300 <= status < 400:
             return UpstreamError(self.service, f"{what}: redirects; set the address it leads to", permanent=True)
-        retry_after_s = retry_after(response)
+        retry_after_s = retry_after(response.headers)
         if status in PASSING or status >= 500:
             promises_nothing_done = status == 429 or (status == 503 and retry_after_s is not None)
             if method == "GET" or promises_nothing_done:
@@ -190,7 +190,7 @@ def _never_sent(error: requests.RequestException) -> bool:
     return isinstance(reason, NewConnectionError)
 
 
-def in_words(error: requests.RequestException) -> str:
+def _in_words(error: requests.RequestException) -> str:
     """Return what went wrong, without the addresses and headers of the library's own message."""
     match error:
         case requests.ConnectTimeout():
@@ -205,9 +205,9 @@ def in_words(error: requests.RequestException) -> str:
             return type(error).__name__
 
 
-def retry_after(response: requests.Response) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds of `Retry-After`, also when it is a date (then against the reply's own `Date`)."""
-    text = response.headers.get("Retry-After", "").strip()
+    text = headers.get("Retry-After", "").strip()
     if not text:
         return None
     try:
@@ -216,7 +216,7 @@ def retry_after(response: requests.Response) -> float | None:
         pass
     try:
         until = parsedate_to_datetime(text)
-        return max(0.0, (until - parsedate_to_datetime(response.headers["Date"])).total_seconds())
+        return max(0.0, (until - parsedate_to_datetime(headers["Date"])).total_seconds())
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
 
