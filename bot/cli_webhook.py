@@ -76,8 +76,9 @@ def send_again(message_id: str) -> None:
     settings, databases = _open()
     now = clock_from(settings.clock_file)()
     with databases.control.begin() as session:
-        webhooks.revive(session, message_id, now=now)
-        enqueue(session, "deliver_webhook", key=f"{message_id}/{now:%Y%m%dT%H%M%S}", message=message_id)
+        one = webhooks.revive(session, message_id, now=now)
+        key = f"{message_id}/{now:%Y%m%dT%H%M%S}"
+        enqueue(session, "deliver_webhook", key=key, message=message_id, webhook=one.webhook)
     click.echo(f"{message_id} is in line again.")
 
 

@@ -31,10 +31,14 @@ APPLICATION = "muster"
 # Pinned: otherwise any change of code would strand the jobs of the version before.
 VERSION = "1"
 WORKFLOW = "job"
-QUEUES: dict[str, int] = {"jobs": 8, "hear": 4, "tick": 1, "news": 4, "optimize": 1}  # name: at once on one worker
-# What people wait for never stands behind other work, and what takes a processor for minutes waits for its like alone.
+# name: at once on one worker
+QUEUES: dict[str, int] = {"jobs": 8, "hear": 4, "tick": 1, "news": 4, "webhooks": 6, "optimize": 1}
+# What people wait for never stands behind other work, and what takes a processor for minutes, or waits for addresses
+# that anybody may have given us, stands behind its like alone.
 OWN_QUEUE = {"hear": "hear", "tick": "tick", "show_card": "news", "announce": "news", "announce_ticket": "news",
-             "tell_issue": "news", "optimize": "optimize"}  # fmt: skip
+             "tell_issue": "news", "deliver_webhook": "webhooks", "optimize": "optimize"}  # fmt: skip
+# queue: the id by which it is shared out, and how much of it one may have
+SHARES: dict[str, tuple[str, int]] = {"webhooks": ("webhook", 2)}
 BROKEN_ATTEMPTS = 5
 FIRST_WAIT_S = 1.0
 # What another system may ask for at most: a wait of years would never end in a message that was given up on.
@@ -94,14 +98,17 @@ class DbosQueue:
     def put(
         self, session: Session, job: str, *, key: str, attempt: int, after: timedelta | None, ids: Mapping[str, str]
     ) -> None:
+        queue = OWN_QUEUE.get(job, "jobs")
         options: dict[str, Any] = {
             "workflow_name": WORKFLOW,
-            "queue_name": OWN_QUEUE.get(job, "jobs"),
+            "queue_name": queue,
             "workflow_id": key if attempt == 1 else f"{key}~{attempt}",
             "app_version": VERSION,
         }
         if after:
             options["delay_seconds"] = after.total_seconds()
+        if queue in SHARES:
+            options["queue_partition_key"] = ids.get(SHARES[queue][0]) or job  # without one it would never run
         self.client.enqueue_in_transaction(session, options, job, key, attempt, dict(ids))  # type: ignore[arg-type]
 
 
@@ -161,6 +168,7 @@ class Worker:
             DBOS.register_queue(
                 name,
                 worker_concurrency=at_once,
+                partition_worker_concurrency=SHARES[name][1] if name in SHARES else None,
                 polling_interval_sec=self._settings.job_poll_s,
                 on_conflict="always_update",
             )

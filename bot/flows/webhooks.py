@@ -30,11 +30,13 @@ def spread(ctx: Context) -> None:
     with ctx.databases.control.begin() as session:
         for webhook in webhooks.list_webhooks(session):
             for message in webhooks.put_messages(session, webhook, now=now):
-                enqueue(session, "deliver_webhook", key=message, message=message)
+                enqueue(session, "deliver_webhook", key=message, message=message, webhook=webhook.id)
 
 
-def deliver_webhook(ctx: Context, message: str) -> None:
+def deliver_webhook(ctx: Context, message: str, webhook: str = "") -> None:  # noqa: ARG001
     """Deliver one message. A job; run twice, the other side sees the same `webhook-id` twice.
+
+    `webhook` is whose share of the queue it takes (see core.engine); jobs of versions before name none.
 
     Raises: UpstreamError: not just now; the engine tries again, ever more rarely.
     """

@@ -34,6 +34,10 @@ def hang_once(_ctx: object, *, what: str) -> None:
     note(f"{name} ends {what}")
 
 
+def deliver_webhook(ctx: object, *, what: str, webhook: str) -> None:
+    hang_once(ctx, what=f"{webhook} {what}") if webhook == "slow" else note(f"{webhook} {what}")
+
+
 def fail_twice(_ctx: object, *, what: str) -> None:
     note(what)
     if (folder / "notes").read_text().count(what) < 3:
@@ -53,6 +57,7 @@ databases = open_databases(settings.database_url, settings.ingest_database_url)
 jobs: dict[str, Job] = {
     "write_down": write_down,
     "hang_once": hang_once,
+    "deliver_webhook": deliver_webhook,
     "fail_twice": fail_twice,
     "give_up": give_up,
     "tick": tick,

@@ -120,6 +120,23 @@ def test_an_outage_is_waited_out_and_a_final_no_is_kept_for_people_to_see(
     assert notes(tmp_path).count("refused") == 1
 
 
+def test_one_slow_address_holds_up_neither_other_addresses_nor_other_work(
+    world: Databases, start: Callable[[str], object], tmp_path: Path
+) -> None:
+    with world.control.begin() as session:
+        for number in range(20):
+            engine.enqueue(session, "deliver_webhook", key=f"s{number}", what=str(number), webhook="slow")
+    start("w1")
+    until(lambda: len(notes(tmp_path)) == 2)
+
+    with world.control.begin() as session:
+        engine.enqueue(session, "deliver_webhook", key="q", what="message", webhook="quick")
+        engine.enqueue(session, "write_down", key="a", what="other work")
+
+    until(lambda: {"quick message", "other work"} <= set(notes(tmp_path)))
+    assert sum(line.startswith("w1 begins slow") for line in notes(tmp_path)) == 2
+
+
 def test_waits_grow_to_the_cap() -> None:
     assert [engine.wait_before(attempt, cap_s=300) for attempt in (2, 3, 4, 12, 10_000)] == [1, 2, 4, 300, 300]
 
