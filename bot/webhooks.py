@@ -22,6 +22,7 @@ from core.privacy import seal, unseal
 
 State = Literal["waiting", "delivered", "dead"]
 READ_AT_ONCE: Final = 500
+LOST: Final = "its next attempt was never made"
 
 
 class WebhookRow(Control):
@@ -150,9 +151,18 @@ def revive(session: Session, message: str, *, now: datetime) -> WebhookMessage:
     row = session.get(WebhookMessageRow, message)
     if row is None or row.state != "dead":
         raise NotFoundError(f"No message {message} was given up on; `muster webhook dead` shows those that were.")
-    row.state, row.settled_at, row.created_at = "waiting", None, now
+    row.state, row.settled_at, row.created_at, row.attempts = "waiting", None, now, 0
     session.flush()
     return _message(row)
+
+
+def give_up_on_lost(session: Session, *, made_before: datetime, now: datetime) -> int:
+    """Give up on messages that wait though their last attempt must be over: their job broke. Return how many."""
+    lost = sa.update(WebhookMessageRow).where(
+        WebhookMessageRow.state == "waiting", WebhookMessageRow.created_at < made_before
+    )
+    gone = session.execute(lost.values(state="dead", last_error=LOST, settled_at=now))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
 def dead_messages(session: Session, *, limit: int = 50) -> tuple[WebhookMessage, ...]:

@@ -18,6 +18,8 @@ from releases.uploads import Uploads
 log = logging.getLogger(__name__)
 
 DELIVERIES_KEPT = timedelta(days=30)
+# The last attempt at a message is over a day after the three for which it is tried.
+MESSAGES_LOST_AFTER = timedelta(days=5)
 ISSUES_LOOKED_AT = timedelta(days=90)
 DRAFTS_KEPT = timedelta(days=7)
 SHELF_KEPT = timedelta(days=30)
@@ -36,12 +38,15 @@ def run(ctx: Context) -> None:
     with ctx.databases.control.begin() as session:
         deliveries = store.forget_deliveries(session, now - DELIVERIES_KEPT)
         told = webhooks.forget_delivered(session, now - DELIVERIES_KEPT)
+        lost = webhooks.give_up_on_lost(session, made_before=now - MESSAGES_LOST_AFTER, now=now)
         woken = tickets.wake_stuck(session, now)
         pages = wiki_pages.wake_stuck(session, now)
         for key in tickets.to_look_at(session, since=now - ISSUES_LOOKED_AT):
             enqueue(session, "look_at_issue", key=f"{key}/{now:%Y-%m-%d}", issue=key)
     with reading(ctx.databases.control) as session:
         jobs = engine.forget_finished(session, now)
+    if lost:
+        log.error("webhook.lost", extra={"messages": lost})
     _forget_files(ctx)
     facts = {"webhooks": told, "rows": rows, "deliveries": deliveries, "jobs": jobs, "tickets": woken, "pages": pages}
     log.info("housekeeping.done", extra=facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +19,8 @@ from integrations.webhook import WebhookClient
 log = logging.getLogger(__name__)
 
 TRIED_FOR: Final = timedelta(days=3)
+# As Standard Webhooks suggests; the attempt after the last of them is past TRIED_FOR.
+WAITS_S: Final = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 
 
 def spread(ctx: Context) -> None:
@@ -60,10 +63,17 @@ def deliver_webhook(ctx: Context, message: str, webhook: str = "") -> None:  # n
         webhooks.note(session, found.id, state="delivered", error=None, now=now)
 
 
+def wait_after(attempts: int, message: str) -> float:
+    """Return the seconds until the next attempt: up to a fifth more for some, so that not all come back at once."""
+    planned_s = WAITS_S[min(attempts, len(WAITS_S)) - 1]
+    return planned_s * random.Random(f"{message}/{attempts}").uniform(1.0, 1.2)
+
+
 def _failed(ctx: Context, message: webhooks.WebhookMessage, error: UpstreamError, now: datetime) -> None:
     is_over = error.permanent or now - message.created_at >= TRIED_FOR
     with ctx.databases.control.begin() as session:
         webhooks.note(session, message.id, state="dead" if is_over else "waiting", error=error.message, now=now)
     if not is_over:
+        error.retry_after_s = max(wait_after(message.attempts + 1, message.id), error.retry_after_s or 0.0)
         raise error
     log.error("webhook.given_up", extra={"webhook": message.webhook, "delivery": message.id, "reason": error.message})

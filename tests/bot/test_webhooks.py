@@ -17,10 +17,12 @@ from werkzeug.serving import make_server
 from bot import doctor, webhooks
 from bot.cli import main
 from bot.context import Context
-from bot.flows.webhooks import deliver_webhook, spread
+from bot.flows import housekeeping
+from bot.flows.webhooks import deliver_webhook, spread, wait_after
 from bot.webhooks import Webhook
 from core import audit, engine, standard_webhooks
 from core.db import Databases
+from core.errors import UpstreamError
 from core.settings import Settings
 from tests.builders import T0, ManualClock
 from tests.conftest import JobList
@@ -48,7 +50,11 @@ def receiver() -> Iterator[Receiver]:
     def hook() -> tuple[str, int, dict[str, str]]:
         told.heard.append((flask.request.headers, flask.request.get_data()))
         status = told.answers.pop(0) if told.answers else 204
-        return "", status, {"Location": "https://elsewhere.example.com"} if status == 302 else {}
+        return (
+            "",
+            status,
+            {302: {"Location": "https://elsewhere.example.com"}, 429: {"Retry-After": "7200"}}.get(status, {}),
+        )
 
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -199,7 +205,74 @@ def test_a_message_that_was_given_up_on_can_be_sent_again(here: Context, receive
         webhooks.revive(session, message, now=T0)
     deliver_webhook(here, message)
 
-    assert state_of(here, message) == ("delivered", 2)
+    assert state_of(here, message) == ("delivered", 1)
+
+
+def test_the_waits_grow_over_three_days(here: Context, receiver: Receiver, jobs: JobList, clock: ManualClock) -> None:
+    receiver.answers = [500] * 20
+    add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+    (job,) = jobs.waiting
+    waits_s: list[float] = []
+
+    while state_of(here, job.ids["message"])[0] == "waiting":
+        try:
+            deliver_webhook(here, **job.ids)
+        except UpstreamError as later:
+            waits_s.append(engine.wait_before(len(waits_s) + 2, cap_s=300, asked_s=later.retry_after_s or 0))
+            clock.advance(seconds=waits_s[-1])
+
+    assert len(receiver.heard) == len(waits_s) + 1 == 10
+    assert waits_s == sorted(waits_s)
+    assert 5 <= waits_s[0] <= 6
+    assert 3 <= sum(waits_s) / 86_400 <= 4
+
+
+def test_two_messages_that_failed_together_do_not_come_back_together() -> None:
+    assert wait_after(3, "msg_a") != wait_after(3, "msg_b")
+
+
+def test_the_other_side_may_ask_for_a_longer_wait(here: Context, receiver: Receiver, jobs: JobList) -> None:
+    receiver.answers = [429]
+    add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+    (job,) = jobs.waiting
+
+    with pytest.raises(UpstreamError) as busy:
+        deliver_webhook(here, **job.ids)
+
+    assert busy.value.retry_after_s == 7200
+
+
+def test_a_message_whose_job_was_lost_is_given_up_on(here: Context, jobs: JobList, clock: ManualClock) -> None:
+    add(here, "https://ci.example.com/")
+    happen(here, "release.advanced")
+    spread(here)
+    (job,) = jobs.waiting
+    jobs.waiting.clear()
+    engine.migrate(here.settings)
+    engine.attach(here.databases, here.settings)
+
+    clock.advance(days=4)
+    housekeeping.run(here)
+    assert state_of(here, job.ids["message"]) == ("waiting", 0)
+    clock.advance(days=1, seconds=1)
+    housekeeping.run(here)
+
+    assert state_of(here, job.ids["message"]) == ("dead", 0)
+
+
+def test_a_mistyped_address_of_before_is_given_up_on(here: Context, jobs: JobList) -> None:
+    add(here, "https://ci..example.com/a")
+    happen(here, "release.advanced")
+    spread(here)
+    (job,) = jobs.waiting
+
+    jobs.run(here, JOBS)
+
+    assert state_of(here, job.ids["message"]) == ("dead", 1)
 
 
 def test_a_delivery_that_runs_twice_sends_nothing_more(here: Context, receiver: Receiver, jobs: JobList) -> None:
