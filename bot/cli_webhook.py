@@ -44,7 +44,20 @@ def list_all() -> None:
         for each in webhooks.list_webhooks(session):
             told = counts.get(each.id, {})
             numbers = ", ".join(f"{told.get(state, 0)} {state}" for state in ("delivered", "waiting", "dead"))
-            click.echo(f"{each.id}  {each.url}  {','.join(each.events)}  {numbers}")
+            state = f"  ended {each.ended_at:%Y-%m-%d}: its address said 410, gone" if each.ended_at else ""
+            click.echo(f"{each.id}  {each.url}  {','.join(each.events)}  {numbers}{state}")
+
+
+@webhook.command()
+@click.argument("webhook_id")
+def resume(webhook_id: str) -> None:
+    """Tell an address that had said 410, gone, what happens from now on."""
+    settings, databases = _open()
+    now = clock_from(settings.clock_file)()
+    with databases.control.begin() as session:
+        webhooks.resume(session, webhook_id)
+        audit.record(session, who=BY, what="webhook.resumed", subject=webhook_id, now=now)
+    click.echo(f"{webhook_id} is told what happens from now on.")
 
 
 @webhook.command()

@@ -9,10 +9,11 @@ from typing import Any
 
 from slack_sdk.errors import SlackClientError
 from slack_sdk.web import SlackResponse
+from sqlalchemy.orm import Session
 
+from bot import webhooks
 from bot.context import Context
 from bot.noise import MISSING
-from bot.webhooks import dead_messages
 from core import health
 from core.db import reading
 from core.engine import failed_jobs
@@ -54,13 +55,23 @@ def _databases(ctx: Context) -> list[Check]:
     worker = alive["worker"]
     told = "A worker is running." if worker else "No worker was alive in the last minute; start `muster worker`."
     with reading(ctx.databases.control) as session:
-        broken, dead = failed_jobs(session), dead_messages(session)
+        broken, hooks = failed_jobs(session), _webhooks(session)
     checks = [_good("The databases answer and their tables are current."), Check(passed=worker, sentence=told)]
     if broken:
         newest = broken[0]
         checks.append(_bad(f"{len(broken)} jobs were given up on; the newest is {newest.key}: {newest.error}"))
+    return checks + hooks
+
+
+def _webhooks(session: Session) -> list[Check]:
+    checks = [
+        _bad(f"{each.id} is told nothing more, its address said 410: `muster webhook resume {each.id}`, or `remove`.")
+        for each in webhooks.list_webhooks(session)
+        if each.ended_at
+    ]
+    dead = sum(states.get("dead", 0) for states in webhooks.counts(session).values())
     if dead:
-        checks.append(_bad(f"{len(dead)} webhook messages were given up on; `muster webhook dead` shows them."))
+        checks.append(_bad(f"{dead} webhook messages were given up on; `muster webhook dead` shows them."))
     return checks
 
 

@@ -16,17 +16,18 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import audit
 from core.db import Control, insert
-from core.errors import NotFoundError
+from core.errors import ConflictError, NotFoundError
 from core.ids import new_id
 from core.privacy import seal, unseal
 
 State = Literal["waiting", "delivered", "dead"]
 READ_AT_ONCE: Final = 500
 LOST: Final = "its next attempt was never made"
+ENDED: Final = "the webhook has ended: its address said 410, gone"
 
 
 class WebhookRow(Control):
-    """Where messages go. `told_to` is the last audit entry that was looked at for it."""
+    """Where messages go. `told_to` is the last audit entry that was looked at for it; none are once it has ended."""
 
     __tablename__ = "webhooks"
 
@@ -37,6 +38,7 @@ class WebhookRow(Control):
     told_to: Mapped[int]
     made_by: Mapped[str] = mapped_column(sa.String(64))
     made_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
 
 
 class WebhookMessageRow(Control):
@@ -62,6 +64,7 @@ class Webhook:
     url: str
     events: tuple[str, ...]
     told_to: int
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +94,30 @@ def add(
 
 def remove(session: Session, webhook: str) -> None:
     """Forget a webhook and what still waits for it. Raises: NotFoundError."""
-    row = session.get(WebhookRow, webhook)
-    if row is None:
-        raise NotFoundError(f"There is no webhook {webhook}; `muster webhook list` shows them.")
+    row = _row(session, webhook)
     session.execute(sa.delete(WebhookMessageRow).where(WebhookMessageRow.webhook == webhook))
     session.delete(row)
+    session.flush()
+
+
+def end(session: Session, webhook: str, *, now: datetime) -> bool:
+    """Tell a webhook nothing more and give up on what waits for it; return whether it had not ended before."""
+    waiting = sa.update(WebhookMessageRow).where(
+        WebhookMessageRow.webhook == webhook, WebhookMessageRow.state == "waiting"
+    )
+    session.execute(waiting.values(state="dead", last_error=ENDED, settled_at=now))
+    ended = sa.update(WebhookRow).where(WebhookRow.id == webhook, WebhookRow.ended_at.is_(None)).values(ended_at=now)
+    return bool(session.execute(ended).rowcount)  # type: ignore[attr-defined]
+
+
+def resume(session: Session, webhook: str) -> None:
+    """Tell a webhook that had ended what happens from now on.
+
+    Raises: NotFoundError; ConflictError: it has not ended."""
+    row = _row(session, webhook)
+    if row.ended_at is None:
+        raise ConflictError(f"{webhook} has not ended; it is told what happens.")
+    row.ended_at, row.told_to = None, audit.last_position(session)
     session.flush()
 
 
@@ -205,8 +227,15 @@ def _put(session: Session, webhook: Webhook, entry: audit.Entry, now: datetime) 
     return list(session.scalars(put))
 
 
+def _row(session: Session, webhook: str) -> WebhookRow:
+    row = session.get(WebhookRow, webhook)
+    if row is None:
+        raise NotFoundError(f"There is no webhook {webhook}; `muster webhook list` shows them.")
+    return row
+
+
 def _webhook(row: WebhookRow) -> Webhook:
-    return Webhook(id=row.id, url=row.url, events=tuple(row.events), told_to=row.told_to)
+    return Webhook(id=row.id, url=row.url, events=tuple(row.events), told_to=row.told_to, ended_at=row.ended_at)
 
 
 def _message(row: WebhookMessageRow) -> WebhookMessage:

@@ -8,13 +8,16 @@ import random
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from bot import webhooks
 from bot.context import Context
+from bot.webhooks import Webhook
 from core import audit, standard_webhooks
 from core.db import reading
 from core.engine import enqueue
 from core.errors import UpstreamError
-from integrations.webhook import WebhookClient
+from integrations.webhook import GoneError, WebhookClient
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +31,10 @@ def spread(ctx: Context) -> None:
     now = ctx.clock()
     with reading(ctx.databases.control) as session:
         newest = audit.last_position(session)
-        if all(each.told_to >= newest for each in webhooks.list_webhooks(session)):
+        if all(each.told_to >= newest for each in _told(session)):
             return
     with ctx.databases.control.begin() as session:
-        for webhook in webhooks.list_webhooks(session):
+        for webhook in _told(session):
             for message in webhooks.put_messages(session, webhook, now=now):
                 enqueue(session, "deliver_webhook", key=message, message=message, webhook=webhook.id)
 
@@ -56,6 +59,9 @@ def deliver_webhook(ctx: Context, message: str, webhook: str = "") -> None:  # n
             raise UpstreamError("webhook", "its secret was sealed with another key; add it anew", permanent=True)
         headers = standard_webhooks.sign(secret, message_id=found.id, at=now, body=body)
         WebhookClient(private=ctx.settings.webhook_private).post(target.url, body, headers)
+    except GoneError as error:
+        _ended(ctx, found, error, now)
+        return
     except UpstreamError as error:
         _failed(ctx, found, error, now)
         return
@@ -63,10 +69,24 @@ def deliver_webhook(ctx: Context, message: str, webhook: str = "") -> None:  # n
         webhooks.note(session, found.id, state="delivered", error=None, now=now)
 
 
+def _told(session: Session) -> list[Webhook]:
+    return [each for each in webhooks.list_webhooks(session) if each.ended_at is None]
+
+
 def wait_after(attempts: int, message: str) -> float:
     """Return the seconds until the next attempt: up to a fifth more for some, so that not all come back at once."""
     planned_s = WAITS_S[min(attempts, len(WAITS_S)) - 1]
     return planned_s * random.Random(f"{message}/{attempts}").uniform(1.0, 1.2)
+
+
+def _ended(ctx: Context, message: webhooks.WebhookMessage, error: GoneError, now: datetime) -> None:
+    with ctx.databases.control.begin() as session:
+        webhooks.note(session, message.id, state="dead", error=error.message, now=now)
+        is_new = webhooks.end(session, message.webhook, now=now)
+        if is_new:
+            audit.record(session, who="muster", what="webhook.ended", subject=message.webhook, now=now)
+    if is_new:
+        log.error("webhook.ended", extra={"webhook": message.webhook, "delivery": message.id, "reason": error.message})
 
 
 def _failed(ctx: Context, message: webhooks.WebhookMessage, error: UpstreamError, now: datetime) -> None:

@@ -22,7 +22,7 @@ from bot.flows.webhooks import deliver_webhook, spread, wait_after
 from bot.webhooks import Webhook
 from core import audit, engine, standard_webhooks
 from core.db import Databases
-from core.errors import UpstreamError
+from core.errors import ConflictError, UpstreamError
 from core.settings import Settings
 from tests.builders import T0, ManualClock
 from tests.conftest import JobList
@@ -88,6 +88,12 @@ def state_of(ctx: Context, message: str) -> tuple[str, int]:
         found = webhooks.find_message(session, message)
         assert found is not None
         return found.state, found.attempts
+
+
+def told_by_doctor(ctx: Context, about: str) -> list[str]:
+    engine.migrate(ctx.settings)
+    engine.attach(ctx.databases, ctx.settings)
+    return [each.sentence for each in doctor.examine(ctx, live=False) if about in each.sentence]
 
 
 def test_a_release_that_moves_is_told_signed(here: Context, receiver: Receiver, jobs: JobList) -> None:
@@ -177,9 +183,9 @@ def test_after_three_days_a_message_is_given_up_on_and_on_view(
 
     assert state_of(here, job.ids["message"]) == ("dead", 2)
     assert jobs.waiting == []
-    engine.migrate(here.settings)
-    engine.attach(here.databases, here.settings)
-    assert any("webhook messages were given up on" in each.sentence for each in doctor.examine(here, live=False))
+    assert told_by_doctor(here, "given up") == [
+        "1 webhook messages were given up on; `muster webhook dead` shows them."
+    ]
 
 
 def test_an_address_that_is_gone_is_not_asked_again(here: Context, receiver: Receiver, jobs: JobList) -> None:
@@ -191,6 +197,50 @@ def test_an_address_that_is_gone_is_not_asked_again(here: Context, receiver: Rec
     jobs.run(here, JOBS)
 
     assert state_of(here, receiver.heard[0][0]["webhook-id"]) == ("dead", 1)
+
+
+def test_a_410_ends_the_webhook_and_gives_up_on_what_waits_for_it(
+    here: Context, receiver: Receiver, jobs: JobList
+) -> None:
+    receiver.answers = [410]
+    hook = add(here, receiver.url)
+    happen(here, "release.advanced", "release.advanced")
+    spread(here)
+    second = jobs.waiting[1].ids["message"]
+
+    jobs.run(here, JOBS)
+    happen(here, "release.halted")
+    spread(here)
+
+    assert (len(receiver.heard), jobs.waiting) == (1, [])
+    assert state_of(here, second) == ("dead", 0)
+    assert told_by_doctor(here, "410") == [
+        f"{hook.id} is told nothing more, its address said 410: `muster webhook resume {hook.id}`, or `remove`."
+    ]
+    with here.databases.control() as session:
+        (entry,) = audit.entries(session, subject=hook.id)
+    assert (entry.what, entry.who) == ("webhook.ended", "muster")
+
+
+def test_a_webhook_that_goes_on_is_told_what_happens_from_then_on(
+    here: Context, receiver: Receiver, jobs: JobList
+) -> None:
+    receiver.answers = [410]
+    hook = add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+    jobs.run(here, JOBS)
+    happen(here, "release.halted")
+
+    with here.databases.control.begin() as session:
+        webhooks.resume(session, hook.id)
+    happen(here, "release.resumed")
+    spread(here)
+    jobs.run(here, JOBS)
+
+    assert [flask.json.loads(body)["type"] for _, body in receiver.heard] == ["release.advanced", "release.resumed"]
+    with here.databases.control.begin() as session, pytest.raises(ConflictError, match="has not ended"):
+        webhooks.resume(session, hook.id)
 
 
 def test_a_message_that_was_given_up_on_can_be_sent_again(here: Context, receiver: Receiver, jobs: JobList) -> None:
@@ -327,6 +377,7 @@ def test_the_command_line_adds_lists_and_removes(settings: Settings, databases: 
     assert "0 delivered, 0 waiting, 0 dead" in muster("list")
     assert secret not in muster("list")
     assert "must be an https:// address" in muster("add", "http://ci.example.com")
+    assert f"{name} has not ended" in muster("resume", name)
     assert "is removed" in muster("remove", name)
     assert "There is no webhook" in muster("remove", name)
     assert "No message msg_x was given up on" in muster("send-again", "msg_x")
