@@ -75,24 +75,43 @@ def remove(webhook_id: str) -> None:
 @webhook.command()
 def dead() -> None:
     """Show the messages that were given up on, the newest first."""
-    _, databases = _open()
+    settings, databases = _open()
+    now = clock_from(settings.clock_file)()
     with reading(databases.control) as session:
-        for each in webhooks.dead_messages(session):
+        shown = webhooks.dead_messages(session)
+        for each in shown:
             told = f"{each.body['type']} {each.body['data']['subject']}"
-            click.echo(f"{each.id}  {each.webhook}  {told}  {each.attempts} attempts, the last: {each.last_error}")
+            age = f"{(now - each.created_at).days} days old"
+            click.echo(
+                f"{each.id}  {each.webhook}  {told}  {age}  {each.attempts} attempts, the last: {each.last_error}"
+            )
+        more = sum(states.get("dead", 0) for states in webhooks.counts(session).values()) - len(shown)
+    if more:
+        click.echo(f"and {more} more")
 
 
 @webhook.command("send-again")
-@click.argument("message_id")
-def send_again(message_id: str) -> None:
-    """Try a message that was given up on for three more days."""
+@click.argument("name", metavar="MESSAGE_OR_WEBHOOK")
+def send_again(name: str) -> None:
+    """Try a message that was given up on, or all those of a webhook, for three more days."""
     settings, databases = _open()
     now = clock_from(settings.clock_file)()
     with databases.control.begin() as session:
-        one = webhooks.revive(session, message_id, now=now)
-        key = f"{message_id}/{now:%Y%m%dT%H%M%S}"
-        enqueue(session, "deliver_webhook", key=key, message=message_id, webhook=one.webhook)
-    click.echo(f"{message_id} is in line again.")
+        revived = webhooks.revive(session, name, now=now)
+        for each in revived:
+            key = f"{each.id}/{now:%Y%m%dT%H%M%S}"
+            enqueue(session, "deliver_webhook", key=key, message=each.id, webhook=each.webhook)
+    click.echo(f"{name} is in line again." if name == revived[0].id else f"{len(revived)} messages are in line again.")
+
+
+@webhook.command()
+@click.argument("name", metavar="MESSAGE_OR_WEBHOOK")
+def dismiss(name: str) -> None:
+    """Forget a message that was given up on, or all those of a webhook."""
+    _, databases = _open()
+    with databases.control.begin() as session:
+        gone = webhooks.dismiss(session, name)
+    click.echo(f"{gone} {'message is' if gone == 1 else 'messages are'} forgotten.")
 
 
 def _open() -> tuple[Settings, Databases]:

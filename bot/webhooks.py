@@ -168,14 +168,31 @@ def note(session: Session, message: str, *, state: State, error: str | None, now
     )
 
 
-def revive(session: Session, message: str, *, now: datetime) -> WebhookMessage:
-    """Let a message that was given up on wait again, as if made now. Raises: NotFoundError."""
-    row = session.get(WebhookMessageRow, message)
-    if row is None or row.state != "dead":
-        raise NotFoundError(f"No message {message} was given up on; `muster webhook dead` shows those that were.")
-    row.state, row.settled_at, row.created_at, row.attempts = "waiting", None, now, 0
+def revive(session: Session, name: str, *, now: datetime) -> tuple[WebhookMessage, ...]:
+    """Let a message that was given up on, or all those of a webhook, wait again as if made now.
+
+    Raises: NotFoundError; ConflictError: the webhook has ended.
+    """
+    rows = session.scalars(sa.select(WebhookMessageRow).where(*_dead(name))).all()
+    if not rows:
+        raise _nothing_dead(name)
+    webhook = rows[0].webhook
+    if _row(session, webhook).ended_at:
+        raise ConflictError(
+            f"{webhook} has ended, its address said 410: `muster webhook resume {webhook}` comes first."
+        )
+    for row in rows:
+        row.state, row.settled_at, row.created_at, row.attempts = "waiting", None, now, 0
     session.flush()
-    return _message(row)
+    return tuple(_message(row) for row in rows)
+
+
+def dismiss(session: Session, name: str) -> int:
+    """Forget a message that was given up on, or all those of a webhook; return how many. Raises: NotFoundError."""
+    gone = int(session.execute(sa.delete(WebhookMessageRow).where(*_dead(name))).rowcount)  # type: ignore[attr-defined]
+    if not gone:
+        raise _nothing_dead(name)
+    return gone
 
 
 def give_up_on_lost(session: Session, *, made_before: datetime, now: datetime) -> int:
@@ -204,11 +221,9 @@ def counts(session: Session) -> dict[str, dict[str, int]]:
     return found
 
 
-def forget_delivered(session: Session, before: datetime) -> int:
-    """Delete messages that were delivered before a moment; return how many."""
-    gone = sa.delete(WebhookMessageRow).where(
-        WebhookMessageRow.state == "delivered", WebhookMessageRow.settled_at < before
-    )
+def forget(session: Session, state: Literal["delivered", "dead"], *, before: datetime) -> int:
+    """Delete messages that were delivered, or given up on, before a moment; return how many."""
+    gone = sa.delete(WebhookMessageRow).where(WebhookMessageRow.state == state, WebhookMessageRow.settled_at < before)
     return int(session.execute(gone).rowcount)  # type: ignore[attr-defined]
 
 
@@ -225,6 +240,15 @@ def _put(session: Session, webhook: Webhook, entry: audit.Entry, now: datetime) 
     new = insert(session, WebhookMessageRow).values(row)
     put = new.on_conflict_do_nothing(index_elements=["webhook", "position"]).returning(WebhookMessageRow.id)
     return list(session.scalars(put))
+
+
+def _dead(name: str) -> tuple[sa.ColumnElement[bool], ...]:
+    is_named = sa.or_(WebhookMessageRow.id == name, WebhookMessageRow.webhook == name)
+    return WebhookMessageRow.state == "dead", is_named
+
+
+def _nothing_dead(name: str) -> NotFoundError:
+    return NotFoundError(f"Nothing of {name} was given up on; `muster webhook dead` shows what was.")
 
 
 def _row(session: Session, webhook: str) -> WebhookRow:

@@ -18,6 +18,7 @@ from releases.uploads import Uploads
 log = logging.getLogger(__name__)
 
 DELIVERIES_KEPT = timedelta(days=30)
+DEAD_MESSAGES_KEPT = timedelta(days=90)
 # The last attempt at a message is over a day after the three for which it is tried.
 MESSAGES_LOST_AFTER = timedelta(days=5)
 ISSUES_LOOKED_AT = timedelta(days=90)
@@ -37,7 +38,8 @@ def run(ctx: Context) -> None:
     )
     with ctx.databases.control.begin() as session:
         deliveries = store.forget_deliveries(session, now - DELIVERIES_KEPT)
-        told = webhooks.forget_delivered(session, now - DELIVERIES_KEPT)
+        told = webhooks.forget(session, "delivered", before=now - DELIVERIES_KEPT)
+        told += webhooks.forget(session, "dead", before=now - DEAD_MESSAGES_KEPT)
         lost = webhooks.give_up_on_lost(session, made_before=now - MESSAGES_LOST_AFTER, now=now)
         woken = tickets.wake_stuck(session, now)
         pages = wiki_pages.wake_stuck(session, now)

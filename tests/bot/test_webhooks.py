@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ import flask
 import pytest
 import sqlalchemy as sa
 import standardwebhooks
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
 from bot import doctor, webhooks
@@ -22,7 +23,7 @@ from bot.flows.webhooks import deliver_webhook, spread, wait_after
 from bot.webhooks import Webhook
 from core import audit, engine, standard_webhooks
 from core.db import Databases
-from core.errors import ConflictError, UpstreamError
+from core.errors import ConflictError, NotFoundError, UpstreamError
 from core.settings import Settings
 from tests.builders import T0, ManualClock
 from tests.conftest import JobList
@@ -88,6 +89,29 @@ def state_of(ctx: Context, message: str) -> tuple[str, int]:
         found = webhooks.find_message(session, message)
         assert found is not None
         return found.state, found.attempts
+
+
+def give_up_on(ctx: Context, hook: Webhook, many: int) -> list[str]:
+    """Return the ids of messages of this webhook that were given up on."""
+    happen(ctx, *["release.advanced"] * many)
+    with ctx.databases.control.begin() as session:
+        (asked,) = (each for each in webhooks.list_webhooks(session) if each.id == hook.id)
+        made = webhooks.put_messages(session, asked, now=ctx.clock())
+        for message in made:
+            webhooks.note(session, message, state="dead", error="HTTP 500", now=ctx.clock())
+    return made
+
+
+def shell(settings: Settings, *command: str) -> str:
+    return invoke(settings, *command).output
+
+
+def invoke(settings: Settings, *command: str) -> Result:
+    env = {
+        "MUSTER_SECRET_KEY": settings.secret_key.decode(), "MUSTER_HASH_KEY": settings.hash_key.decode(),
+        "MUSTER_DATABASE_URL": settings.database_url, "MUSTER_INGEST_URL": settings.ingest_database_url,
+    }  # fmt: skip
+    return CliRunner().invoke(main, ["webhook", *command], env=env)
 
 
 def told_by_doctor(ctx: Context, about: str) -> list[str]:
@@ -244,18 +268,55 @@ def test_a_webhook_that_goes_on_is_told_what_happens_from_then_on(
 
 
 def test_a_message_that_was_given_up_on_can_be_sent_again(here: Context, receiver: Receiver, jobs: JobList) -> None:
-    receiver.answers = [410]
-    add(here, receiver.url)
-    happen(here, "release.advanced")
-    spread(here)
-    jobs.run(here, JOBS)
-    message = receiver.heard[0][0]["webhook-id"]
+    hook = add(here, receiver.url)
+    message, other = give_up_on(here, hook, 2)
 
     with here.databases.control.begin() as session:
         webhooks.revive(session, message, now=T0)
     deliver_webhook(here, message)
 
     assert state_of(here, message) == ("delivered", 1)
+    assert state_of(here, other)[0] == "dead"
+
+
+def test_all_messages_of_a_webhook_can_be_sent_again_or_dismissed(here: Context) -> None:
+    hook, quiet = add(here, "https://ci.example.com/"), add(here, "https://cd.example.com/")
+    messages, others = give_up_on(here, hook, 3), give_up_on(here, quiet, 2)
+
+    with here.databases.control.begin() as session:
+        revived = webhooks.revive(session, hook.id, now=T0)
+        gone = webhooks.dismiss(session, quiet.id)
+
+        assert {each.id for each in revived} == set(messages)
+        assert (gone, webhooks.counts(session)) == (len(others), {hook.id: {"waiting": 3}})
+        with pytest.raises(NotFoundError, match="was given up on"):
+            webhooks.dismiss(session, hook.id)
+
+
+def test_nothing_is_sent_again_to_a_webhook_that_has_ended(here: Context) -> None:
+    hook = add(here, "https://ci.example.com/")
+    (message,) = give_up_on(here, hook, 1)
+
+    with here.databases.control.begin() as session:
+        webhooks.end(session, hook.id, now=T0)
+        with pytest.raises(ConflictError, match=f"`muster webhook resume {hook.id}` comes first"):
+            webhooks.revive(session, message, now=T0)
+
+
+def test_doctor_counts_all_that_was_given_up_on_until_it_is_forgotten_after_ninety_days(
+    here: Context, clock: ManualClock
+) -> None:
+    give_up_on(here, add(here, "https://ci.example.com/"), 60)
+
+    clock.advance(days=90)
+    told = told_by_doctor(here, "given up")
+    housekeeping.run(here)
+    assert told_by_doctor(here, "given up") == told
+    clock.advance(seconds=1)
+    housekeeping.run(here)
+
+    assert told == ["60 webhook messages were given up on; `muster webhook dead` shows them."]
+    assert told_by_doctor(here, "given up") == []
 
 
 def test_the_waits_grow_over_three_days(here: Context, receiver: Receiver, jobs: JobList, clock: ManualClock) -> None:
@@ -359,16 +420,12 @@ def test_secrets_are_sealed_where_they_lie(here: Context, receiver: Receiver) ->
 
 def test_the_command_line_adds_lists_and_removes(settings: Settings, databases: Databases) -> None:
     engine.migrate(settings)
-    env = {
-        "MUSTER_SECRET_KEY": settings.secret_key.decode(), "MUSTER_HASH_KEY": settings.hash_key.decode(),
-        "MUSTER_DATABASE_URL": settings.database_url, "MUSTER_INGEST_URL": settings.ingest_database_url,
-    }  # fmt: skip
 
     def muster(*command: str) -> str:
-        return CliRunner().invoke(main, ["webhook", *command], env=env).output
+        return shell(settings, *command)
 
     for wrong in ("https://[::1", "https://ci..example.com/a", "https://localhost/", "http://ci.example.com"):
-        refused = CliRunner().invoke(main, ["webhook", "add", wrong], env=env)
+        refused = invoke(settings, "add", wrong)
         assert (refused.exit_code, refused.output.count("\n")) == (2, 1), refused.output
     made = muster("add", "https://ci.example.com/muster", "--events", "release.*")
     name, secret = made.split()
@@ -380,7 +437,24 @@ def test_the_command_line_adds_lists_and_removes(settings: Settings, databases: 
     assert f"{name} has not ended" in muster("resume", name)
     assert "is removed" in muster("remove", name)
     assert "There is no webhook" in muster("remove", name)
-    assert "No message msg_x was given up on" in muster("send-again", "msg_x")
+    assert "Nothing of msg_x was given up on" in muster("send-again", "msg_x")
+    assert "Nothing of msg_x was given up on" in muster("dismiss", "msg_x")
+
+
+def test_the_command_line_shows_sends_again_and_dismisses_what_was_given_up_on(here: Context) -> None:
+    engine.migrate(here.settings)
+    hook = add(here, "https://ci.example.com/")
+    messages = give_up_on(here, hook, 53)
+
+    shown = shell(here.settings, "dead").splitlines()
+    again = shell(here.settings, "send-again", messages[0])
+    dismissed = shell(here.settings, "dismiss", messages[1]), shell(here.settings, "dismiss", hook.id)
+
+    assert (len(shown), shown[-1]) == (51, "and 3 more")
+    assert re.search(r"release.advanced rel_1  \d+ days old  1 attempts, the last: HTTP 500", shown[0])
+    assert again == f"{messages[0]} is in line again.\n"
+    assert dismissed == ("1 message is forgotten.\n", "51 messages are forgotten.\n")
+    assert state_of(here, messages[0]) == ("waiting", 0)
 
 
 def test_nothing_is_put_in_line_when_nobody_asked(here: Context, jobs: JobList) -> None:
