@@ -26,9 +26,10 @@ def webhook() -> None:
 def add(url: str, events: str) -> None:
     """Add an address; its secret is shown this once."""
     settings, databases = _open()
-    check_url(url, private=settings.webhook_private)
-    secret, now = standard_webhooks.new_secret(), clock_from(settings.clock_file)()
     patterns = [each.strip() for each in events.split(",") if each.strip()]
+    check_url(url, private=settings.webhook_private)
+    webhooks.check_events(patterns)
+    secret, now = standard_webhooks.new_secret(), clock_from(settings.clock_file)()
     with databases.control.begin() as session:
         made = webhooks.add(session, url=url, events=patterns, secret=secret, key=settings.secret_key, by=BY, now=now)
         audit.record(session, who=BY, what="webhook.added", subject=made.id, now=now, facts={"events": patterns})

@@ -5,6 +5,7 @@ What is told is the audit log: each entry whose kind a webhook asked for becomes
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import audit
 from core.db import Control, insert
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError, InvalidInputError, NotFoundError, Problem
 from core.ids import new_id
 from core.privacy import seal, unseal
 
@@ -76,6 +77,19 @@ class WebhookMessage:
     attempts: int
     last_error: str | None
     created_at: datetime
+
+
+def check_events(events: Sequence[str]) -> None:
+    """Raises: InvalidInputError: some pattern fits no kind of entry in the audit log, or there is none at all."""
+    problems = [
+        Problem("--events", f"{pattern!r} fits no kind of entry{_meant(pattern)}; docs/operating.md lists them")
+        for pattern in events
+        if not any(fnmatchcase(kind, pattern) for kind in audit.KINDS)
+    ]
+    if not events:
+        problems.append(Problem("--events", "must name a kind of entry, such as release.*"))
+    if problems:
+        raise InvalidInputError(*problems)
 
 
 def add(
@@ -240,6 +254,11 @@ def _put(session: Session, webhook: Webhook, entry: audit.Entry, now: datetime) 
     new = insert(session, WebhookMessageRow).values(row)
     put = new.on_conflict_do_nothing(index_elements=["webhook", "position"]).returning(WebhookMessageRow.id)
     return list(session.scalars(put))
+
+
+def _meant(pattern: str) -> str:
+    near = difflib.get_close_matches(pattern, sorted(audit.KINDS), n=1)
+    return f", did you mean {near[0]}?" if near else ""
 
 
 def _dead(name: str) -> tuple[sa.ColumnElement[bool], ...]:

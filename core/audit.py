@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -18,6 +19,21 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core.db import Control
 
 GENESIS = "0" * 64
+# Every `what` there may be, for those who ask to be told of some (a test compares them with what is recorded).
+KINDS: Final = frozenset({
+    "release.proposed", "release.approved_in_part", "release.approved", "release.rejected", "release.cancelled",
+    "release.started", "release.advanced", "release.paused", "release.resumed", "release.halted",
+    "release.rolled_back", "release.killed", "release.returned", "release.completed", "release.superseded",
+    "release.taken_back", "release.cohort_halted", "release.cohort_rolled_back", "release.cohort_resumed",
+    "release.kept", "release.decided",
+    "ticket.wanted", "ticket.reported", "ticket.opened", "ticket.changed", "ticket.linked", "ticket.muted",
+    "ticket.owner",
+    "artifact.registered", "artifact.companions", "model.trained", "model.goal", "job.ordered", "job.cancelled",
+    "poll.created", "poll.pushed", "poll.started", "poll.stopped", "import.connected",
+    "freeze.added", "freeze.removed", "throttle.set", "throttle.lifted",
+    "digest.scheduled", "digest.goal", "subscription.put", "subscription.dropped",
+    "role.grant", "role.revoke", "webhook.added", "webhook.removed", "webhook.ended", "webhook.resumed", "undone",
+})  # fmt: skip
 
 
 class AuditRow(Control):
@@ -46,7 +62,10 @@ class Entry:
 def record(
     session: Session, *, who: str, what: str, subject: str, now: datetime, facts: Mapping[str, object] | None = None
 ) -> None:
-    """Append one entry; it commits with the caller's transaction, and no other is in between (see core.db)."""
+    """Append one entry, `what` being one of KINDS.
+
+    It commits with the caller's transaction, and no other is in between (see core.db).
+    """
     session.flush()
     last = session.scalar(sa.select(AuditRow).order_by(AuditRow.position.desc()).limit(1))
     row = AuditRow(

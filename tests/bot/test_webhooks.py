@@ -441,6 +441,25 @@ def test_the_command_line_adds_lists_and_removes(settings: Settings, databases: 
     assert "Nothing of msg_x was given up on" in muster("dismiss", "msg_x")
 
 
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ("", "--events: must name a kind of entry, such as release.*"),
+        (" , ", "--events: must name a kind of entry, such as release.*"),
+        ("relese.halted", "--events: 'relese.halted' fits no kind of entry, did you mean release.halted?"),
+        ("bogus.*,release.*", "--events: 'bogus.*' fits no kind of entry; docs/operating.md lists them"),
+    ],
+)
+def test_what_would_never_be_told_is_refused(settings: Settings, events: str, told: str) -> None:
+    engine.migrate(settings)
+
+    refused = invoke(settings, "add", "https://ci.example.com/", "--events", events)
+
+    assert (refused.exit_code, refused.output.count("\n")) == (2, 1)
+    assert told in refused.output
+    assert shell(settings, "list") == ""
+
+
 def test_the_command_line_shows_sends_again_and_dismisses_what_was_given_up_on(here: Context) -> None:
     engine.migrate(here.settings)
     hook = add(here, "https://ci.example.com/")
