@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from core.errors import InvalidInputError, Problem
 
 PREFIX = "MUSTER_"
-# Read by the commands that a pipeline runs, not by the processes.
-CLIENT = frozenset({"MUSTER_SERVER", "MUSTER_API_KEY"})
+# Read by the commands that talk to a server, not by the processes.
+CLIENT = frozenset({"MUSTER_SERVER", "MUSTER_API_KEY", "MUSTER_IMPORT_SECRET", "MUSTER_ZIGPOLL_KEY"})
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 

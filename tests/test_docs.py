@@ -17,7 +17,7 @@ from bot.flows.proposal import OPTIONS
 from bot.poll_form import FIELDS
 from bot.words import NOUNS, Noun
 from bot.worker import JOBS
-from core.settings import Settings
+from core.settings import CLIENT, Settings
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -85,6 +85,13 @@ def test_every_command_of_the_shell_is_shown_with_its_options_and_no_other() -> 
     assert shown == dict(_cli(main))
 
 
+def test_every_variable_of_the_shell_is_told_and_keeps_no_process_from_starting() -> None:
+    read = {str(each.envvar) for command in _commands(main) for each in command.params if each.envvar}
+
+    assert read == CLIENT
+    assert [name for name in sorted(read) if f"| `{name}` |" not in (DOCS / "operating.md").read_text()] == []
+
+
 def test_every_kind_of_job_is_told_and_no_other() -> None:
     section = (DOCS / "operating.md").read_text().partition("## Jobs")[2].partition("## ")[0]
 
@@ -99,6 +106,11 @@ def _cli(group: click.Group, *above: str) -> Iterator[tuple[str, set[str]]]:
         else:
             options = {opt for each in command.params if isinstance(each, click.Option) for opt in each.opts}
             yield " ".join([*above, name]), options
+
+
+def _commands(group: click.Group) -> Iterator[click.Command]:
+    for command in group.commands.values():
+        yield from _commands(command) if isinstance(command, click.Group) else [command]
 
 
 def _known(words: list[str]) -> list[str]:
