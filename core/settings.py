@@ -221,7 +221,7 @@ class Settings:
 
         Raises: InvalidInputError: with a Problem for every missing, unreadable or unknown variable.
         """
-        env = os.environ if env is None else env
+        env = _as_platforms_say(os.environ if env is None else env)
         problems: list[Problem] = []
         values: dict[str, Any] = {}
         for each in fields(cls):
@@ -250,6 +250,14 @@ class Settings:
         if self.database_url.startswith("sqlite:///"):
             return "sqlite:///" + str(Path(self.database_url.removeprefix("sqlite:///")).with_name("ingest.db"))
         return self.database_url
+
+
+def _as_platforms_say(env: Mapping[str, str]) -> Mapping[str, str]:
+    """Take the port that Heroku, Dokku and their kin give in PORT, on every address; honcho gives one to anybody."""
+    if not env.get("PORT") or "HONCHO_PROCESS_NAME" in env or env.get("MUSTER_WEB_PORT"):
+        return env
+    host = env.get("MUSTER_WEB_HOST") or "0.0.0.0"  # noqa: S104 (the platform's router reaches no other)
+    return {**env, "MUSTER_WEB_HOST": host, "MUSTER_WEB_PORT": env["PORT"]}
 
 
 def _raw(env: Mapping[str, str], each: Field[Any]) -> str | None:

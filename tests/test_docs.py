@@ -85,6 +85,13 @@ def test_every_command_of_the_shell_is_shown_with_its_options_and_no_other() -> 
     assert shown == dict(_cli(main))
 
 
+def test_every_process_of_the_procfile_is_a_command() -> None:
+    called = [line.partition(": muster ")[2] for line in (ROOT / "Procfile").read_text().splitlines()]
+
+    assert called
+    assert [each for each in called if each not in dict(_cli(main))] == []
+
+
 def test_every_variable_of_the_shell_is_told_and_keeps_no_process_from_starting() -> None:
     read = {str(each.envvar) for command in _commands(main) for each in command.params if each.envvar}
 

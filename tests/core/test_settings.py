@@ -82,3 +82,22 @@ def test_on_postgresql_answers_stay_in_the_same_database() -> None:
     settings = Settings.from_env(GOOD | {"MUSTER_DATABASE_URL": "postgresql+psycopg://db/muster"})
 
     assert settings.ingest_database_url == settings.database_url
+
+
+def test_a_platform_gives_the_port_and_is_reached_on_every_address() -> None:
+    settings = Settings.from_env(GOOD | {"PORT": "5000"})
+
+    assert (settings.web_host, settings.web_port) == ("0.0.0.0", 5000)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        pytest.param({"MUSTER_WEB_PORT": "8000"}, id="a port was chosen"),
+        pytest.param({"HONCHO_PROCESS_NAME": "web.1"}, id="honcho gives one to every process"),
+    ],
+)
+def test_a_port_of_the_platform_opens_nothing_where_it_is_not_meant(env: dict[str, str]) -> None:
+    settings = Settings.from_env(GOOD | {"PORT": "5000"} | env)
+
+    assert (settings.web_host, settings.web_port) == ("127.0.0.1", 8000)
