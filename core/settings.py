@@ -20,6 +20,7 @@ from core.errors import InvalidInputError, Problem
 PREFIX = "MUSTER_"
 # Read by the commands that talk to a server, not by the processes.
 CLIENT = frozenset({"MUSTER_SERVER", "MUSTER_API_KEY", "MUSTER_IMPORT_SECRET", "MUSTER_ZIGPOLL_KEY"})
+HIGHEST_PORT = 65_535
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -40,7 +41,9 @@ def _key(value: str) -> bytes:
 def _keys(value: str) -> bytes:
     """Read several keys, the newest first, one a line or separated by commas."""
     parts = [part.strip() for part in re.split(r"[,\r\n]+", value) if part.strip()]
-    if not parts or len(set(parts)) != len(parts):
+    if not parts:
+        raise ValueError("is empty; `openssl rand -hex 32` makes a good one")
+    if len(set(parts)) != len(parts):
         raise ValueError("must be keys that differ, the newest first, one a line or separated by commas")
     for part in parts:
         _key(part)
@@ -63,7 +66,7 @@ def _database(value: str) -> str:
     return value
 
 
-def _number(lowest: float, kind: type[int] | type[float]) -> Callable[[str], Any]:
+def _number(lowest: float, kind: type[int] | type[float], highest: float = math.inf) -> Callable[[str], Any]:
     def parse(value: str) -> float:
         try:
             number = kind(value)
@@ -73,6 +76,8 @@ def _number(lowest: float, kind: type[int] | type[float]) -> Callable[[str], Any
             raise ValueError("must be a finite number")
         if number < lowest:
             raise ValueError(f"must be at least {lowest:g}")
+        if number > highest:
+            raise ValueError(f"must be at most {highest:.15g}")
         return number
 
     return parse
@@ -178,7 +183,7 @@ class Settings:
     confluence_parent: str | None = setting(_text, "id of the page under which new ones are put", default=None)
     webhook_private: bool = setting(_switch, "lets webhooks go to addresses of the own network", default=False)
     smtp_host: str | None = setting(_text, "mail server for digests", default=None)
-    smtp_port: int = setting(_number(1, int), "its port", default=587)
+    smtp_port: int = setting(_number(1, int, HIGHEST_PORT), "its port", default=587)
     smtp_security: str = setting(_security, "starttls, tls or none", default="starttls")
     smtp_user: str | None = setting(_text, "account at the mail server", default=None)
     smtp_password: str | None = setting(_text, "password of that account", default=None, secret=True)
@@ -206,8 +211,10 @@ class Settings:
     max_inflated_bytes: int = setting(_number(1024, int), "the same once inflated", default=16 * 1024 * 1024)
     max_artifact_bytes: int = setting(_number(1024, int), "largest model file", default=2 * 1024**3)
     web_host: str = setting(_text, "address the web process listens on", default="127.0.0.1")
-    web_port: int = setting(_number(0, int), "port the web process listens on", default=8000)
-    metrics_port: int | None = setting(_number(0, int), "port of the worker's and bot's /metrics", default=None)
+    web_port: int = setting(_number(0, int, HIGHEST_PORT), "port the web process listens on", default=8000)
+    metrics_port: int | None = setting(
+        _number(0, int, HIGHEST_PORT), "port of the worker's and bot's /metrics", default=None
+    )
     worker_id: str = setting(_text, "stable name of this worker; each worker needs its own", default="worker-1")
     tick_s: float = setting(_number(0.2, float), "seconds between two looks at live releases", default=60.0)
     job_poll_s: float = setting(_number(0.05, float), "seconds between two looks for new jobs", default=0.25)
@@ -263,9 +270,11 @@ def _as_platforms_say(env: Mapping[str, str]) -> Mapping[str, str]:
 def _raw(env: Mapping[str, str], each: Field[Any]) -> str | None:
     name = PREFIX + each.name.upper()
     if each.metadata["secret"] and (path := env.get(name + "_FILE")):
-        if name in env:
+        if env.get(name):
             raise ValueError(f"is set twice: by {name} and by {name}_FILE; keep one")
-        return Path(path).read_text().strip()
+        if not (text := Path(path).read_text().strip()):
+            raise ValueError(f"is empty in the file {path} of {name}_FILE")
+        return text
     return env.get(name) or None
 
 

@@ -49,6 +49,9 @@ def test_every_mistake_is_reported_at_once() -> None:
         ("MUSTER_DP_EPSILON_PER_WEEK", "0"),
         ("MUSTER_SLACK_COMMAND", "muster"),
         ("MUSTER_LOG_LEVEL", "LOUD"),
+        ("MUSTER_WEB_PORT", "65536"),
+        ("MUSTER_METRICS_PORT", "99999"),
+        ("MUSTER_SMTP_PORT", "700000"),
     ],
 )
 def test_an_unusable_value_names_its_variable(name: str, value: str) -> None:
@@ -68,6 +71,22 @@ def test_a_secret_set_twice_is_refused(tmp_path: Path) -> None:
     env = GOOD | {"MUSTER_SLACK_BOT_TOKEN": "x", "MUSTER_SLACK_BOT_TOKEN_FILE": str(tmp_path / "token")}
 
     assert problems(env) == ["MUSTER_SLACK_BOT_TOKEN"]
+
+
+def test_an_empty_value_beside_a_file_counts_as_unset(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("xoxb-from-file")
+    env = GOOD | {"MUSTER_SLACK_BOT_TOKEN": "", "MUSTER_SLACK_BOT_TOKEN_FILE": str(tmp_path / "token")}
+
+    assert Settings.from_env(env).slack_bot_token == "xoxb-from-file"
+
+
+@pytest.mark.parametrize("name", ["HASH_KEY", "SECRET_KEY", "SLACK_BOT_TOKEN"])
+def test_an_empty_file_is_called_empty(name: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("\n")
+    rest = {key: value for key, value in GOOD.items() if key != f"MUSTER_{name}"}
+
+    with pytest.raises(InvalidInputError, match=f"MUSTER_{name}: is empty in the file .*/secret"):
+        Settings.from_env(rest | {f"MUSTER_{name}_FILE": str(tmp_path / "secret")})
 
 
 def test_secrets_do_not_show_in_its_repr() -> None:
