@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from bot import (
     cli_export,
@@ -17,6 +20,7 @@ from bot import (
     cli_remote,
     cli_upload,
     cli_webhook,
+    database_trouble,
     exit_status,
 )
 from core import keys as api_keys
@@ -27,6 +31,8 @@ from core.errors import AppError, NotFoundError
 from core.settings import Settings
 from optimize import cli as optimize_cli
 
+logger = logging.getLogger(__name__)
+
 
 class Muster(click.Group):
     """Turns errors into words and an exit status: one line for each problem, no stack trace."""
@@ -35,10 +41,20 @@ class Muster(click.Group):
         try:
             return super().invoke(ctx)
         except AppError as error:
-            lines = [str(problem) for problem in error.problems] or [error.message]
-            for line in lines:
-                click.echo(f"muster: {line}", err=True)
-            sys.exit(exit_status.status_of(error))
+            _end(error)
+        except DBAPIError as error:
+            logger.debug("database.trouble", exc_info=True)
+            told = database_trouble.of_command(error)
+            if told is None:
+                raise
+            _end(told)
+
+
+def _end(error: AppError) -> NoReturn:
+    lines = [str(problem) for problem in error.problems] or [error.message]
+    for line in lines:
+        click.echo(f"muster: {line}", err=True)
+    sys.exit(exit_status.status_of(error))
 
 
 @click.group(cls=Muster, context_settings={"help_option_names": ["-h", "--help"]})

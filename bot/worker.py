@@ -28,7 +28,8 @@ from bot.flows import (
     webhooks,
     wiki,
 )
-from core.engine import Job, Worker
+from core.db import reading
+from core.engine import Job, Worker, last_beat
 from core.settings import Settings
 from feedback import store as feedback
 
@@ -70,6 +71,8 @@ def run(settings: Settings) -> None:
         stopping.set()  # an optimization ends early and goes on elsewhere
         worker.stop()
 
+    with reading(context.databases.control) as session:
+        last_beat(session)  # without tables it ends here, and nothing was begun
     if settings.metrics_port:
         prometheus_client.start_http_server(settings.metrics_port, "127.0.0.1")
     if threading.current_thread() is threading.main_thread():

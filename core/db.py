@@ -9,6 +9,7 @@ go one after the other, so that what was looked at still holds: SQLite has one w
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -115,16 +116,21 @@ def open_engine(url: str, *, pool_size: int = 20) -> sa.Engine:
     """Open a database. SQLite: WAL, every commit synced, transactions that begin with the write lock.
 
     BEGIN IMMEDIATE is issued by ourselves (pysqlite's own begins too late and then fails to upgrade its lock).
+    Errors never hold what was written.
     """
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_size=pool_size, pool_pre_ping=True, json_serializer=_json)
+        return sa.create_engine(
+            url, pool_size=pool_size, pool_pre_ping=True, json_serializer=_json, hide_parameters=True
+        )
     path = url.removeprefix("sqlite:///")
     if path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # whoever connects hears of it
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
     # Last in, first out: the connection that wrote last has the pages that the next write needs.
     engine = sa.create_engine(
-        url, pool_size=pool_size, pool_use_lifo=True, connect_args={"timeout": 30}, json_serializer=_json
-    )
+        url, pool_size=pool_size, pool_use_lifo=True, connect_args={"timeout": 30}, json_serializer=_json,
+        hide_parameters=True,
+    )  # fmt: skip
 
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:

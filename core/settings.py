@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
 from core.errors import InvalidInputError, Problem
 
 PREFIX = "MUSTER_"
@@ -63,6 +66,13 @@ def _slack_url(value: str) -> str:
 def _database(value: str) -> str:
     if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
+    if value.startswith("sqlite") and not Path(value.removeprefix("sqlite:///")).name:
+        raise ValueError("must name a file, such as sqlite:///var/control.db")
+    try:
+        make_url(value)
+    except (ValueError, ArgumentError):
+        told = "postgresql+psycopg://user:password@host:5432/name; %-encode other characters in the password"
+        raise ValueError(f"must read like {told}") from None
     return value
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import sqlalchemy as sa
 from alembic import command
@@ -18,6 +19,7 @@ from alembic.script import ScriptDirectory
 
 from core import engine
 from core.db import Databases, open_databases
+from core.errors import InvalidInputError, Problem
 from core.settings import Settings
 
 HERE = Path(__file__).parent
@@ -88,9 +90,7 @@ def _engines(databases: Databases) -> tuple[sa.Engine, sa.Engine]:
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     if settings.database_url.startswith("sqlite:///"):
-        lock = Path(settings.database_url.removeprefix("sqlite:///") + ".upgrade")
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with lock.open("w") as file:
+        with _lock_file(settings) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
         return
@@ -101,6 +101,16 @@ def _alone(settings: Settings) -> Iterator[None]:
         while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(LOCK_NUMBER))):
             time.sleep(LOOK_EVERY_S)
         yield  # the lock goes with the connection
+
+
+def _lock_file(settings: Settings) -> IO[str]:
+    lock = Path(settings.database_url.removeprefix("sqlite:///") + ".upgrade")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        return lock.open("w")
+    except OSError as error:
+        told = f"nothing can be written beside that file ({error.strerror}: {error.filename})"
+        raise InvalidInputError(Problem("MUSTER_DATABASE_URL", told)) from error
 
 
 if __name__ == "__main__":
