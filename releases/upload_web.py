@@ -19,7 +19,7 @@ from core.keys import KeyRing
 from core.settings import Settings
 from releases import registry
 from releases.artifacts import SHA256
-from releases.blobs import TooLargeError
+from releases.blobs import Blobs, TooLargeError
 from releases.uploads import Uploads, WrongOffsetError
 
 CHUNK_BYTES = 1 << 18
@@ -34,7 +34,7 @@ class CutOffError(AppError):
 
 def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyRing) -> Blueprint:
     routes = Blueprint("uploads", __name__)
-    uploads = Uploads(settings.blob_dir)
+    uploads, blobs = Uploads(settings.blob_dir), Blobs(settings.blob_dir)
 
     @routes.get("/v1/uploads/<sha256>")
     def _stands(sha256: str) -> Response:
@@ -42,7 +42,9 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
         _require_digest(sha256)
         with reading(databases.control) as session:
             size = registry.size_of(session, app=key.app, sha256=sha256)
-        return _state(sha256, uploads.offset(key.app, sha256) if size is None else size, is_complete=size is not None)
+        if size is None or blobs.path(sha256) is None:  # a restored database may know more than the folder has
+            return _state(sha256, uploads.offset(key.app, sha256), is_complete=False)
+        return _state(sha256, size, is_complete=True)
 
     @routes.patch("/v1/uploads/<sha256>")
     def _append(sha256: str) -> Response:

@@ -52,7 +52,7 @@ def blueprint(
         stated, companions = _told(request.args)
         trained = training.read_day(day, clock().date()) if (day := stated.pop("trained", "")) else None
         artifact = read_artifact(sha256, stated)
-        size = _uploaded(databases, key.app, sha256)
+        size = _uploaded(databases, blobs, key.app, sha256)
         if size is None:
             if (request.content_length or 0) > settings.max_artifact_bytes:
                 raise TooLargeError(f"A model file has at most {settings.max_artifact_bytes} bytes here.")
@@ -88,9 +88,13 @@ def blueprint(
     return routes
 
 
-def _uploaded(databases: Databases, app: str, sha256: str) -> int | None:
+def _uploaded(databases: Databases, blobs: Blobs, app: str, sha256: str) -> int | None:
     """Return the size of a file that came by /v1/uploads, when this request brings no bytes of its own."""
-    if request.content_length or "chunked" in request.headers.get("Transfer-Encoding", ""):
+    if (
+        blobs.path(sha256) is None
+        or request.content_length
+        or "chunked" in request.headers.get("Transfer-Encoding", "")
+    ):
         return None
     with reading(databases.control) as session:
         return registry.size_of(session, app=app, sha256=sha256)

@@ -76,6 +76,25 @@ def test_a_file_in_two_parts_is_registered_without_being_sent_again(client: Flas
     fetched.close()
 
 
+def test_a_file_that_a_restore_left_out_is_asked_for_again(
+    client: FlaskClient, api_keys: Keys, settings: Settings
+) -> None:
+    upload(client, api_keys.secret, MODEL)
+    register(client, api_keys.secret)
+    for lost in _files(settings.blob_dir):
+        lost.unlink()
+
+    before = stands(client, api_keys.secret), register(client, api_keys.secret).status_code
+    upload(client, api_keys.secret, MODEL)
+
+    assert before == ((0, False), 422)
+    assert stands(client, api_keys.secret) == (len(MODEL), True)
+    assert register(client, api_keys.secret).status_code == 200
+    fetched = client.get(f"/v1/artifacts/{SHA}", headers=bearer(api_keys.public), buffered=True)
+    assert fetched.data == MODEL
+    fetched.close()
+
+
 def test_what_came_before_the_connection_broke_is_kept(live_url: str, client: FlaskClient, api_keys: Keys) -> None:
     host, _, port = live_url.removeprefix("http://").partition(":")
     head = (
