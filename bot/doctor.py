@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from slack_sdk.errors import SlackClientError
 from slack_sdk.web import SlackResponse
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot import webhooks
@@ -19,7 +21,10 @@ from core.db import reading
 from core.engine import failed_jobs
 from integrations.mail import is_address
 from migrations.run import is_current
+from releases.artifact_store import find_artifacts, models
+from releases.blobs import Blobs
 
+SHOWN = 3
 MANIFEST = Path(__file__).parent.parent / "manifest.json"
 SLACK_SETTINGS = {
     "slack_bot_token": "MUSTER_SLACK_BOT_TOKEN is not set: copy the xoxb-… token from your app's OAuth & Permissions.",
@@ -39,7 +44,7 @@ class Check:
 
 def examine(ctx: Context, *, live: bool) -> tuple[Check, ...]:
     """Return everything looked at; `live` also asks Slack, Jira, Confluence and the mail server over the network."""
-    checks = [*_databases(ctx), *_slack_settings(ctx)]
+    checks = [*_databases(ctx), *files(ctx), *_slack_settings(ctx)]
     if live and ctx.settings.slack_bot_token:
         checks += _slack(ctx)
     checks += [*_jira(ctx, live=live), *_confluence(ctx, live=live), *_mail(ctx, live=live), *noise(ctx)]
@@ -73,6 +78,25 @@ def _webhooks(session: Session) -> list[Check]:
     if dead:
         checks.append(_bad(f"{dead} webhook messages were given up on; `muster webhook dead` shows them."))
     return checks
+
+
+def files(ctx: Context) -> list[Check]:
+    """Return whether model files can be kept, and whether those that phones may be told to fetch are there."""
+    folder = ctx.settings.blob_dir
+    above = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        return [_bad(f"Model files cannot be kept: {above} cannot be written; look at MUSTER_BLOB_DIR.")]
+    try:
+        with reading(ctx.databases.control) as session:
+            found = [each for app, model in models(session) for each in find_artifacts(session, app=app, model=model)]
+    except SQLAlchemyError:
+        return []  # told already
+    lost = [each.name for each in found if not each.quarantined and Blobs(folder).path(each.sha256) is None]
+    if lost:
+        few = f"{', '.join(lost[:SHOWN])}{' …' if len(lost) > SHOWN else ''}"
+        told = f"{len(lost)} of {len(found)} model files are not in {folder} ({few}); restore the folder, or"
+        return [_bad(f"{told} send each again with `muster model register`.")]
+    return [_good(f"Model files are kept in {folder}; all {len(found)} are there.")]
 
 
 def _slack_settings(ctx: Context) -> list[Check]:
