@@ -31,7 +31,7 @@ NAMING = {
 }
 
 
-CONTROL_LOCK = 0x6D757375  # one more than the lock of `muster db upgrade`
+CONTROL_LOCK = 0x6D757375
 # What is read together is of one moment, as it is on SQLite.
 READING: dict[str, dict[str, Any]] = {
     "sqlite": {"read_only": True},

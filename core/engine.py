@@ -20,9 +20,10 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, run_dbos_database
 from dbos import error as dbos_error
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from core import locks
 from core.clock import monotonic, system_clock
 from core.db import Control, Databases, insert
-from core.errors import UpstreamError
+from core.errors import ConflictError, UpstreamError
 from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,9 @@ LONGEST_ASKED_S = 86_400.0
 BEAT_S = 10.0
 DEAD_AFTER = timedelta(seconds=40)
 HISTORY_DAYS = 14
+# Longer than Dokku lets the last container run beside the next.
+NAME_FREE_WITHIN_S = 90.0
+NAME_LOOK_EVERY_S = 5.0
 
 Job = Callable[..., None]
 
@@ -143,8 +147,33 @@ class Worker:
         self._queue = attach(databases, settings)
         self._stop = threading.Event()
 
-    def run(self) -> None:
-        """Start, and return once `stop` was called and what was running has finished."""
+    def run(self, *, patience_s: float = NAME_FREE_WITHIN_S) -> None:
+        """Start, and return once `stop` was called and what was running has finished.
+
+        Raises: ConflictError: another worker has this name still; two of one name would both run its jobs.
+        """
+        name = self._settings.worker_id
+        with locks.hold(self._settings.database_url, f"worker.{name}", again=self._patience(patience_s)) as is_ours:
+            if is_ours:
+                self._run()
+            elif not self._stop.is_set():
+                raise ConflictError(
+                    f"MUSTER_WORKER_ID: another worker is called {name} and runs; give each its own, or end the other."
+                )
+
+    def _patience(self, seconds: float) -> Callable[[], bool]:
+        """Bear with one of the same name for a while: some platforms start the next before they end the last."""
+        deadline = monotonic() + seconds
+
+        def again() -> bool:
+            if monotonic() >= deadline:
+                return False
+            log.warning("worker.waiting", extra={"reason": f"another is called {self._settings.worker_id}"})
+            return not self._stop.wait(min(NAME_LOOK_EVERY_S, seconds))
+
+        return again
+
+    def _run(self) -> None:
         DBOS(
             config={
                 "name": APPLICATION,

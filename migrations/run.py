@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import sqlalchemy as sa
 from alembic import command
@@ -17,14 +13,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from core import engine
+from core import engine, locks
 from core.db import Databases, open_databases
-from core.errors import InvalidInputError, Problem
 from core.settings import Settings
 
 HERE = Path(__file__).parent
 BRANCHES = ("control", "ingest")
-LOCK_NUMBER = 0x6D757374
 LOOK_EVERY_S = 0.2
 
 
@@ -45,7 +39,7 @@ def upgrade(settings: Settings) -> None:
     """Upgrade everything; a second process that upgrades at the same time waits for the first."""
     databases = open_databases(settings.database_url, settings.ingest_database_url)
     try:
-        with _alone(settings):
+        with locks.hold(settings.database_url, "upgrade", again=_a_little_later):
             for branch, database in zip(BRANCHES, _engines(databases), strict=True):
                 with database.begin() as connection:
                     command.upgrade(config_for(branch, connection), "head")
@@ -87,30 +81,9 @@ def _engines(databases: Databases) -> tuple[sa.Engine, sa.Engine]:
     return databases.control_engine, databases.ingest_engine
 
 
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    if settings.database_url.startswith("sqlite:///"):
-        with _lock_file(settings) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-        return
-    # No transaction is left open, not even one that waits for the lock: the job engine builds its indexes
-    # CONCURRENTLY, which waits for every open transaction of the database.
-    holder = sa.create_engine(settings.database_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with holder.connect() as connection:
-        while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(LOCK_NUMBER))):
-            time.sleep(LOOK_EVERY_S)
-        yield  # the lock goes with the connection
-
-
-def _lock_file(settings: Settings) -> IO[str]:
-    lock = Path(settings.database_url.removeprefix("sqlite:///") + ".upgrade")
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        return lock.open("w")
-    except OSError as error:
-        told = f"nothing can be written beside that file ({error.strerror}: {error.filename})"
-        raise InvalidInputError(Problem("MUSTER_DATABASE_URL", told)) from error
+def _a_little_later() -> bool:
+    time.sleep(LOOK_EVERY_S)
+    return True
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.db import open_databases
 from core.engine import Job, Worker
-from core.errors import UpstreamError
+from core.errors import ConflictError, UpstreamError
 from tests.builders import some_settings
 
 folder, name, database_url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -64,4 +64,8 @@ jobs: dict[str, Job] = {
 }
 worker = Worker(settings, databases, object(), jobs, tick_job="tick")
 signal.signal(signal.SIGTERM, lambda *_: worker.stop())
-worker.run()
+try:
+    worker.run(patience_s=float(sys.argv[4]))
+except ConflictError as error:
+    note(error.message)
+    sys.exit(2)

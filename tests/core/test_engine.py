@@ -33,8 +33,9 @@ def world(settings: Settings) -> Iterator[Databases]:
 def start(settings: Settings, tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
     running: list[subprocess.Popen[bytes]] = []
 
-    def start_worker(name: str) -> subprocess.Popen[bytes]:
+    def start_worker(name: str, patience_s: float = 90.0) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.core.engine_process", str(tmp_path), name, settings.database_url]
+        command.append(str(patience_s))
         running.append(subprocess.Popen(command))
         return running[-1]
 
@@ -70,7 +71,7 @@ def test_a_job_runs_once_if_its_transaction_commits(
 
     start("w1")
 
-    until(lambda: "last" in notes(tmp_path))
+    until(lambda: {"kept", "last"} <= set(notes(tmp_path)))
     assert sorted(notes(tmp_path)) == ["kept", "last"]
 
 
@@ -87,6 +88,36 @@ def test_a_job_cut_off_by_kill_runs_again_when_its_worker_is_back(
     start("w1")
 
     until(lambda: "w1 ends it" in notes(tmp_path))
+
+
+def test_a_second_worker_of_the_same_name_is_refused_and_runs_none_of_its_jobs(
+    world: Databases, start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    with world.control.begin() as session:
+        engine.enqueue(session, "hang_once", key="h", what="it")
+    start("w1")
+    until(lambda: "w1 begins it" in notes(tmp_path))
+
+    second = start("w1", patience_s=0.1)
+
+    assert second.wait(timeout=PATIENCE_S) == 2
+    begun, told = notes(tmp_path)
+    assert (begun, "MUSTER_WORKER_ID: another worker is called w1" in told) == ("w1 begins it", True)
+
+
+def test_the_next_worker_of_a_name_starts_once_the_last_has_ended(
+    world: Databases, start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    last = start("w1")
+    until(lambda: (tmp_path / "notes").exists())
+    start("w1")
+    last.terminate()
+    assert last.wait(timeout=PATIENCE_S) == 0
+
+    with world.control.begin() as session:
+        engine.enqueue(session, "write_down", key="a", what="by the next")
+
+    until(lambda: notes(tmp_path) == ["by the next"])
 
 
 def test_another_worker_takes_over_from_one_that_fell_silent(
