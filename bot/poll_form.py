@@ -31,7 +31,7 @@ _AT = (
 
 def read(values: Mapping[str, str]) -> Poll:
     """Raises: InvalidInputError: with every mistake; paths are those of the definition."""
-    return polls.from_json(definition(values))
+    return polls.from_json(definition(values), is_new=True)
 
 
 def check(values: Mapping[str, str]) -> dict[str, str]:

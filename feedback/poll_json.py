@@ -11,6 +11,7 @@ from core.errors import InvalidInputError, Problem
 from core.segments import EVERYONE, Segment, parse, suggestion
 from core.segments import from_json as segment_from_json
 from core.segments import to_json as segment_to_json
+from feedback import poll_rules
 from feedback.poll_definition import (
     STATUSES,
     TRIGGER_OPERATORS,
@@ -33,9 +34,14 @@ MAX_QUESTIONS: Final = 20
 MAX_COUNT: Final = 10_000_000
 
 
-def from_json(node: object) -> Poll:
-    """Read a poll definition. Raises: InvalidInputError: with every mistake and its path."""
+def from_json(node: object, *, is_new: bool = False) -> Poll:
+    """Read a poll definition; one that `is_new` (a file, a form) keeps to feedback/poll_rules.py as well.
+
+    Raises: InvalidInputError: with every mistake and its path.
+    """
     problems: list[Problem] = []
+    if is_new and isinstance(node, Mapping):
+        node, problems = poll_rules.written(node)
     poll = _read_poll(Fields(node, "", problems))
     if problems:
         raise InvalidInputError(*problems)

@@ -38,7 +38,7 @@ def _checked(node: object, tree: _Tree) -> Poll:
     found = list(tree.problems)
     poll = None
     try:
-        poll = from_json(node)
+        poll = from_json(node, is_new=True)
     except InvalidInputError as error:
         found += [replace(problem, line=tree.line(problem.path)) for problem in error.problems]
     if found or poll is None:

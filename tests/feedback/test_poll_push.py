@@ -87,6 +87,14 @@ def test_a_changed_file_becomes_the_next_version(push: Push) -> None:
     ]
 
 
+def test_only_asking_for_a_start_starts_a_poll(push: Push, databases: Databases) -> None:
+    refused = push(POLL + "status: running\nend_date: 2020-01-01T00:00:00Z\n")
+
+    assert refused.status_code == 422
+    with databases.control() as session:
+        assert store.list_polls(session, "demo") == ()
+
+
 def test_a_dry_run_says_what_would_change_and_changes_nothing(push: Push, databases: Databases) -> None:
     push(POLL)
 

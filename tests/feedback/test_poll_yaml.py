@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,8 @@ from core.errors import InvalidInputError
 from feedback.polls import Poll, from_json, parse_yaml, to_json
 from feedback.questions import TYPES
 from tests.feedback.test_polls import SCAN
+
+WRITTEN = {name: value for name, value in SCAN.items() if name not in ("status", "version")}
 
 KWS = """\
 id: poll_kws
@@ -51,7 +52,16 @@ def test_a_poll_file_is_read() -> None:
 
 
 def test_json_is_a_poll_file_as_well() -> None:
-    assert parse_yaml(json.dumps(SCAN)) == from_json(SCAN)
+    assert parse_yaml(json.dumps(WRITTEN)) == from_json(WRITTEN)
+
+
+def test_a_file_says_neither_status_nor_version_and_stored_definitions_do() -> None:
+    assert mistakes(KWS + "status: running\nversion: 5\n") == [
+        "line 20: status: does not belong in a file; `muster poll push --start` starts a poll, "
+        "`/muster poll stop` stops it",
+        "line 21: version: does not belong in a file; the server counts versions",
+    ]
+    assert (from_json(SCAN).status, from_json(SCAN).version) == ("running", 4)
 
 
 def test_every_mistake_is_told_with_its_line() -> None:
@@ -114,4 +124,4 @@ def test_the_poll_of_the_page_about_polls_is_one_that_muster_reads() -> None:
     poll = parse_yaml(text)
 
     assert {f"`{each}`" for each in TYPES} <= set(re.findall(r"`\w+`", page))
-    assert parse_yaml(yaml.safe_dump(to_json(poll))) == poll
+    assert from_json(to_json(poll)) == poll
