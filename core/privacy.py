@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+import unicodedata
 from functools import lru_cache
 from typing import NewType
 
@@ -13,9 +14,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 InstallHash = NewType("InstallHash", str)
 
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
-_PHONE = re.compile(r"(?<![\w.])(?:\+|00)?\d(?:[ ()/.-]{0,2}\d){6,14}(?!\d)")
+# What stands before an @ may be nearly anything; the look-behind lets each run of it be read but once.
+_EMAIL = re.compile(r"""(?<![^\s@<>()\[\],;:"\\])[^\s@<>()\[\],;:"\\]+@[\w-]+(?:[.\u3002][\w-]+)+""")
+_NUMBER = re.compile(r"\+?\d(?:[\s()/.\u00b7\u2010-\u2015\u2022\u2212-]{0,4}\d){6,}")
 
 
 @lru_cache(maxsize=32)
@@ -74,17 +75,26 @@ def _renewed(pseudonym: str, count: int, keys: bytes) -> InstallHash:
 def scrub(text: str) -> str:
     """Return the text with e-mail addresses, card and phone numbers replaced by `[email]`, `[card]`, `[phone]`.
 
-    A number counts as a card when its Luhn check digit fits, as a phone when it has 7 to 15 digits.
+    A number of 13 to 19 digits counts as a card when its Luhn check digit fits, any other of 7 or more as a phone. They
+    are looked for as they look, not as they are encoded (in NFKC, without characters that are not seen), and a text
+    that has one is returned so.
     """
-    text = _EMAIL.sub("[email]", text)
-    text = _CARD.sub(lambda match: "[card]" if _luhn(match[0]) else match[0], text)
-    return _PHONE.sub("[phone]", text)
+    plain = _plain(text)
+    found = _NUMBER.sub(lambda match: "[card]" if _is_card(match[0]) else "[phone]", _EMAIL.sub("[email]", plain))
+    return text if found == plain else found
 
 
-def _luhn(number: str) -> bool:
-    digits = [int(character) for character in reversed(number) if character.isdigit()]
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", "".join(each for each in text if unicodedata.category(each) != "Cf"))
+
+
+def _is_card(number: str) -> bool:
+    """Return whether the check digit fits (Luhn; ISO/IEC 7812-1)."""
+    digits = [int(character) for character in reversed(number) if character.isdecimal()]
     doubled = [digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[1::2]]
-    return (sum(digits[0::2]) + sum(doubled)) % 10 == 0
+    return number[0] != "+" and 13 <= len(digits) <= 19 and (sum(digits[0::2]) + sum(doubled)) % 10 == 0
 
 
 @lru_cache(maxsize=8)
