@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from core.errors import Problem
+from feedback.poll_definition import Poll
 
 # What the server says of a poll, and nobody else.
 NOT_WRITTEN: Final[Mapping[str, str]] = {
@@ -18,3 +19,12 @@ def written(node: Mapping[str, object]) -> tuple[Mapping[str, object], list[Prob
     """Return the definition without what only the server says, and a problem for each such field."""
     left = {name: value for name, value in node.items() if name not in NOT_WRITTEN}
     return left, [Problem(name, NOT_WRITTEN[name]) for name in node if name in NOT_WRITTEN]
+
+
+def broken(poll: Poll) -> Iterator[Problem]:
+    """Yield what is wrong with a new poll though it has the shape of one."""
+    for index, question in enumerate(poll.questions):
+        for reason in question.branching if question.privacy else ():
+            if reason != "else":
+                told = "gives the answer away that privacy hides: which question follows would say it; leave one out"
+                yield Problem(f"questions[{index}].branching.{reason}", told)

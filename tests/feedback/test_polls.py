@@ -80,6 +80,17 @@ def a_poll(**changes: Any) -> Poll:
     return replace(from_json(SCAN), **changes)
 
 
+def a_file(**changes: Any) -> dict[str, Any]:
+    written = copy.deepcopy(SCAN) | {"model": "scan"} | changes
+    return {name: value for name, value in written.items() if name not in ("status", "version")}
+
+
+def new_mistakes(written: dict[str, Any]) -> list[str]:
+    with pytest.raises(InvalidInputError) as caught:
+        from_json(written, is_new=True)
+    return [str(problem) for problem in caught.value.problems]
+
+
 def mistakes(**changes: Any) -> list[str]:
     with pytest.raises(InvalidInputError) as caught:
         from_json(copy.deepcopy(SCAN) | changes)
@@ -174,6 +185,20 @@ def test_a_mistake_in_a_question_is_told(question: dict[str, Any], path: str) ->
 
     where = path if path.startswith("questions") else f"questions[0].{path}"
     assert any(problem.startswith(where) for problem in mistakes(questions=questions))
+
+
+def test_a_randomized_answer_does_not_decide_what_is_asked_next() -> None:
+    """Phones branch on what is true, so an answer to q_why would say what the coin was to hide."""
+    private = SCAN["questions"][0] | {"privacy": {"mechanism": "k_rr", "epsilon": 2.0}}
+    written = a_file(questions=[private, *SCAN["questions"][1:]])
+
+    assert [str(problem).split(":")[0] for problem in new_mistakes(written)] == [
+        "questions[0].branching.negative",
+        "questions[0].branching.positive",
+    ]
+    constant = a_file(questions=[private | {"branching": {"else": "q_txt"}}, *SCAN["questions"][1:]])
+    assert from_json(constant, is_new=True).questions[0].branching == {"else": "q_txt"}
+    assert from_json(written).questions[0].branching == {"negative": "q_why", "positive": "end"}  # as it is stored
 
 
 def test_a_poll_asks_something() -> None:
