@@ -1,9 +1,10 @@
-"""Values that commands and routes take: a period, a segment. Pure."""
+"""Values that commands and routes take: a period, a segment, a model's name. Pure."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Final
 
 from core import segments
 from core.errors import InvalidInputError, Problem
@@ -13,6 +14,8 @@ _PERIOD = re.compile(r"(\d{1,5})\s*(h|d|w)", re.IGNORECASE)
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 LONGEST = timedelta(days=366)
+MODEL_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+NO_MODEL_NAME: Final = "must be lower-case letters, digits, dots and dashes, such as next-word"
 
 
 def is_storable(text: str) -> bool:

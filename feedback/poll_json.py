@@ -43,8 +43,8 @@ def from_json(node: object, *, is_new: bool = False) -> Poll:
     if is_new and isinstance(node, Mapping):
         node, problems = poll_rules.written(node)
     poll = _read_poll(Fields(node, "", problems))
-    if is_new:
-        problems += poll_rules.broken(poll)
+    if is_new and isinstance(node, Mapping):
+        problems += poll_rules.broken(poll, node)
     if problems:
         raise InvalidInputError(*problems)
     return poll

@@ -39,8 +39,7 @@ def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: Key
         """
         key = keys.check_headers(request.headers, "secret")
         poll, now = parse_yaml(_text()), clock()
-        if poll.model is None:
-            raise InvalidInputError(Problem("model", "is missing: say which model the poll is about"))
+        assert poll.model is not None
         with databases.control.begin() as session:
             before = store.known_poll(session, poll.id, app=key.app)
             stored = store.save_poll(session, poll, app=key.app, model=poll.model, by=key.name or key.id, now=now)

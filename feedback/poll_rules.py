@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from core.errors import Problem
+from core.values import MODEL_NAME, NO_MODEL_NAME
 from feedback.poll_definition import Poll
 
 # What the server says of a poll, and nobody else.
@@ -21,8 +22,12 @@ def written(node: Mapping[str, object]) -> tuple[Mapping[str, object], list[Prob
     return left, [Problem(name, NOT_WRITTEN[name]) for name in node if name in NOT_WRITTEN]
 
 
-def broken(poll: Poll) -> Iterator[Problem]:
-    """Yield what is wrong with a new poll though it has the shape of one."""
+def broken(poll: Poll, node: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield what is wrong with a new poll, written as `node`, though it has the shape of one."""
+    if node.get("model") is None:
+        yield Problem("model", "is missing: say which model the poll is about")
+    elif poll.model is not None and not MODEL_NAME.fullmatch(poll.model):
+        yield Problem("model", NO_MODEL_NAME)
     for index, question in enumerate(poll.questions):
         for reason in question.branching if question.privacy else ():
             if reason != "else":

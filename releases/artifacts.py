@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.errors import InvalidInputError, Problem
+from core.values import MODEL_NAME, NO_MODEL_NAME
 from core.versions import version_key
 
-MODEL_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 VARIANT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 WORD: Final = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -64,7 +64,7 @@ def read_artifact(sha256: str, told: Mapping[str, str]) -> Artifact:
     model, version = told.get("model", ""), told.get("version", "")
     variant = told.get("variant", "default")
     if not MODEL_NAME.fullmatch(model):
-        problems.append(Problem("model", "must be lower-case letters, digits, dots and dashes, such as next-word"))
+        problems.append(Problem("model", NO_MODEL_NAME))
     if len(version) > 64 or version_key(version) is None:
         problems.append(Problem("version", "must be a version such as 1.4.0"))
     if not VARIANT_NAME.fullmatch(variant):

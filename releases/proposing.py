@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session
 from core import audit
 from core.engine import enqueue
 from core.errors import InvalidInputError, Problem
-from core.values import is_storable
+from core.values import MODEL_NAME, NO_MODEL_NAME, is_storable
 from releases import plan as plans
 from releases import store
-from releases.artifacts import MODEL_NAME
 from releases.plan import A_A, Plan, Release
 from releases.plan_words import LONGEST_WORD, PROPOSAL_WORDS
 from releases.rollout import Rollout, State, Submit, apply
@@ -114,7 +113,7 @@ def _read(body: object) -> dict[str, str]:
             asked[name] = str(value).strip()
     problems += [Problem(name, "must be said") for name in ("model", "version") if name not in asked]
     if "model" in asked and not MODEL_NAME.fullmatch(asked["model"]):
-        problems.append(Problem("model", "must be lower-case letters, digits, dots and dashes, such as next-word"))
+        problems.append(Problem("model", NO_MODEL_NAME))
     if problems:
         raise InvalidInputError(*problems)
     return asked

@@ -20,6 +20,9 @@ def said(*command: str) -> str:
     ("content", "told"),
     [
         pytest.param(b"id: p\nnam: x\n", "line 2: nam: unknown field; did you mean 'name'?", id="a mistake"),
+        pytest.param(
+            b"id: p\nname: P\n", "line 1: model: is missing: say which model the poll is about", id="no model"
+        ),
         pytest.param(b"id: a\n\tname: b\n", "line 2: not YAML: found character '\\t'", id="no YAML"),
         pytest.param(b"\xff\xfe\x00", "is not UTF-8", id="no text"),
     ],

@@ -84,10 +84,10 @@ def test_a_repeated_command_opens_one_form(operator: Workspace) -> None:
 
 
 def test_every_mistake_is_shown_at_its_field_before_anything_is_stored(operator: Workspace) -> None:
-    outcome = create(operator, percent="500", where="chipsat=x", choices="a\na")
+    outcome = create(operator, model="No Model!", percent="500", where="chipsat=x", choices="a\na")
 
     assert outcome.body["response_action"] == "errors"
-    assert set(outcome.body["errors"]) == {"percent", "where", "choices"}
+    assert set(outcome.body["errors"]) == {"model", "percent", "where", "choices"}
     assert operator.jobs.waiting == []
 
 

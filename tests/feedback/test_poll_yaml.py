@@ -13,7 +13,7 @@ from feedback.polls import Poll, from_json, parse_yaml, to_json
 from feedback.questions import TYPES
 from tests.feedback.test_polls import SCAN
 
-WRITTEN = {name: value for name, value in SCAN.items() if name not in ("status", "version")}
+WRITTEN = {name: value for name, value in (SCAN | {"model": "scan"}).items() if name not in ("status", "version")}
 
 KWS = """\
 id: poll_kws

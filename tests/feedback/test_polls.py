@@ -201,6 +201,14 @@ def test_a_randomized_answer_does_not_decide_what_is_asked_next() -> None:
     assert from_json(written).questions[0].branching == {"negative": "q_why", "positive": "end"}  # as it is stored
 
 
+@pytest.mark.parametrize("name", [None, "No Model!", "Scan", "scan/2"])
+def test_a_new_poll_is_about_a_model_that_could_be_registered(name: str | None) -> None:
+    (problem,) = new_mistakes(a_file(model=name))
+
+    assert problem.startswith("model: is missing" if name is None else "model: must be lower-case letters")
+    assert from_json(SCAN | {"model": name}).model == name  # as it is stored
+
+
 def test_a_poll_asks_something() -> None:
     assert mistakes(questions=[]) == ["questions: must be at least one"]
     assert mistakes(questions="all") == ["questions: must be a list of at most 20"]

@@ -83,6 +83,7 @@ steps:
         (5, "phones.sede"),
         (9, "faults[0].where"),
         (9, "faults[0].crash"),
+        (10, "poll.model"),
         (10, "poll.questions"),
         (14, "steps[0].do[0]"),
         (15, "steps[0].do[1].live.to"),
