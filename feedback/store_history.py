@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core.device import DeviceContext
+from core.device import NUMBER_FIELDS, DeviceContext
 from core.privacy import InstallHash
 from feedback.polls import Poll, Quota
 from feedback.tables import ANSWERS, CONTEXTS, POLL_EVENTS
@@ -24,10 +24,13 @@ def response_counts(session: Session, *, app: str) -> dict[str, int]:
 
 
 def full_groups(session: Session, *, app: str, poll: Poll, quota: Quota) -> tuple[dict[str, str | float | None], ...]:
-    """Return the groups of devices whose quota is filled, as short field names and values (None: not told)."""
-    columns = [CONTEXTS.c[field] for field in quota.by]
+    """Return the groups of devices whose quota is filled, as short field names and values (None: not told).
+
+    Words make one group without regard to case, as in rules; one of their spellings stands for all.
+    """
+    columns = [_caseless(field) for field in quota.by]
     statement = (
-        sa.select(*columns)
+        sa.select(*(sa.func.min(CONTEXTS.c[field]) for field in quota.by))
         .select_from(ANSWERS.join(CONTEXTS, CONTEXTS.c.id == ANSWERS.c.context))
         .where(ANSWERS.c.app == app, ANSWERS.c.poll == poll.id)
         .group_by(*columns)
@@ -67,8 +70,16 @@ def _last(session: Session, *wanted: Any) -> datetime | None:
     return found if isinstance(found, datetime) else None
 
 
+def _caseless(field: str) -> sa.ColumnElement[Any]:
+    return CONTEXTS.c[field] if field in NUMBER_FIELDS else sa.func.lower(CONTEXTS.c[field])
+
+
+def _lowered(value: str | float | None) -> Any:
+    return sa.func.lower(value) if isinstance(value, str) else value
+
+
 def _in_group(session: Session, app: str, poll: Poll, quota: Quota, device: DeviceContext) -> int:
-    alike = [CONTEXTS.c[field].is_not_distinct_from(device.value(field)) for field in quota.by]
+    alike = [_caseless(field).is_not_distinct_from(_lowered(device.value(field))) for field in quota.by]
     source = ANSWERS.join(CONTEXTS, CONTEXTS.c.id == ANSWERS.c.context)
     statement = sa.select(_SUBMISSIONS).select_from(source)
     return session.scalar(statement.where(ANSWERS.c.app == app, ANSWERS.c.poll == poll.id, *alike)) or 0

@@ -109,14 +109,18 @@ def is_too_often(
 
 
 def has_enough(poll: Mapping[str, Any], device: DeviceContext) -> bool:
-    """Return whether devices like this one have answered enough: the bundle names such groups by their facts."""
+    """Return whether devices like this one have answered enough: the bundle names such groups by their facts.
+
+    Words compare without case; null is a fact that is not told.
+    """
     return any(
         all(_same(device, name, value) for name, value in group.items()) for group in poll.get("full_groups", ())
     )
 
 
 def _same(device: DeviceContext, name: str, value: object) -> bool:
-    return device.label(name) == (f"{value:g}" if isinstance(value, float) else value)
+    told = device.value(name)
+    return told.lower() == value.lower() if isinstance(told, str) and isinstance(value, str) else told == value
 
 
 def _moment(told: object) -> datetime | None:

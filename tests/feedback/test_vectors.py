@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from core.device import DeviceContext
-from feedback import polls
+from core.privacy import InstallHash
+from feedback import polls, store
 from feedback.polls import Answer
 from feedback.randomized import choice_shares, draws, options
 from feedback.scores import chances, debiased_share
 from feedback.targeting import History, explain
 from sandbox import answering, asking
+from tests.feedback.sending import Wire, a_batch, a_running_poll, an_answer
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -88,6 +90,30 @@ def test_both_branch_as_the_vectors_say(case: dict[str, Any]) -> None:
     assert isinstance(answer, Answer)
     assert polls.next_question(poll, answer) == case["next"]
     assert answering.next_question(told, raw, case["value"]) == case["next"]
+
+
+@named("quotas")
+def test_the_phone_is_in_a_full_group_as_the_vectors_say(case: dict[str, Any]) -> None:
+    device = DeviceContext.from_wire(case["context"])
+
+    assert asking.has_enough({"full_groups": [case["group"]]}, device) is case["is_in"]
+
+
+@named("quotas")
+def test_the_server_counts_and_tells_groups_as_the_vectors_say(wire: Wire, case: dict[str, Any]) -> None:
+    """One device of the group answers, which fills its quota; then the device of the case asks."""
+    device = DeviceContext.from_wire(case["context"])
+    told = DeviceContext.from_wire(case["group"]).to_wire()
+    with wire.databases.control.begin() as session:
+        poll = a_running_poll(session, id="rare", quotas=[{"by": list(case["group"]), "limit": 1}]).poll
+    wire.batch(a_batch(an_answer("e1", poll="rare"), context={"install": "somebody"} | told))
+
+    (entry,) = (each for each in (wire.get("/v1/polls").json or {})["polls"] if each["id"] == "rare")
+    with wire.databases.ingest() as session:
+        history = store.install_history(session, app="demo", install=InstallHash("i"), device=device, poll=poll)
+
+    assert asking.has_enough(entry, device) is case["is_in"]
+    assert history.quota_responses == (int(case["is_in"]),)
 
 
 @named("triggers")

@@ -125,6 +125,18 @@ def test_a_filled_quota_names_the_devices_that_are_asked_no_more(
     assert bundle["polls"][1]["full_groups"] == [{"soc": "Helio G35", "device.class": "low"}]
 
 
+def test_devices_that_spell_a_word_in_another_case_fill_one_quota(wire: Wire, databases: Databases) -> None:
+    with databases.control.begin() as session:
+        a_running_poll(session, id="rare", quotas=[{"by": ["device.class", "accelerator"], "limit": 3}])
+    for name, tier, accelerator in (("a", "low", "gpu"), ("b", "low", "GPU"), ("c", "LOW", "gpu")):
+        told = a_context(accelerator=accelerator) | {"device.class": tier}
+        wire.batch(a_batch(an_answer(name, poll="rare"), context=told))
+
+    (group,) = (wire.get("/v1/polls").json or {})["polls"][1]["full_groups"]
+
+    assert {name: value.lower() for name, value in group.items()} == {"device.class": "low", "accelerator": "gpu"}
+
+
 def test_explain_says_gate_by_gate_why_a_poll_is_not_shown(wire: Wire, databases: Databases) -> None:
     rule = {"all": [{"field": "soc", "operator": "eq", "value": "Tensor G2"}]}
     with databases.control.begin() as session:
