@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from core.segments import EVERYONE, All, Segment, fields_of, matches, text
 from feedback.polls import Poll, Quota, Sampling, is_open, is_over, iteration_start
 
 BUCKETS: Final = 1_000_000
+BUCKETS_PER_PERCENT: Final = 10_000
 GateName = Literal[
     "running",
     "targeting",
@@ -69,8 +71,11 @@ def is_sampled(sampling: Sampling, install: str) -> bool:
 
 
 def threshold(sampling: Sampling) -> int:
-    """Return the bucket from which on installs are not sampled; one bucket is 0.0001 %."""
-    return round(sampling.percent * BUCKETS / 100)
+    """Return the bucket from which on installs are not sampled; one is 0.0001 %, and half of one counts as one.
+
+    Not `round`, which is another one in each language.
+    """
+    return math.floor(sampling.percent * BUCKETS_PER_PERCENT + 0.5)
 
 
 def quota_group(quota: Quota, device: DeviceContext) -> tuple[str, ...]:

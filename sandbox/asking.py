@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -34,7 +35,7 @@ def bucket(salt: str, install: str) -> int:
 def is_sampled(sampling: Mapping[str, Any] | None, install: str) -> bool:
     if not sampling:
         return True
-    threshold = round(float(sampling.get("percent", 100.0)) * BUCKETS / 100)
+    threshold = math.floor(float(sampling.get("percent", 100.0)) * 10_000 + 0.5)
     return bucket(str(sampling.get("salt", "")), install) < threshold
 
 

@@ -56,6 +56,11 @@ def test_the_smallest_percentage_still_is_a_bucket() -> None:
     assert threshold(Sampling(percent=100)) == BUCKETS
 
 
+@given(st.integers(0, BUCKETS))
+def test_a_percentage_of_whole_buckets_is_as_many(buckets: int) -> None:
+    assert threshold(Sampling(percent=buckets / 10_000)) == buckets
+
+
 def test_about_the_percentage_asked_for_is_sampled() -> None:
     sampled = sum(is_sampled(Sampling(percent=20, salt="s4"), f"install-{number}") for number in range(10_000))
 
