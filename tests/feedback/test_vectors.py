@@ -19,9 +19,11 @@ from feedback.randomized import choice_shares, draws, options
 from feedback.scores import chances, debiased_share
 from feedback.targeting import History, explain
 from sandbox import answering, asking
+from tests.builders import T0
 from tests.feedback.sending import Wire, a_batch, a_running_poll, an_answer
 
 VECTORS = Path(__file__).parents[1] / "vectors"
+BASIC = {"id": "p", "name": "p", "questions": [{"id": "q", "type": "csat", "question": "?"}]}
 
 
 def read(name: str) -> dict[str, Any]:
@@ -46,8 +48,7 @@ def test_every_file_is_explained() -> None:
 
 @named("frequency")
 def test_the_server_explains_frequency_as_the_vectors_say(case: dict[str, Any]) -> None:
-    basic = {"id": "p", "name": "p", "questions": [{"id": "q", "type": "csat", "question": "?"}]}
-    poll, now = polls.from_json({**basic, **case["poll"]}), datetime.fromisoformat(case["now"])
+    poll, now = polls.from_json({**BASIC, **case["poll"]}), datetime.fromisoformat(case["now"])
     history = History(
         shown=tuple(datetime.fromisoformat(at) for at in case["shown"]),
         answered=moment(case["answered"]),
@@ -90,6 +91,25 @@ def test_both_branch_as_the_vectors_say(case: dict[str, Any]) -> None:
     assert isinstance(answer, Answer)
     assert polls.next_question(poll, answer) == case["next"]
     assert answering.next_question(told, raw, case["value"]) == case["next"]
+
+
+@named("consent")
+def test_both_heed_consent_as_the_vectors_say(case: dict[str, Any]) -> None:
+    poll = polls.from_json({**BASIC, "consent": case["poll"]})
+    given = case["context"]
+    history = History(has_consented=given.get("granted", False), consent_text_version=given.get("text_version"))
+    (gate,) = (each for each in explain(poll, "i", DeviceContext(), history, T0) if each.name == "consent")
+
+    assert gate.passed is case["passes"]
+    assert asking.has_consent({"consent": case["poll"]}, {"consent": given}) is case["passes"]
+
+
+@named("answers")
+def test_the_server_takes_answers_as_the_vectors_say(case: dict[str, Any]) -> None:
+    poll = polls.from_json({"id": "p", "name": "p", "questions": [case["question"]]})
+    told = {"question": "q", "value": case["value"]}
+
+    assert (polls.check_answers(poll, [told]) == ()) is case["is_taken"]
 
 
 @named("quotas")
