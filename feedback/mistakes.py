@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from core.errors import Problem
-from feedback.wire import MAX_ITEMS
+from feedback.wire import MAX_ITEMS, OfBatch
 
 # A few bytes, inflated, may be a hundred thousand mistakes, and finding each takes as long as reading a good item.
 MOST_OF_ITEM: Final = 100
@@ -94,6 +94,8 @@ def said(message: str, kind: Any) -> str:
     text = re.sub(r" - at `.*`$", "", message)
     if get_origin(kind) is Literal:
         return "must be one of " + ", ".join(repr(choice) for choice in get_args(kind))
+    if kind is OfBatch:
+        return "stands in the batch, not in an item, whose own facts stand beside its uuid"
     if "RFC3339" in text or "`datetime`" in text:
         return "must be a moment with a zone, like 2026-11-20T00:00:00Z"
     if "[0-9]{1,3}" in text:

@@ -23,6 +23,8 @@ Amount = Annotated[float, Meta(ge=0, le=1e15)]
 Told = Annotated[Any, Meta(extra_json_schema={"type": ["string", "number", "null"]})]
 """A device fact: read leniently, because a phone of last year must not lose an answer over it."""
 
+OfBatch = Annotated[None, Meta(description="An item holds facts of its own flat; `context` stands in the batch.")]
+
 EventName = Literal["poll shown", "poll answered", "poll dismissed", "poll abandoned"]
 
 
@@ -89,6 +91,7 @@ class Event(Context, kw_only=True):
     language: Word | None = None
     inference: Id | None = None
     answers: Annotated[list[AnswerGiven], Meta(max_length=100)] = field(default_factory=list)
+    context: OfBatch = None
 
 
 class Response(Context, kw_only=True):
@@ -159,6 +162,7 @@ class Inference(Facts, kw_only=True):
     battery_pct: Amount | None = None
     thermal: Word | None = None
     update: Update | None = None
+    context: OfBatch = None
 
 
 class Sdk(Struct, kw_only=True):

@@ -58,6 +58,15 @@ def test_one_bad_item_does_not_cost_the_others() -> None:
     assert parcel.items[1].uuid == "bad"
 
 
+def test_an_item_with_a_context_of_its_own_is_not_counted_as_somebody_else() -> None:
+    elsewhere = {"context": a_context(install="another one")}
+    told = "stands in the batch, not in an item, whose own facts stand beside its uuid"
+    parcel = unpack(a_batch(an_answer("a") | elsewhere, an_answer("b"), inferences=(a_summary("c") | elsewhere,)))
+
+    assert mistakes(parcel, 0) == mistakes(parcel, 2) == {"context": told}
+    assert not isinstance(parcel.items[1], Unreadable)
+
+
 def test_every_mistake_of_an_item_is_told_with_its_path() -> None:
     bad = an_answer(
         "a b", event="poll seen", timestamp="2026-11-16T09:00:00", answers=[{"question": "q"}, {"value": 1}]
