@@ -39,7 +39,7 @@ Wait = Callable[[float], None]
 @click.option("--eval", "evaluation", type=_FILE, help="npz with x (inputs) and y (labels) to judge by.")
 @click.option("--calib", "calibration", type=_FILE, help="npz with x (inputs) to calibrate and repair by.")
 @click.option("--train-script", type=_FILE, help="How it was trained; for recipes that train again.")
-@click.option("--unread", is_flag=True, help="Exit 0 for a file that cannot be read here, too: the app can read it.")
+@click.option("--unread", is_flag=True, help="Take a file that cannot be read here, too: the app can read it.")
 @click.option("--trained", type=click.DateTime(["%Y-%m-%d"]), help="Day of the newest data it was trained on.")
 @server_option
 @key_option
@@ -49,33 +49,34 @@ def register(
 ) -> None:  # fmt: skip
     """Upload a model file and what belongs to it; the same again changes nothing. What is cut off goes on.
 
-    Exit status: 0 it is registered, 2 something is refused (also a file that nothing here can read), 4 the server
-    cannot be asked now.
+    Exit status: 0 it is registered, 2 something is refused (also a file that nothing here can read: no phone gets it,
+    and its name stays free), 4 the server cannot be asked now.
     """
     beside = {"eval": evaluation, "calib": calibration, "train_script": train_script}
     stated = {"model": name, "version": version} | {field: _plain(value) for field, value in needs.items() if value}
+    if unread:
+        stated["unread"] = "1"
     if trained is not None:
         stated["trained"] = trained.date().isoformat()
-    put(server, key, path, stated, {role: each for role, each in beside.items() if each is not None}, unread=unread)
+    put(server, key, path, stated, {role: each for role, each in beside.items() if each is not None})
 
 
 def put(
-    server: str, key: str, path: Path, stated: dict[str, str], beside: dict[str, Path], *, unread: bool = False,
-    wait: Wait = time.sleep,
-) -> None:  # fmt: skip
+    server: str, key: str, path: Path, stated: dict[str, str], beside: dict[str, Path], *, wait: Wait = time.sleep
+) -> None:
     """Send everything, register it, and print what a worker read from it.
 
-    Raises: AppError: refused, unreachable; or the model cannot be read here and that is not expected (`unread`).
+    Raises: AppError: refused, unreachable; or something cannot be read here and that is not expected (`unread`).
     """
     named = {role: send(server, key, each, wait=wait) for role, each in beside.items()}
     digest = send(server, key, path, wait=wait)
     reply = ask("PUT", server, f"/v1/artifacts/{digest}", key, params=stated | named)
+    artifact = _read(server, key, reply, wait)
+    if problems := _unreadable(artifact, unread="unread" in stated):
+        raise InvalidInputError(*problems)
     name = f"{reply['model']}@{reply['version']} {reply['variant']}"
     click.echo(f"{name}  {reply['size_bytes']} bytes  sha256 {digest}")
-    artifact = _read(server, key, reply, wait)
     _tell(artifact)
-    if problems := _unreadable(artifact, unread=unread):
-        raise InvalidInputError(*problems)
 
 
 def send(server: str, key: str, path: Path, *, part_bytes: int = PART_BYTES, wait: Wait = time.sleep) -> str:
@@ -141,7 +142,7 @@ def _tell(artifact: dict[str, Any]) -> None:
     elif artifact["refused"]:
         click.echo(f"  it cannot be optimized here: it {artifact['refused']}")
     else:
-        click.echo("  it is still being read; is `muster worker` running?")
+        click.echo("  it is still being read, and not offered before; is `muster worker` running?")
     for each in artifact["companions"]:
         if each["facts"] and "rows" in each["facts"]:
             told = each["facts"]
@@ -151,7 +152,7 @@ def _tell(artifact: dict[str, Any]) -> None:
 
 
 def _unreadable(artifact: dict[str, Any], *, unread: bool) -> list[Problem]:
-    """Return why files that are registered now will not do what they are for."""
+    """Return why files will not do what they are for; what was refused is offered to nobody, and its name is free."""
     found = [Problem(each["role"], each["refused"]) for each in artifact["companions"] if each["refused"]]
     if artifact["refused"] and not unread:
         found.append(Problem("model", f"{artifact['refused']}; say --unread if the app can read it all the same"))

@@ -8,33 +8,40 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError, NotFoundError, Problem
 from core.versions import version_key
 from releases.artifacts import Artifact
 from releases.counters import bump
 from releases.states import State
-from releases.tables import ArtifactRow, ReleaseRow, RolloutRow
+from releases.tables import ArtifactRow, CompanionRow, InspectionRow, ReleaseRow, RolloutRow
 
 
 def register_artifact(session: Session, artifact: Artifact, *, app: str, by: str, now: datetime) -> bool:
-    """Register a file; return whether it is new. The same file in the same words again changes nothing.
+    """Register a file; return whether it is new. The same file in the same words again changes nothing, but that it
+    need not be read any more.
 
+    One that was refused when it was read gives way, to another file of its name and to itself in other words.
     Raises: ConflictError: the file is known as something else, its name belongs to another file, or the model has a
         baseline of another version already (only a release replaces that).
     """
-    known = session.get(ArtifactRow, (app, artifact.sha256))
-    if known is not None:
-        if _stated(_artifact(known)) != _stated(artifact):
-            raise ConflictError(f"This file is registered already, as {_artifact(known).name} with other facts.")
+    known = session.get(ArtifactRow, (app, artifact.sha256), populate_existing=True)
+    if known is not None and _stated(_artifact(known)) == _stated(artifact):
+        if known.awaits_reading and artifact.is_baseline:
+            _require_baseline(session, artifact, app=app)
+        if not artifact.awaits_reading:
+            admit(session, app=app, sha256=artifact.sha256)
         return False
+    if known is not None:
+        _make_way(session, known, f"This file is registered already, as {_artifact(known).name} with other facts.")
     taken = session.scalar(
-        sa.select(ArtifactRow.sha256).where(
+        sa.select(ArtifactRow).where(
             ArtifactRow.app == app, ArtifactRow.model == artifact.model, ArtifactRow.version == artifact.version,
             ArtifactRow.variant == artifact.variant,
         )
     )  # fmt: skip
     if taken is not None:
-        raise ConflictError(f"{artifact.name} is another file already ({taken[:12]}…); use a new version or variant.")
+        digest = taken.sha256[:12]
+        _make_way(session, taken, f"{artifact.name} is another file already ({digest}…); use a new version or variant.")
     if artifact.is_baseline:
         _require_baseline(session, artifact, app=app)
     session.add(
@@ -44,11 +51,20 @@ def register_artifact(session: Session, artifact: Artifact, *, app: str, by: str
             min_ram_gb=artifact.min_ram_gb, accelerators=list(artifact.accelerators),
             is_baseline=artifact.is_baseline, registered_at=now, registered_by=by,
             quarantined_at=None, quarantined_for=None, made_from=artifact.made_from, made_by=artifact.made_by,
+            awaits_reading=artifact.awaits_reading,
         )
     )  # fmt: skip
     session.flush()
     bump(session, "catalog")
     return True
+
+
+def admit(session: Session, *, app: str, sha256: str) -> None:
+    """Note that a file need not be read any more: it was, or somebody says that the app reads it; twice is harmless."""
+    waiting = (ArtifactRow.app == app, ArtifactRow.sha256 == sha256, ArtifactRow.awaits_reading)
+    admitted = sa.update(ArtifactRow).where(*waiting).values(awaits_reading=False).returning(ArtifactRow.sha256)
+    if session.scalar(admitted) is not None:
+        bump(session, "catalog")
 
 
 def find_artifact(session: Session, *, app: str, sha256: str) -> Artifact:
@@ -104,7 +120,24 @@ def current_baselines(session: Session, *, app: str, model: str) -> tuple[Artifa
     artifacts = find_artifacts(session, app=app, model=model)
     if digests is not None:
         return tuple(artifact for artifact in artifacts if artifact.sha256 in digests)
-    return tuple(artifact for artifact in artifacts if artifact.is_baseline)
+    return tuple(artifact for artifact in artifacts if artifact.is_baseline and not artifact.awaits_reading)
+
+
+def why_refused(session: Session, *, app: str, sha256: str) -> str | None:
+    """Return what is wrong with a file or with what came beside it, as far as it was read; None when nothing is."""
+    now_beside = sa.select(CompanionRow.sha256).where(CompanionRow.app == app, CompanionRow.artifact == sha256)
+    wanted = (InspectionRow.app == app, InspectionRow.artifact == sha256, InspectionRow.refused.is_not(None),
+              (InspectionRow.sha256 == sha256) | InspectionRow.sha256.in_(now_beside))  # fmt: skip
+    found = session.execute(sa.select(InspectionRow.role, InspectionRow.refused).where(*wanted)).all()
+    return "; ".join(f"{role} {refused}" for role, refused in sorted(found)) or None
+
+
+def refusals(session: Session, app: str, artifacts: Iterable[Artifact], *, path: str) -> list[Problem]:
+    """Return why files that still await reading will not be offered: those that were read, and refused."""
+    waiting = [(each.name, why_refused(session, app=app, sha256=each.sha256)) for each in artifacts
+               if each.awaits_reading]  # fmt: skip
+    hint = "register another file, or this one with --unread if the app can read it"
+    return [Problem(path, f"{name} was refused when it was read: {why}; {hint}") for name, why in waiting if why]
 
 
 def quarantine(session: Session, *, app: str, digests: Iterable[str], reason: str, now: datetime) -> None:
@@ -118,9 +151,29 @@ def quarantine(session: Session, *, app: str, digests: Iterable[str], reason: st
 
 
 def _require_baseline(session: Session, artifact: Artifact, *, app: str) -> None:
+    of_model = find_artifacts(session, app=app, model=artifact.model)
     versions = {each.version for each in current_baselines(session, app=app, model=artifact.model)}
+    versions |= {each.version for each in of_model if each.is_baseline and each.awaits_reading
+                 and why_refused(session, app=app, sha256=each.sha256) is None}  # fmt: skip
     if versions - {artifact.version}:
         raise ConflictError(f"{artifact.model} has the baseline {min(versions)}; only a release can replace it.")
+
+
+def _make_way(session: Session, row: ArtifactRow, why_not: str) -> None:
+    """Forget a registration that was refused when it was read, and that nothing builds on. Raises: ConflictError."""
+    releases = (ReleaseRow.candidate_version, ReleaseRow.rival_version, ReleaseRow.baseline_version)
+    named = sa.or_(*(column == row.version for column in releases))
+    in_use = (
+        sa.select(ReleaseRow.id).where(ReleaseRow.app == row.app, ReleaseRow.model == row.model, named),
+        sa.select(ArtifactRow.sha256).where(ArtifactRow.app == row.app, ArtifactRow.made_from == row.sha256),
+    )
+    is_refused = row.awaits_reading and why_refused(session, app=row.app, sha256=row.sha256) is not None
+    if not is_refused or any(session.scalar(query.limit(1)) is not None for query in in_use):
+        raise ConflictError(why_not)
+    for table in (CompanionRow, InspectionRow):
+        session.execute(sa.delete(table).where(table.app == row.app, table.artifact == row.sha256))
+    session.delete(row)
+    session.flush()
 
 
 def _stated(artifact: Artifact) -> tuple[object, ...]:
@@ -138,4 +191,5 @@ def _artifact(row: ArtifactRow) -> Artifact:
         runtime=row.runtime, min_app=row.min_app, min_os=row.min_os, min_ram_gb=row.min_ram_gb,
         accelerators=tuple(row.accelerators), is_baseline=row.is_baseline,
         quarantined=row.quarantined_at is not None, made_from=row.made_from, made_by=row.made_by,
+        awaits_reading=row.awaits_reading,
     )  # fmt: skip

@@ -16,8 +16,9 @@ WORD: Final = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 MIN_OS: Final = re.compile(r"(?:([a-z]+)\s*(?:>=)?\s*)?(\d[0-9A-Za-z.+-]*)")
 FIELDS: Final = frozenset(
-    {"model", "version", "variant", "runtime", "min_app", "min_os", "min_ram_gb", "accelerators", "baseline"}
+    {"model", "version", "variant", "runtime", "min_app", "min_os", "min_ram_gb", "accelerators", "baseline", "unread"}
 )
+BESIDE: Final = frozenset({"trained", "eval", "calib", "train_script"})  # stated with it, and no part of it
 TRUE_WORDS: Final = frozenset({"1", "true", "yes"})
 FALSE_WORDS: Final = frozenset({"", "0", "false", "no"})
 MAX_RAM_GB: Final = 4096.0
@@ -29,7 +30,8 @@ class Artifact:
 
     `min_os` is a version ("12") or a platform and a version ("android 12": then it runs on that platform only).
     No `accelerators` means any. `is_baseline`: what phones run before the first release of the model completes.
-    `made_from`: the parent's digest of a variant, `made_by` the recipe.
+    `made_from`: the parent's digest of a variant, `made_by` the recipe. `awaits_reading`: it is not offered as baseline
+    before it was read.
     """
 
     sha256: str
@@ -46,6 +48,7 @@ class Artifact:
     quarantined: bool = False
     made_from: str | None = None
     made_by: str | None = None
+    awaits_reading: bool = False
 
     @property
     def name(self) -> str:
@@ -57,7 +60,7 @@ def read_artifact(sha256: str, told: Mapping[str, str]) -> Artifact:
 
     Raises: InvalidInputError: with every mistake.
     """
-    problems = [Problem(name, "is not known; known are " + ", ".join(sorted(FIELDS))) for name in sorted(told)
+    problems = [Problem(name, "is not known; known are " + ", ".join(sorted(FIELDS | BESIDE))) for name in sorted(told)
                 if name not in FIELDS]  # fmt: skip
     if not SHA256.fullmatch(sha256):
         problems.append(Problem("sha256", "must be 64 lower-case hexadecimal digits"))
@@ -81,9 +84,6 @@ def _limits(told: Mapping[str, str], problems: list[Problem]) -> dict[str, objec
         problems.append(Problem("min_app", "must be a version such as 5.4"))
     if min_os is not None and os_limit(min_os) is None:
         problems.append(Problem("min_os", 'must be a version or a platform and a version, such as "android 12"'))
-    flag = told.get("baseline", "").lower()
-    if flag not in TRUE_WORDS | FALSE_WORDS:
-        problems.append(Problem("baseline", "must be true or false"))
     runtime = told.get("runtime", "").lower() or None
     words = {word.strip().lower() for word in told.get("accelerators", "").split(",")} - {""}
     for path, named in (("runtime", {runtime} - {None}), ("accelerators", words)):
@@ -95,8 +95,16 @@ def _limits(told: Mapping[str, str], problems: list[Problem]) -> dict[str, objec
         "min_os": min_os,
         "min_ram_gb": _gigabytes(told.get("min_ram_gb"), problems),
         "accelerators": tuple(sorted(words)),
-        "is_baseline": flag in TRUE_WORDS,
+        "is_baseline": _flag(told, "baseline", problems),
+        "awaits_reading": not _flag(told, "unread", problems),
     }
+
+
+def _flag(told: Mapping[str, str], name: str, problems: list[Problem]) -> bool:
+    word = told.get(name, "").lower()
+    if word not in TRUE_WORDS | FALSE_WORDS:
+        problems.append(Problem(name, "must be true or false"))
+    return word in TRUE_WORDS
 
 
 def _gigabytes(text: str | None, problems: list[Problem]) -> float | None:

@@ -14,7 +14,7 @@ from core import audit
 from core.db import insert
 from core.engine import enqueue
 from core.errors import InvalidInputError, Problem
-from releases.artifact_store import find_artifact, register_artifact
+from releases.artifact_store import admit, find_artifact, register_artifact
 from releases.artifacts import Artifact
 from releases.tables import CompanionRow, FileRow, InspectionRow
 
@@ -77,6 +77,7 @@ def register(
     session: Session, artifact: Artifact, *, app: str, by: str, now: datetime, companions: Mapping[str, str]
 ) -> tuple[Artifact, bool]:
     """Register a file with what came beside it, and have all of it inspected; return it as kept, and whether it is new.
+    One that awaits reading is offered to nobody until `note_read`.
 
     The artifact itself never changes; a companion may be replaced by a better one, which the audit log tells.
     Raises: ConflictError, InvalidInputError.
@@ -89,7 +90,8 @@ def register(
         audit.record(session, who=by, what="artifact.registered", subject=artifact.name, now=now, facts=facts)
     changed = _put_companions(session, artifact, app=app, by=by, now=now, companions=companions)
     if is_new or changed:
-        key = "/".join([app, artifact.sha256, *changed.values()])
+        # The moment, because a file that was refused and gave way may come again.
+        key = "/".join([app, artifact.sha256, now.isoformat(), *changed.values()])
         enqueue(session, "inspect_artifact", key=key[:250], app=app, sha256=artifact.sha256)
     return find_artifact(session, app=app, sha256=artifact.sha256), is_new
 
@@ -122,6 +124,14 @@ def save_inspection(
     values = {"sha256": sha256, "facts": found.facts, "refused": found.refused, "inspected_at": now}
     row = insert(session, InspectionRow).values(app=app, artifact=artifact, role=role, **values)
     session.execute(row.on_conflict_do_update(index_elements=["app", "artifact", "role"], set_=values))
+
+
+def note_read(session: Session, *, app: str, artifact: str) -> None:
+    """Let a file that awaits reading go, once it and everything beside it was read."""
+    found = beside(session, app=app, artifacts=[artifact])[artifact]
+    read = {role for role, each in found.inspections.items() if each.facts is not None}
+    if read >= {MODEL, *found.companions}:
+        admit(session, app=app, sha256=artifact)
 
 
 def _companions(session: Session, app: str, artifacts: Collection[str]) -> dict[str, dict[str, Companion]]:

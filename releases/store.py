@@ -19,7 +19,7 @@ from core.errors import ConflictError, InvalidInputError, NotFoundError, Problem
 from core.ids import new_id
 from releases import plan as plans
 from releases.approvals import Pending, approve, approvers, pending, require, withdraw
-from releases.artifact_store import current_baselines, find_artifacts, quarantine
+from releases.artifact_store import current_baselines, find_artifacts, quarantine, refusals
 from releases.artifacts import Artifact
 from releases.counters import bump
 from releases.freeze_store import frozen
@@ -98,9 +98,11 @@ def what_is_wrong(
     versions = [each.version for each in current_baselines(session, app=app, model=model)]
     candidates = find_artifacts(session, app=app, model=model, version=version)
     problems = _start_problems(model, version, versions, candidates, is_aa=is_aa)
+    problems += refusals(session, app, candidates, path="model")
     if rival:
         rivals = find_artifacts(session, app=app, model=model, version=rival)
         problems += _rival_problems(model, version, rival, versions, rivals)
+        problems += refusals(session, app, rivals, path="versus")
     return problems
 
 
@@ -226,7 +228,8 @@ def _start_problems(
     if not candidates:
         problems.append(Problem("model", f"{model}@{version} has no registered file; `muster model register` adds one"))
     if not baselines:
-        problems.append(Problem("model", f"{model} has no baseline to return to; register one with baseline=true"))
+        hint = "register one that can be read, with baseline=true"
+        problems.append(Problem("model", f"{model} has no baseline to return to; {hint}"))
     elif is_aa and version not in baselines:
         problems.append(Problem("mode", f"aa compares the baseline with itself: say {model}@{baselines[0]}"))
     elif version in baselines and not is_aa:

@@ -12,7 +12,10 @@ from core.db import Control
 
 
 class ArtifactRow(Control):
-    """One model file. What it was registered as never changes; only quarantine is added."""
+    """One model file. What it was registered as never changes; only quarantine is added.
+
+    `awaits_reading`: no phone gets it as baseline and another file may take its name, until all of it was read.
+    """
 
     __tablename__ = "artifacts"
     __table_args__ = (sa.UniqueConstraint("app", "model", "version", "variant"),)
@@ -35,6 +38,7 @@ class ArtifactRow(Control):
     quarantined_for: Mapped[str | None]
     made_from: Mapped[str | None] = mapped_column(sa.String(64))
     made_by: Mapped[str | None]
+    awaits_reading: Mapped[bool] = mapped_column(server_default=sa.false())
 
 
 class FileRow(Control):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core import audit
 from core.db import Control, insert
 from core.errors import InvalidInputError, Problem
+from releases.artifacts import Artifact, read_artifact
 
 
 class TrainingRow(Control):
@@ -32,6 +34,25 @@ def read_day(text: str, today: date) -> date:
     if found > today:
         raise InvalidInputError(Problem("trained", f"{text} is in the future: give the day of the newest data"))
     return found
+
+
+def read_stated(sha256: str, told: Mapping[str, str], today: date) -> tuple[Artifact, date | None]:
+    """Read what a registration states of a file, and until when the data reach that it was trained on.
+
+    Raises: InvalidInputError: with every mistake.
+    """
+    stated, problems, until = dict(told), list[Problem](), None
+    try:
+        until = read_day(day, today) if (day := stated.pop("trained", "")) else None
+    except InvalidInputError as error:
+        problems += error.problems
+    try:
+        artifact = read_artifact(sha256, stated)
+    except InvalidInputError as error:
+        raise InvalidInputError(*error.problems, *problems) from error
+    if problems:
+        raise InvalidInputError(*problems)
+    return artifact, until
 
 
 def note(session: Session, until: date, *, app: str, model: str, version: str, by: str, now: datetime) -> None:

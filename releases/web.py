@@ -18,7 +18,7 @@ from core.keys import KeyRing
 from core.settings import Settings
 from releases import ofrep, push, registry, training, upload_web
 from releases.artifact_store import current_baselines, find_artifact, find_artifacts, models
-from releases.artifacts import SHA256, Artifact, read_artifact
+from releases.artifacts import SHA256, Artifact
 from releases.blobs import Blobs, TooLargeError
 from releases.catalog import Catalog
 from releases.registry import Beside, Companion, Inspection
@@ -50,8 +50,7 @@ def blueprint(
     def _register(sha256: str) -> tuple[Response, int]:
         key = keys.check_headers(request.headers, "secret")
         stated, companions = _told(request.args)
-        trained = training.read_day(day, clock().date()) if (day := stated.pop("trained", "")) else None
-        artifact = read_artifact(sha256, stated)
+        artifact, trained = training.read_stated(sha256, stated, clock().date())
         size = _uploaded(databases, blobs, key.app, sha256)
         if size is None:
             if (request.content_length or 0) > settings.max_artifact_bytes:

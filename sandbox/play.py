@@ -208,7 +208,9 @@ class Player:
         content, beside = self._made(file)
         told = {"model": self.scenario.model, "version": file.version, "variant": file.variant, "runtime": RUNTIME}
         told |= {role: self.service.upload(each) for role, each in beside.items()}
-        made = self.service.register(content, **told, **({"baseline": "1"} if file.is_baseline else {}))
+        if file.is_baseline:  # unread: phones ask before a worker has had the time to read it
+            told |= {"baseline": "1", "unread": "1"}
+        made = self.service.register(content, **told)
         self._teller.did(
             f"{self.scenario.model} {file.version} is registered: {made['size_bytes']} bytes, {made['sha256'][:12]}…"
         )

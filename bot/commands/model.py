@@ -73,14 +73,15 @@ def _sheet(ctx: Context, artifact: Artifact) -> model_views.Sheet:
 
 
 def _register(ctx: Context, request: Request) -> Message:
-    request.only(*registering.OPTIONS, words=1)
+    request.only(*registering.OPTIONS, flags=("unread",), words=1)
     command = ctx.settings.slack_command
     told = {"model": request.needed_target(f"{command} model register kws 1.4.0"), **request.options}
     told |= {"version": request.words[0]} if request.words else {}
     attached = (request.form or {}).get(FILES, "")
     ids = tuple(each for each in attached.split(",") if each)
     by = request.person.id
-    made = registering.register(ctx, told, ids, by=by, now=ctx.clock(), dry_run=request.is_dry_run)
+    unread = "unread" in request.flags
+    made = registering.register(ctx, told, ids, by=by, now=ctx.clock(), unread=unread, dry_run=request.is_dry_run)
     names = [each.name for each in made.files]
     if made.artifact is None:
         return Message(text=f"{told['model']}@{told['version']} would be registered from {', '.join(names)}.")

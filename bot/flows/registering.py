@@ -10,11 +10,13 @@ from typing import Final
 from bot import permissions
 from bot.context import Context
 from bot.flows import slack_files
+from bot.flows.registry import read
 from bot.flows.slack_files import Shared
 from core.db import reading
 from core.errors import InvalidInputError, Problem
 from releases import registry, training
-from releases.artifacts import Artifact, read_artifact
+from releases.artifacts import Artifact
+from releases.blobs import Blobs
 from releases.registry import MODEL
 
 OPTIONS: Final = ("variant", "runtime", "min_os", "min_app", "min_ram_gb", "accelerators", "trained")
@@ -32,15 +34,16 @@ class Registered:
 
 
 def register(
-    ctx: Context, told: Mapping[str, str], ids: tuple[str, ...], *, by: str, now: datetime, dry_run: bool
-) -> Registered:
-    """Fetch the files and register them; `told` has model, version and limits.
+    ctx: Context, told: Mapping[str, str], ids: tuple[str, ...], *, by: str, now: datetime, unread: bool,
+    dry_run: bool,
+) -> Registered:  # fmt: skip
+    """Fetch the files, read them and register them; `told` has model, version and limits. `unread`: the model need
+    not be readable.
 
     Raises: InvalidInputError: with every mistake; NotAllowedError; ConflictError; UpstreamError.
     """
     stated = {"variant": "fp32", "runtime": "onnxruntime"} | dict(told)
-    trained = training.read_day(day, now.date()) if (day := stated.pop("trained", "")) else None
-    read_artifact(NO_DIGEST, stated)
+    wanted, trained = training.read_stated(NO_DIGEST, stated, now.date())
     if not ids:
         raise InvalidInputError(Problem("files", HOW))
     admins = ctx.settings.slack_admins
@@ -52,14 +55,25 @@ def register(
     if dry_run:
         return Registered(artifact=None, is_new=False, files=shared)
     fetched = {each.role: slack_files.fetch(ctx, each) for each in shared}
+    _read(ctx, {role: sha256 for role, (sha256, _) in fetched.items()}, unread=unread)
     app = ctx.settings.app
     with ctx.databases.control.begin() as session:
         for sha256, size in fetched.values():
             registry.note_file(session, app=app, sha256=sha256, size_bytes=size, by=by, now=now)
         sha256, size = fetched.pop(MODEL)
-        artifact = replace(read_artifact(sha256, stated), size_bytes=size)
+        artifact = replace(wanted, sha256=sha256, size_bytes=size, awaits_reading=False)
         companions = {role: digest for role, (digest, _) in fetched.items()}
         kept, is_new = registry.register(session, artifact, app=app, by=by, now=now, companions=companions)
         if trained is not None:
             training.note(session, trained, app=app, model=kept.model, version=kept.version, by=by, now=now)
     return Registered(artifact=kept, is_new=is_new, files=shared)
+
+
+def _read(ctx: Context, named: Mapping[str, str], *, unread: bool) -> None:
+    """Raises: InvalidInputError: with every file that cannot be read."""
+    found = read(Blobs(ctx.settings.blob_dir), named)
+    problems = [Problem(role, each.refused) for role, each in found.items() if each.refused and role != MODEL]
+    if (refused := found[MODEL].refused) and not unread:
+        problems.insert(0, Problem(MODEL, f"{refused}; say --unread if the app can read it all the same"))
+    if problems:
+        raise InvalidInputError(*problems)

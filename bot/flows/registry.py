@@ -1,8 +1,9 @@
-"""What happens to a file after it was registered: it is read in a limited child, and its needs are kept."""
+"""Reading a file in a limited child; and what happens after it was registered: its needs are kept."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -28,18 +29,26 @@ def inspect_artifact(ctx: Context, app: str, sha256: str) -> None:
     with reading(ctx.databases.control) as session:
         companions = registry.companions_of(session, app=app, artifact=sha256)
     named = {MODEL: sha256} | {role: each.sha256 for role, each in companions.items()}
+    found = read(blobs, named)
+    with ctx.databases.control.begin() as session:
+        for role, each in named.items():
+            kept = found[role]
+            registry.save_inspection(session, kept, app=app, artifact=sha256, role=role, sha256=each, now=ctx.clock())
+        registry.note_read(session, app=app, artifact=sha256)
+    log.info(
+        "artifact.inspected", extra={"sha256": sha256, "read": sorted(each for each in found if found[each].facts)}
+    )
+
+
+def read(blobs: Blobs, named: Mapping[str, str]) -> dict[str, Inspection]:
+    """Read files, which are named by role and digest, in the limited child; every role gets its inspection."""
     too_large = [role for role, each in named.items() if _bytes(blobs, each) > LARGEST_BYTES]
     files = {role: blobs.read(each) for role, each in named.items() if role not in too_large}
     outcome = runner.run("inspect", files, limits=LIMITS)
-    found = _found(outcome)
     why = outcome.sentence if isinstance(outcome, Failed) else "could not be read"
     refused = {role: Inspection(facts=None, refused=why) for role in named}
     refused |= {role: Inspection(facts=None, refused=TOO_LARGE) for role in too_large}
-    with ctx.databases.control.begin() as session:
-        for role, each in named.items():
-            kept = found.get(role, refused[role])
-            registry.save_inspection(session, kept, app=app, artifact=sha256, role=role, sha256=each, now=ctx.clock())
-    log.info("artifact.inspected", extra={"sha256": sha256, "read": sorted(found)})
+    return refused | {role: each for role, each in _found(outcome).items() if role in named}
 
 
 def _found(outcome: Outcome) -> dict[str, Inspection]:
@@ -47,9 +56,10 @@ def _found(outcome: Outcome) -> dict[str, Inspection]:
     if isinstance(outcome, Failed):
         return {}
     try:
-        return msgspec.convert(dict(outcome.result), dict[str, Inspection])
+        found = msgspec.convert(dict(outcome.result), dict[str, Inspection])
     except msgspec.ValidationError:
         return {}
+    return {role: each for role, each in found.items() if (each.facts is None) != (each.refused is None)}
 
 
 def _bytes(blobs: Blobs, sha256: str) -> int:

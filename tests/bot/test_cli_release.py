@@ -21,7 +21,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
             content = f"model {version}".encode()
             requests.put(
                 f"{served.url}/v1/artifacts/{hashlib.sha256(content).hexdigest()}",
-                params={"model": "kws", "version": version, "variant": "fp32", "baseline": baseline},
+                params={"model": "kws", "version": version, "variant": "fp32", "baseline": baseline, "unread": "1"},
                 data=content,
                 headers={"Authorization": f"Bearer {served.secret}"},
                 timeout=30,

@@ -24,6 +24,8 @@ from tests.optimize.builders import a_pickle
 from tests.serving import Served, Silent
 
 STATED = {"model": "kws", "version": "1.4.0", "variant": "fp32"}
+BASELINE = STATED | {"baseline": "1"}
+RUBBISH = b"rubbish, and no model at all"
 
 
 @pytest.fixture
@@ -136,14 +138,61 @@ def test_inputs_that_are_refused_fail_the_pipeline_with_the_reason(served: Serve
 def test_a_model_that_nothing_here_can_read_fails_the_pipeline_with_the_reason(
     served: Served, folder: Path, jobs: JobList, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "kws.onnx").write_bytes(b"rubbish, and no model at all")
+    (folder / "kws.onnx").write_bytes(RUBBISH)
     reads = _reads(served, jobs)
 
     with pytest.raises(InvalidInputError, match=r"model: is no ONNX file, or a damaged one.*--unread"):
-        put(served.url, served.secret, folder / "kws.onnx", STATED, {}, wait=reads)
-    put(served.url, served.secret, folder / "kws.onnx", STATED, {}, wait=reads, unread=True)
+        put(served.url, served.secret, folder / "kws.onnx", BASELINE, {}, wait=reads)
+    refused, offered = capsys.readouterr().out, _offered(served)
+    put(served.url, served.secret, folder / "kws.onnx", BASELINE | {"unread": "1"}, {}, wait=reads)
 
-    assert capsys.readouterr().out.count("it cannot be optimized here: it is no ONNX file") == 2
+    assert ("kws@1.4.0" in refused, offered) == (False, None)
+    assert "it cannot be optimized here: it is no ONNX file" in capsys.readouterr().out
+    assert _offered(served) == "1.4.0"
+
+
+def test_what_was_refused_takes_no_name_and_no_place(
+    served: Served, folder: Path, jobs: JobList, tiny: Fixture
+) -> None:
+    (folder / "kws.onnx").write_bytes(RUBBISH)
+    with pytest.raises(InvalidInputError):
+        put(served.url, served.secret, folder / "kws.onnx", BASELINE, {}, wait=_reads(served, jobs))
+    (folder / "kws.onnx").write_bytes(tiny.model)
+
+    put(served.url, served.secret, folder / "kws.onnx", BASELINE, {}, wait=_reads(served, jobs))
+
+    assert _offered(served) == "1.4.0"
+    assert len(_model(served)["artifacts"]) == 1
+
+
+def test_a_model_beside_inputs_that_were_refused_may_come_again_under_another_name(
+    served: Served, folder: Path, jobs: JobList, tiny: Fixture
+) -> None:
+    (folder / "eval.npz").write_bytes(a_pickle())
+    for _ in range(2):
+        with pytest.raises(InvalidInputError, match="eval: is a Python pickle"):
+            put(
+                served.url, served.secret, folder / "kws.onnx", BASELINE, {"eval": folder / "eval.npz"},
+                wait=_reads(served, jobs),
+            )  # fmt: skip
+    offered = _offered(served)
+
+    put(served.url, served.secret, folder / "kws.onnx", BASELINE | {"version": "1.5.0"}, {}, wait=_reads(served, jobs))
+
+    assert (offered, _offered(served)) == (None, "1.5.0")
+    assert [each["version"] for each in _model(served)["artifacts"]] == ["1.5.0"]
+
+
+def test_better_inputs_make_a_model_the_baseline(served: Served, folder: Path, jobs: JobList, tiny: Fixture) -> None:
+    (folder / "eval.npz").write_bytes(a_pickle())
+    beside = {"eval": folder / "eval.npz"}
+    with pytest.raises(InvalidInputError):
+        put(served.url, served.secret, folder / "kws.onnx", BASELINE, beside, wait=_reads(served, jobs))
+    (folder / "eval.npz").write_bytes(tiny.evaluation)
+
+    put(served.url, served.secret, folder / "kws.onnx", BASELINE, beside, wait=_reads(served, jobs))
+
+    assert _offered(served) == "1.4.0"
 
 
 def test_an_empty_file_is_refused(served: Served, folder: Path) -> None:
@@ -158,6 +207,18 @@ def test_an_empty_file_is_refused(served: Served, folder: Path) -> None:
 def _register(served: Served, folder: Path, *more: str) -> Result:
     options = ["--server", served.url, "--key", served.secret, *more]
     return CliRunner().invoke(main, ["model", "register", "kws", "1.4.0", str(folder / "kws.onnx"), *options])
+
+
+def _model(served: Served) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {served.secret}"}
+    told: dict[str, Any] = requests.get(f"{served.url}/v1/models/kws", headers=headers, timeout=10).json()
+    return told
+
+
+def _offered(served: Served) -> str | None:
+    """Return what phones run."""
+    found: str | None = _model(served)["baseline"]
+    return found
 
 
 def _reads(served: Served, jobs: JobList) -> Callable[[float], None]:

@@ -74,6 +74,7 @@ def test_a_mention_in_a_thread_registers_as_well(floor: Workspace, tiny: Fixture
         ("model register kws 1.4.0", {}, "send the model file"),
         ("model register kws 1.4.0", {"eval.npz": b"PK"}, "hold no model: eval.npz"),
         ("model register kws 1.4.0", {"a.onnx": b"1", "b.onnx": b"2"}, "hold 2 of the kind model"),
+        ("model register kws 1.4.0", {"a.txt": b"no model"}, "model: is no ONNX file, or a damaged one"),
         ("model register KWS one", {"a.onnx": b"1"}, "must be a version"),
         ("model register kws 1.4.0 trained=2030-01-01", {"a.onnx": b"1"}, "2030-01-01 is in the future"),
         ("model register kws 1.4.0", {f"{n}.py": b"1" for n in range(5)}, "are 5"),
@@ -87,6 +88,22 @@ def test_what_cannot_be_registered_is_answered_in_words(
     assert sentence in said
     with reading(floor.ctx.databases.control) as session:
         assert find_artifacts(session, app="demo") == ()
+
+
+def test_a_file_that_only_the_app_can_read_is_registered_when_that_is_said(floor: Workspace) -> None:
+    said = send(floor, DANA, DIRECT, "model register kws 1.4.0 --unread", {"kws.ort": b"of the app's own making"})
+
+    assert "*kws@1.4.0 (fp32)* is registered" in said
+
+
+def test_inputs_that_cannot_be_read_keep_the_model_from_being_registered(floor: Workspace, tiny: Fixture) -> None:
+    files = {"kws.onnx": tiny.model, "eval.npz": b"no inputs"}
+
+    refused = send(floor, DANA, DIRECT, "model register kws 1.4.0", files)
+    better = send(floor, DANA, DIRECT, "model register kws 1.4.0", files | {"eval.npz": tiny.evaluation})
+
+    assert "eval: " in refused
+    assert "*kws@1.4.0 (fp32)* is registered" in better
 
 
 def test_who_has_no_role_registers_nothing(floor: Workspace, tiny: Fixture) -> None:

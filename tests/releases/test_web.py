@@ -126,7 +126,7 @@ def test_a_version_and_variant_name_one_file_for_good(client: FlaskClient, api_k
 
 
 def test_only_a_release_replaces_a_baseline(client: FlaskClient, api_keys: Keys) -> None:
-    put(client, api_keys.secret, b"old", sha=digest_of("old"), version="1.3.2", baseline="1")
+    put(client, api_keys.secret, b"old", sha=digest_of("old"), version="1.3.2", baseline="1", unread="1")
 
     reply = put(client, api_keys.secret, baseline="1")
 
@@ -140,6 +140,16 @@ def test_a_public_key_registers_nothing_and_lists_nothing(client: FlaskClient, a
     assert client.get("/v1/models", headers=bearer(api_keys.public)).status_code == 403
     assert client.get("/v1/models").status_code == 401
     assert client.get(PATH).status_code == 401
+
+
+def test_every_mistake_of_a_registration_is_told_with_the_day_of_its_data(client: FlaskClient, api_keys: Keys) -> None:
+    wrong = {"trained": "2090-01-01", "min_os": "banana", "baseline": "maybe", "color": "red"}
+
+    reply = put(client, api_keys.secret, MODEL, **wrong)
+
+    told = {problem["path"]: problem["message"] for problem in reply.get_json()["problems"]}
+    assert set(told) == set(wrong)
+    assert all(name in told["color"] for name in ("trained", "eval", "calib", "train_script", "unread"))
 
 
 def test_another_apps_key_does_not_fetch_our_file(client: FlaskClient, api_keys: Keys) -> None:
@@ -156,7 +166,7 @@ def test_what_was_never_registered_is_not_found(client: FlaskClient, api_keys: K
 def test_models_are_listed_with_their_baseline_files_and_open_release(
     client: FlaskClient, api_keys: Keys, databases: Databases
 ) -> None:
-    put(client, api_keys.secret, b"old", sha=digest_of("old"), version="1.3.2", baseline="1")
+    put(client, api_keys.secret, b"old", sha=digest_of("old"), version="1.3.2", baseline="1", unread="1")
     put(client, api_keys.secret)
     with databases.control.begin() as session:
         start(session)
@@ -174,7 +184,7 @@ def test_models_are_listed_with_their_baseline_files_and_open_release(
 def test_phones_are_not_served_a_file_that_was_rolled_back(
     client: FlaskClient, api_keys: Keys, databases: Databases
 ) -> None:
-    put(client, api_keys.secret, b"old", sha=digest_of("old"), version="1.3.2", baseline="1")
+    put(client, api_keys.secret, b"old", sha=digest_of("old"), version="1.3.2", baseline="1", unread="1")
     put(client, api_keys.secret)
     with databases.control.begin() as session:
         _, rollout = start(session)

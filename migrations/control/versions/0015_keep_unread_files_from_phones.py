@@ -1,0 +1,17 @@
+import sqlalchemy as sa
+from alembic import op
+
+
+revision = '0015'
+down_revision = '0014'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column('artifacts', sa.Column('awaits_reading', sa.Boolean(), server_default=sa.false(), nullable=False))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table('artifacts') as batch:
+        batch.drop_column('awaits_reading')
