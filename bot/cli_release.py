@@ -69,6 +69,8 @@ def start(target: str, dry_run: bool, as_json: bool, server: str, key: str, **pl
     found = ask("POST", server, "/v1/releases", key, params=params, json=body)
     if as_json or not dry_run:
         _show(found, as_json=as_json)
+        for unread in found.get("forecast", {}).get("unread", []):
+            click.echo(f"not read, so nobody knows whether phones can run it: {unread}", err=True)
         return
     click.echo(f"{_what(found)}  would be proposed; nothing was written")
     for line in _ahead(found["forecast"]):
@@ -136,6 +138,8 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
 def _ahead(ahead: dict[str, Any]) -> Iterator[str]:
     """Tell a forecast, a line for each stage."""
     yield f"reaches {ahead['eligible']} of {ahead['targeted']} installs in {ahead['days']:g} days at least"
+    for unread in ahead.get("unread", []):
+        yield f"not read, so nobody knows whether phones can run it: {unread}"
     if ahead["left_out"]:
         yield f"a few can run no file of the candidate and are never offered it: {'; '.join(ahead['left_out'])}"
     for wait in ahead["waits"]:

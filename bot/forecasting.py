@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,7 +16,7 @@ from feedback.scores import satisfied_from
 from feedback.sketches import PER_DOUBLING
 from feedback.store import Habits
 from feedback.telemetry import CSAT, LATENCY_P95
-from releases import artifact_store, freeze_store
+from releases import artifact_store, freeze_store, registry
 from releases.forecast import Forecast, Seen, forecast
 from releases.outlook import Usual
 from releases.plan import Release
@@ -36,11 +37,13 @@ def foresee(databases: Databases, session: Session, release: Release, now: datet
     with feedback.fresh(databases.ingest) as ingest:
         seen = feedback.devices_seen(ingest, app=app, since=now - LAST_WEEK)
         habits = feedback.habits(ingest, app=app, model=model, version=release.baseline_version, since=now - LAST_WEEK)
-    return forecast(
+    both = [files[each] for each in (*release.candidates, *release.rivals)]
+    ahead = forecast(
         release.plan, [files[each] for each in release.candidates], [Seen(device=d, installs=n) for d, n in seen], now,
         rivals=[files[each] for each in release.rivals], usual=usual(habits), freezes=freezes,
         minimum=minimum,
     )  # fmt: skip
+    return replace(ahead, unread=registry.unread(session, app=app, artifacts=both))
 
 
 def usual(habits: Habits) -> Mapping[str, Usual]:

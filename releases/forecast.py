@@ -89,7 +89,8 @@ class Forecast:
     """`problems` keep the release from starting: it is for nobody, or a targeted kind of device can run no file.
 
     `left_out`: why some can run no file who are too few to keep the others from it; they are never offered one.
-    `waits`: which stages would have fewer installs than they need, and so wait for a person.
+    `waits`: which stages would have fewer installs than they need, and so wait for a person. `unread`: files that could
+    not be read, and why.
     """
 
     targeted: int
@@ -99,6 +100,7 @@ class Forecast:
     problems: tuple[Problem, ...]
     left_out: tuple[str, ...]
     waits: tuple[str, ...]
+    unread: tuple[str, ...] = ()
 
     @property
     def days(self) -> float:

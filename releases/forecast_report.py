@@ -47,7 +47,8 @@ class ForecastReport(Struct, kw_only=True):
     """The plan replayed on last week's installs: whom it is for and reaches, and how many days it takes at least.
 
     `left_out`: why a few of them can run no file of the candidate; they are never offered one. `waits`: which
-    stages would have too few installs to go on by themselves."""
+    stages would have too few installs to go on by themselves. `unread`: files of the candidate that could not be read,
+    and why: nobody has seen that a phone can run them."""
 
     targeted: int
     eligible: int
@@ -56,6 +57,7 @@ class ForecastReport(Struct, kw_only=True):
     cohorts: list[CohortReport]
     left_out: list[str]
     waits: list[str]
+    unread: list[str]
 
 
 def report(ahead: Forecast) -> ForecastReport:

@@ -118,6 +118,13 @@ def beside(session: Session, *, app: str, artifacts: Collection[str]) -> dict[st
     return found
 
 
+def unread(session: Session, *, app: str, artifacts: Collection[Artifact]) -> tuple[str, ...]:
+    """Return of each file that could not be read the sentence why: nobody has seen that a phone can run it."""
+    found = beside(session, app=app, artifacts=[each.sha256 for each in artifacts])
+    own = [(each.name, found[each.sha256].inspections.get(MODEL)) for each in artifacts]
+    return tuple(f"{name} {read.refused}" for name, read in own if read is not None and read.refused)
+
+
 def save_inspection(
     session: Session, found: Inspection, *, app: str, artifact: str, role: str, sha256: str, now: datetime
 ) -> None:

@@ -93,7 +93,7 @@ def _start(ctx: Context, request: Request) -> Message:
     ask = _ask(ctx, request, made.release)
     if request.is_dry_run:
         return forecast_views.dry_run(made.release, made.forecast, ask)
-    return views.proposed(made.release, ask=ask, is_new=made.is_new)
+    return views.proposed(made.release, ask=ask, is_new=made.is_new, unread=made.forecast.unread)
 
 
 def _require_known(ctx: Context, request: Request, asked: proposal.Asked) -> None:

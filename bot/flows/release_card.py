@@ -22,7 +22,8 @@ from core.clock import Clock, system_clock
 from core.db import reading
 from core.engine import enqueue
 from core.errors import UpstreamError
-from releases import store
+from releases import registry, store
+from releases.artifact_store import find_artifact
 from releases.plan import Release
 from releases.rollout import Hold, Rollout, State, approval_subject
 from releases.store import Event, Pending
@@ -102,6 +103,7 @@ def card_facts(ctx: Context, release_id: str, now: datetime, *, seen: Look | Non
         approved = store.approvers(session, release_id, release.plan_hash)
         waiting = store.pending(session, release, rollout, now=now)
         lines = _ticket_lines(ctx, session, release_id)
+        unread = _unread(session, release) if rollout.state in BEFORE_START else ()
     if rollout.state in BEFORE_START - {State.SCHEDULED}:
         seen = None
     elif seen is None:
@@ -120,7 +122,13 @@ def card_facts(ctx: Context, release_id: str, now: datetime, *, seen: Look | Non
         approved_by=approved,
         outlook=outlook,
         approval=approval_mark(release, rollout),
+        unread=unread,
     )
+
+
+def _unread(session: Session, release: Release) -> tuple[str, ...]:
+    files = [find_artifact(session, app=release.app, sha256=each) for each in (*release.candidates, *release.rivals)]
+    return registry.unread(session, app=release.app, artifacts=files)
 
 
 def approval_mark(release: Release, rollout: Rollout) -> str | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.views import figures
 from bot.views.blocks import Block, Cell, Message, Number, bar_chart, context_line, escape, section, table
-from bot.views.release import title
+from bot.views.release import title, unread_section
 from releases import plan as plans
 from releases.forecast import CohortForecast, Forecast, StageForecast, Visible
 from releases.plan import Release, Stage
@@ -19,6 +19,7 @@ def dry_run(release: Release, ahead: Forecast, ask: str) -> Message:
     """The answer to `start --dry-run`; `ask` says who could approve."""
     text = f"*Dry run.* {title(release)} would be proposed; nothing was written."
     blocks: list[Block] = [section(text), section(f"`{escape(plans.text(release.plan))}`"), section(_summary(ahead))]
+    blocks += unread_section(ahead.unread)
     chart = _chart(ahead) if ahead.eligible else None
     blocks += [chart] if chart else []
     rows = [

@@ -73,7 +73,8 @@ class TicketLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What the card shows. `outlook` says what is waited for; `approval` marks what an approval would be bound to."""
+    """What the card shows. `outlook` says what is waited for; `approval` marks what an approval would be bound to;
+    `unread`: why files of the candidate could not be read."""
 
     release: Release
     rollout: Rollout
@@ -83,6 +84,7 @@ class Card:
     approved_by: tuple[str, ...] = ()
     outlook: str | None = None
     approval: str | None = None
+    unread: tuple[str, ...] = ()
 
 
 def card(facts: Card) -> Message:
@@ -90,6 +92,7 @@ def card(facts: Card) -> Message:
     blocks: list[Block] = [header(title(release)), section(state_line(facts)), section(stages_line(release, rollout))]
     if facts.findings:
         blocks.append(section("\n".join(finding_line(finding) for finding in facts.findings)))
+    blocks += unread_section(facts.unread)
     blocks += stopped_section(rollout)
     if facts.cohorts:
         blocks.append(section(cohorts_text(facts.cohorts)))
@@ -101,6 +104,12 @@ def card(facts: Card) -> Message:
     row = card_buttons(facts.release, facts.rollout, facts.approval)
     blocks += [actions(*row)] if row else []
     return Message(f"{title(release)}: {_plain_state(rollout)}", tuple(blocks), in_channel=True)
+
+
+def unread_section(unread: Sequence[str]) -> list[Block]:
+    """Warn of files that nobody has seen to be models."""
+    told = "; ".join(escape(each) for each in unread)
+    return [section(f"⚠️ Not read here, so nobody knows whether phones can run it: {told}.")] if unread else []
 
 
 def title(release: Release) -> str:

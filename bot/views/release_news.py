@@ -20,6 +20,7 @@ from bot.views.release import (
     state_line,
     stopped_section,
     title,
+    unread_section,
     who,
 )
 from bot.views.release_buttons import card_buttons
@@ -87,10 +88,11 @@ def listing(rows: Sequence[tuple[Release, Rollout]], command: str) -> Message:
     return Message(f"{text}. Newest: {title(rows[0][0])}", (section(f"*{text}*"), shown))
 
 
-def proposed(release: Release, *, ask: str, is_new: bool) -> Message:
+def proposed(release: Release, *, ask: str, is_new: bool, unread: Sequence[str] = ()) -> Message:
     """The answer to start: proposed, and who can approve."""
     text = f"*{title(release)}* is proposed{'' if is_new else ' already'}. {ask}"
-    return Message(text, (section(text), section(f"`{escape(plans.text(release.plan))}`")), in_channel=True)
+    plan = section(f"`{escape(plans.text(release.plan))}`")
+    return Message(text, (section(text), plan, *unread_section(unread)), in_channel=True)
 
 
 def would(release: Release, after: Rollout) -> Message:
@@ -142,6 +144,7 @@ def shown(facts: Card, history: Sequence[str]) -> Message:
     ]
     if facts.findings:
         blocks.append(section("\n".join(finding_line(finding) for finding in facts.findings)))
+    blocks += unread_section(facts.unread)
     blocks += stopped_section(facts.rollout)
     if facts.cohorts:
         blocks.append(section(cohorts_text(facts.cohorts)))

@@ -11,6 +11,9 @@ import requests
 from click.testing import CliRunner, Result
 
 from bot.cli import main
+from releases import registry
+from releases.artifact_store import find_artifacts
+from releases.registry import Inspection
 from tests.serving import Served, open_served
 
 
@@ -66,6 +69,25 @@ def test_a_dry_run_tells_what_would_come_of_a_plan(served: Served) -> None:
     assert [stage["new_bytes"] for stage in ahead["stages"]] == [50 * 11, 150 * 11]
     assert ahead["stages"][0]["visible"][0]["metric"] == "crash_rate"
     assert muster(served, "status", "R1").exit_code == 2
+
+
+def test_who_proposes_a_file_that_could_not_be_read_is_told(served: Served) -> None:
+    with served.databases.control.begin() as session:
+        for file in find_artifacts(session, app="demo", model="kws", version="1.4.0"):
+            found = Inspection(facts=None, refused="is no ONNX file")
+            registry.save_inspection(
+                session,
+                found,
+                app="demo",
+                artifact=file.sha256,
+                role="model",
+                sha256=file.sha256,
+                now=served.ctx.clock(),
+            )
+    warning = "not read, so nobody knows whether phones can run it: kws@1.4.0 (fp32) is no ONNX file\n"
+
+    assert warning in muster(served, "start", "kws@1.4.0", "--to", "5,100", "--dry-run").output
+    assert warning in muster(served, "start", "kws@1.4.0", "--to", "5,100").output
 
 
 def test_a_release_for_nobody_is_refused(served: Served) -> None:

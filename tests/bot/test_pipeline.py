@@ -39,7 +39,7 @@ def served(served: Served) -> Served:
     """There is a model that phones run."""
     requests.put(
         f"{served.url}/v1/artifacts/{digest_of('old')}", data=b"old",
-        params={"model": "kws", "version": "1.3.2", "baseline": "1"},
+        params={"model": "kws", "version": "1.3.2", "baseline": "1", "unread": "1"},
         headers={"Authorization": f"Bearer {served.secret}"}, timeout=30,
     ).raise_for_status()  # fmt: skip
     return served

@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bot.context import Context
+from bot.flows.release_card import card_facts
+from bot.views import release as release_views
+from releases import registry
+from releases.artifact_store import find_artifacts
+from releases.registry import Inspection
 from releases.rollout import State
 from sandbox.world import World
 from tests.bot.releases_made import START, Floor, button_values, words
@@ -42,6 +47,23 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(floor: Floor) -> None:
     assert "to=5,25,100" in words(answer)
     assert "No release yet" in words(floor.type(DANA, "release list"))
     assert floor.jobs.names() == []
+
+
+def test_a_file_that_could_not_be_read_is_told_to_who_proposes_and_to_who_approves(floor: Floor) -> None:
+    with floor.ctx.databases.control.begin() as session:
+        (file,) = find_artifacts(session, app="demo", model="kws", version="1.4.0")
+        found = Inspection(facts=None, refused="is no ONNX file")
+        told = {"app": "demo", "artifact": file.sha256, "role": "model", "sha256": file.sha256}
+        registry.save_inspection(session, found, **told, now=floor.clock())
+    warning = f"Not read here, so nobody knows whether phones can run it: {file.name} is no ONNX file."
+
+    assert warning in words(floor.type(DANA, f"{START} --dry-run"))
+    assert warning in words(floor.type(DANA, START))
+    card = words(release_views.card(card_facts(floor.ctx, floor.release().id, floor.clock())))
+    assert (warning in card, warning in words(floor.type(MIA, "release show R1"))) == (True, True)
+    floor.type(MIA, "release approve R1")
+    floor.tick()
+    assert warning not in words(floor.type(MIA, "release show R1"))
 
 
 def test_without_guardrails_the_default_ones_stand(floor: Floor) -> None:
