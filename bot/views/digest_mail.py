@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from bot.views import digest_words, figures, pages, png
@@ -46,7 +45,7 @@ def mail(digest: Digest, *, url: str, stop_url: str, command: str = "/muster") -
         "digest": digest,
         "url": url,
         "stop_url": stop_url,
-        "period": f"{figures.day(digest.starts)} – {figures.day(digest.ends - timedelta(seconds=1))}",
+        "period": digest_words.period(digest),
         "headline": digest.headline.removeprefix(f"{digest.week}: "),
         "rows": [digest_words.number_row(number) for number in digest.numbers],
         "cohorts": cohort_pictures(digest),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from markupsafe import Markup
@@ -21,8 +20,8 @@ def title(digest: Digest) -> str:
 
 def body(digest: Digest, *, url: str, origin: str) -> str:
     """Return the page in storage format; it shows the pictures of digest_mail.cohort_images as attachments."""
-    period = f"{figures.day(digest.starts)} – {figures.day(digest.ends - timedelta(seconds=1))}"
-    lead = wiki.paragraph(wiki.strong(digest.headline), f" {period}. ", wiki.link("The page by itself", url))
+    days = digest_words.period(digest)
+    lead = wiki.paragraph(wiki.strong(digest.headline), f" {days}. ", wiki.link("The page by itself", url))
     if digest.is_empty:
         return wiki.document(lead, origin=origin)
     parts = [*_verdicts(digest), *_wanted(digest), *_moved(digest), *_numbers(digest), *_cohorts(digest)]

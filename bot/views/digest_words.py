@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Final
 
 from bot.views import figures
@@ -63,6 +64,12 @@ def trend_said(number: Number) -> str:
     unit = number.score.unit
     told = ", ".join(f"{plain(past.score.value, unit)} in {past.week}" for past in number.trend)
     return f"{number.name} of {number.model} by week: {told}, {value(number.score)} now"
+
+
+def period(digest: Digest) -> str:
+    """16 November 2026 – 22 November 2026: the days of the week that its name says, in whatever zone it was."""
+    monday = date.fromisoformat(f"{digest.week}-1")
+    return f"{figures.day(monday)} – {figures.day(monday + timedelta(days=6))}"
 
 
 def said(score: Score) -> str:

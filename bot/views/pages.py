@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from bot.views.digest_words import (
     goal_said,
     health_lines,
     number_row,
+    period,
     plain,
     repeats,
     said,
@@ -61,7 +61,7 @@ def digest_page(digest: Digest, *, composed: str, command: str = "/muster") -> s
         "digest.html",
         digest=digest,
         composed=composed,
-        period=f"{figures.day(digest.starts)} – {figures.day(digest.ends - timedelta(seconds=1))}",
+        period=period(digest),
         tones=TONES,
         marks=MARKS,
         rows=[number_row(number) for number in digest.numbers],

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot import weeks
 from bot.views import charts, digest_mail, digest_wiki, digest_words, pages
 from bot.views import digest as views
 from bot.views.charts import Point
@@ -49,6 +51,19 @@ def test_peoples_words_are_escaped_in_slack() -> None:
 
     assert "&lt;!channel&gt;" in said
     assert "<!channel>" not in said
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Auckland", "UTC", "America/Los_Angeles"])
+def test_a_week_has_the_days_of_its_zone_wherever_it_is_told(zone: str) -> None:
+    week = weeks.find_week("2026-W48", ZoneInfo(zone))
+    assert week is not None
+    digest = replace(a_full_week(), week=week.name, starts=week.starts, ends=week.ends)
+    days = "23 November 2026 – 29 November 2026"
+
+    assert days in pages.digest_page(digest, composed="now")
+    assert days in digest_mail.mail(digest, url=URL, stop_url=URL).plain
+    assert days in digest_mail.mail(digest, url=URL, stop_url=URL).html
+    assert days in digest_wiki.body(digest, url=URL, origin="muster")
 
 
 def test_an_empty_week_is_one_line_on_both_faces() -> None:
