@@ -45,6 +45,15 @@ def draws(question: Question) -> tuple[int, float] | None:
     return len(options(question)), question.privacy.epsilon
 
 
+def remembered_as(ledger: str, question: Question) -> str:
+    """Return the ledger in which the gate remembers what was told of answers that were sent as the question asks now.
+
+    What was told of answers sent otherwise is of other people: it must not vouch for these.
+    """
+    privacy = question.privacy
+    return ledger if privacy is None else f"{ledger}/{privacy.mechanism}={privacy.epsilon!r}"
+
+
 def choice_shares(question: Question, counts: Mapping[str, int], n: int) -> tuple[ChoiceShare, ...]:
     """Return the share of each option among `n` answers, debiased where phones randomized them.
 

@@ -6,7 +6,7 @@ Sheets are taken apart into columns once; a question is then a few sums over col
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -59,6 +59,17 @@ class Sheets:
             is_inside = np.array([matches(inside, device) for device in self.devices], dtype=bool)
             found &= is_inside[self.context[self.sheet]]
         return found
+
+    def without(self, told: Collection[int]) -> Sheets:
+        """Return the same without some of `things`."""
+        if not told:
+            return self
+        is_gone = np.zeros(len(self.things), dtype=bool)
+        is_gone[list(told)] = True
+        left = ~is_gone[self.told]
+        return replace(
+            self, sheet=self.sheet[left], told=self.told[left], at=self.at[left], submission=self.submission[left]
+        )  # fmt: skip
 
 
 def gathered(

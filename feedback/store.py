@@ -12,10 +12,12 @@ from feedback.store_cohorts import (
     ChoiceCount,
     ImpressionCount,
     answer_counts,
+    as_asked,
     choice_counts,
     heard,
     impressions,
     quotes,
+    sent_otherwise,
     who_answered,
 )
 from feedback.store_corrections import Corrected, corrected, corrections
@@ -104,6 +106,7 @@ __all__ = [
     "arm_cells",
     "arm_leaves",
     "arrivals",
+    "as_asked",
     "battery_per_hour",
     "catch_up",
     "choice_counts",
@@ -151,6 +154,7 @@ __all__ = [
     "save_import",
     "save_poll",
     "seen_since",
+    "sent_otherwise",
     "set_poll_status",
     "texts",
     "told_groups",

@@ -19,9 +19,10 @@ from core.privacy import unseal
 from core.segments import EVERYONE, Segment, matches, suggestion
 from feedback import store_sheets
 from feedback.gate import Answered
-from feedback.questions import CHOOSING
+from feedback.questions import CHOOSING, Privacy
 from feedback.responses import CONTEXT_FIELDS
 from feedback.sheet_counts import Sheets, people, submissions, times, who
+from feedback.sheets import AnswerTold
 from feedback.tables import ANSWERS, CONTEXTS
 
 
@@ -78,6 +79,23 @@ def heard(
     return store_sheets.read(session, app=app, model=model, since=since, until=until, poll=poll)
 
 
+def as_asked(told: Sheets, privacy: Privacy | None, *, question: str | None = None) -> Sheets:
+    """Return what was told without answers to primary questions (or one) that phones randomized otherwise.
+
+    Every coin has its own way back to what is behind the answers, so only those of one are counted together; and who
+    is not counted must not stand for the others at the gate.
+    """
+    return told.without(_otherwise(told, privacy, question))
+
+
+def sent_otherwise(
+    told: Sheets, privacy: Privacy | None, *, since: datetime, until: datetime, where: Segment = EVERYONE,
+    question: str | None = None,
+) -> int:  # fmt: skip
+    """Return how many answers of [since, until) `as_asked` leaves out."""
+    return int(told.where(_otherwise(told, privacy, question), since=since, until=until, inside=where).sum())
+
+
 def answer_counts(
     told: Sheets, *, attribute: str, since: datetime, until: datetime, where: Segment = EVERYONE
 ) -> tuple[AnswerCount, ...]:
@@ -86,7 +104,7 @@ def answer_counts(
     Raises: InvalidInputError: there is no such attribute.
     """
     labels = _labels(told, attribute)
-    answers = {place: answer for place, answer in enumerate(told.answers) if answer and answer.is_primary}
+    answers = _answers_to(told, None)
     wanted = told.where(answers, since=since, until=until, inside=where)
     installs, found = people(told, labels, wanted), times(told, labels, wanted)
     counts: dict[str | None, Counter[str]] = {label: Counter() for label in installs}
@@ -147,12 +165,7 @@ def who_answered(
 
     Of the answers of one sheet between two moments there is one, as of the first of the two.
     """
-    places = [
-        place
-        for place, answer in enumerate(told.answers)
-        if answer and (answer.is_primary if question is None else answer.question == question)
-    ]
-    wanted = told.where(places, since=min(moments), until=max(moments))
+    wanted = told.where(_answers_to(told, question), since=min(moments), until=max(moments))
     answers = list(who(told, wanted, moments))
     return answers, dict(zip(told.contexts, told.devices, strict=True))
 
@@ -208,6 +221,21 @@ def contexts_in(session: Session, where: Segment) -> tuple[str, ...]:
 def _of_segment(session: Session, context: Any, where: Segment) -> list[Any]:
     """Return the condition that a row's context matches."""
     return [] if where == EVERYONE else [among(session, context, contexts_in(session, where))]
+
+
+def _answers_to(told: Sheets, question: str | None) -> dict[int, AnswerTold]:
+    """Return the answers to a question, or to primary ones, by their place among `things`."""
+    return {
+        place: answer
+        for place, answer in enumerate(told.answers)
+        if answer and (answer.is_primary if question is None else answer.question == question)
+    }
+
+
+def _otherwise(told: Sheets, privacy: Privacy | None, question: str | None) -> list[int]:
+    wanted = (privacy.mechanism, privacy.epsilon) if privacy else (None, None)
+    answers = _answers_to(told, question).items()
+    return [place for place, answer in answers if (answer.mechanism, answer.epsilon) != wanted]
 
 
 def _labels(told: Sheets, attribute: str) -> list[str | None]:

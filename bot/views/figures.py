@@ -18,6 +18,11 @@ def few(number: int, least: int) -> str:
     return f"fewer than {least}" if 0 < number < least else count(number)
 
 
+def left_out(answers: int, least: int) -> str:
+    """Say that answers were not counted, as they were randomized otherwise than now; nothing if there are none."""
+    return f"; {few(answers, least)} sent under another privacy setting are left out" if answers else ""
+
+
 def share(value: float) -> str:
     """0.861 → "86.1 %", 0.0004 → "0.04 %": three significant digits at most, none where they say nothing."""
     return f"{_short(100 * value)}{NARROW}%"

@@ -94,7 +94,7 @@ def one(
         section(text),
         section("\n".join(f"{number}. {_question(each)}" for number, each in enumerate(poll.poll.questions, 1))),
         section(_whom(poll.poll)),
-        *(section(_chosen(each)) for each in chosen),
+        *(section(_chosen(each, minimum)) for each in chosen),
         context_line(f"{figures.few(responses, minimum)} responses · {rate} · version {poll.poll.version}"),
         actions(*_buttons(poll), _preview(url)),
     ]
@@ -169,11 +169,12 @@ def explained(poll: StoredPoll, gates: Sequence[Gate], *, is_known: bool) -> Mes
     return Message(text=text, blocks=(*blocks, context_line(note)))
 
 
-def _chosen(chosen: Chosen) -> str:
+def _chosen(chosen: Chosen, minimum: int) -> str:
     """The shares of each choice, the largest first; where phones answered with a coin, what is behind it."""
     asked = f"*{escape(chosen.question.question)}*"
+    left_out = figures.left_out(chosen.left_out, minimum)
     if not chosen.shares:
-        return f"{asked} too few people have answered in the last 7 days."
+        return f"{asked} too few people have answered in the last 7 days{left_out}."
     how = ", computed back from randomized answers" if chosen.question.privacy else ""
     found = sorted(chosen.shares, key=lambda each: (-each.share.value, each.choice))
     lines = [
@@ -183,7 +184,7 @@ def _chosen(chosen: Chosen) -> str:
     ]
     more = f"\nand {len(found) - CHOICES} more" if len(found) > CHOICES else ""
     until = figures.moment(chosen.until)
-    return f"{asked} n = {figures.count(chosen.n)}, 7 days until {until}{how}\n" + "\n".join(lines) + more
+    return f"{asked} n = {figures.count(chosen.n)}, 7 days until {until}{how}{left_out}\n" + "\n".join(lines) + more
 
 
 def _question(question: Question) -> str:
