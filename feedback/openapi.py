@@ -83,6 +83,7 @@ class Report(Struct, kw_only=True):
     """Cohorts, the lowest score first. `overall` is null when all people together are fewer than `minimum`.
 
     `is_earlier`: as of `until`, which is not now, as the few who answered since could be told from the difference.
+    `left_out` answers are not scored, as they were sent under another `privacy` than now; null: fewer than `minimum`.
     """
 
     poll: str
@@ -95,6 +96,7 @@ class Report(Struct, kw_only=True):
     minimum: int
     is_earlier: bool
     hidden: int
+    left_out: int | None
     overall: ScoreFacts | None
     change: ChangeFacts | None
     response_rate: ScoreFacts | None

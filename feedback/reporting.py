@@ -13,6 +13,7 @@ from core.db import Databases
 from core.segments import Segment
 from feedback import cohorts, polls, store
 from feedback.gate import Group, Table, admit, everybody, moments, of_value
+from feedback.randomized import remembered_as
 from feedback.reports import CohortReport, Visible, build_report
 from feedback.store import StoredPoll
 
@@ -96,13 +97,13 @@ def _told(
         with databases.ingest.begin() as session:
             store.lock_shown(session)
             first = made.report.since - asked.since
-            if set(store.told_groups(session, app=app, poll=poll.poll.id, since=first)) == set(made.told):
-                store.remember(session, made.news, app=app, poll=poll.poll.id, now=now)
+            if set(store.told_groups(session, app=app, poll=_ledger(poll), since=first)) == set(made.told):
+                store.remember(session, made.news, app=app, poll=_ledger(poll), now=now)
                 return made.report
     with databases.ingest.begin() as session:
         store.lock_shown(session)
         made = draft(session)
-        store.remember(session, made.news, app=app, poll=poll.poll.id, now=now)
+        store.remember(session, made.news, app=app, poll=_ledger(poll), now=now)
     return made.report
 
 
@@ -111,28 +112,35 @@ def _draft(
 ) -> _Draft:
     now = Table(since=since, until=until, where=asked.where, attribute=cohorts.attribute(asked.attribute))
     before = replace(now, since=since - asked.since, until=since)
-    told = store.told_groups(session, app=app, poll=poll.poll.id, since=before.since)
+    told = store.told_groups(session, app=app, poll=_ledger(poll), since=before.since)
     ends = moments((now, before), told)
     heard = store.heard(
         session, app=app, model=asked.model, poll=poll.poll.id, since=min(ends), until=max(ends)
     )  # fmt: skip
-    answers, devices = store.who_answered(heard, moments=ends)
+    mine = store.as_asked(heard, polls.primary_question(poll.poll).privacy)
+    answers, devices = store.who_answered(mine, moments=ends)
     passed = admit((now, before), told=told, answers=answers, devices=devices, minimum=minimum)
-    built = _build(heard, poll, asked, minimum=minimum, tables=(now, before), groups=passed.groups)
+    built = _build(heard, mine, poll, asked, minimum=minimum, tables=(now, before), groups=passed.groups)
     return _Draft(report=built, news=passed.news, told=told, is_held_back=bool(passed.alone - passed.groups))
 
 
+def _ledger(poll: StoredPoll) -> str:
+    return remembered_as(poll.poll.id, polls.primary_question(poll.poll))
+
+
 def _build(
-    heard: store.Sheets, poll: StoredPoll, asked: Asked, *, minimum: int, tables: tuple[Table, Table],
-    groups: frozenset[Group],
+    heard: store.Sheets, mine: store.Sheets, poll: StoredPoll, asked: Asked, *, minimum: int,
+    tables: tuple[Table, Table], groups: frozenset[Group],
 ) -> CohortReport:  # fmt: skip
+    """`mine` is what was heard without the answers that are not scored."""
     now, before = tables
+    question = polls.primary_question(poll.poll)
     counted: dict[str, Any] = {"attribute": now.attribute, "where": asked.where}
-    answers = store.answer_counts(heard, since=now.since, until=now.until, **counted)
-    answers_before = store.answer_counts(heard, since=before.since, until=before.until, **counted)
+    answers = store.answer_counts(mine, since=now.since, until=now.until, **counted)
+    answers_before = store.answer_counts(mine, since=before.since, until=before.until, **counted)
     return build_report(
         model=asked.model,
-        question=polls.primary_question(poll.poll),
+        question=question,
         attribute=now.attribute,
         since=now.since,
         until=now.until,
@@ -143,6 +151,7 @@ def _build(
         where=asked.where,
         visible=_visible(now, answers, groups),
         visible_before=_visible(before, answers_before, groups),
+        left_out=store.sent_otherwise(heard, question.privacy, since=now.since, until=now.until, where=asked.where),
     )
 
 

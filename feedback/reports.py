@@ -67,7 +67,8 @@ class CohortReport:
 
     `rows` have the lowest score first. `hidden` cohorts are withheld because too few people are in them, or because
     they could be found by subtracting; `overall` is None when all people together are too few. `is_earlier` reports are
-    as of `until`, because the few who answered since could be told from the difference.
+    as of `until`, because the few who answered since could be told from the difference. `left_out` answers are not
+    scored: phones randomized them otherwise than the question asks now.
     """
 
     model: str
@@ -85,6 +86,7 @@ class CohortReport:
     change: Change | None
     response_rate: Score | None
     is_earlier: bool = False
+    left_out: int = 0
 
     @property
     def low_cohorts(self) -> tuple[CohortRow, ...]:
@@ -110,10 +112,12 @@ def build_report(
     where: Segment = EVERYONE,
     visible: Visible | None = None,
     visible_before: Visible | None = None,
+    left_out: int = 0,
 ) -> CohortReport:
     """Return the report. `answers` are of [since, until), `answers_before` of the period before; each value once.
 
     `visible` is what feedback/gate.py lets through; without it each table is judged by itself.
+    The answers were all randomized as the question asks now, or not at all; `left_out` others were not.
     Raises: InvalidInputError: there is no such attribute.
     """
     short = cohorts.attribute(attribute)
@@ -144,6 +148,7 @@ def build_report(
         before=overall_before,
         change=_change(overall, overall_before),
         response_rate=_rate(impressions, visible, minimum) if overall is not None else None,
+        left_out=left_out,
     )
 
 

@@ -58,6 +58,7 @@ def _facts(report: CohortReport) -> dict[str, Any]:
         "minimum": report.minimum,
         "is_earlier": report.is_earlier,
         "hidden": report.hidden,
+        "left_out": None if 0 < report.left_out < report.minimum else report.left_out,
         "overall": asdict(report.overall) if report.overall else None,
         "change": asdict(report.change) if report.change else None,
         "response_rate": asdict(report.response_rate) if report.response_rate else None,

@@ -68,11 +68,12 @@ def cohort_report(report: CohortReport, *, since: timedelta, poll: str, version:
 def sentence(report: CohortReport, since: timedelta) -> str:
     """Who, how long, how many, how good, the worst, and how many are withheld."""
     about = who(report.model, since, report.where)
+    left_out = figures.left_out(report.left_out, report.minimum)
     if report.overall is None and report.installs >= report.minimum:
         return f"{about}: with what was told before, a score would tell about fewer than {report.minimum} people."
     if report.overall is None:
-        return f"{about}: fewer than {report.minimum} people have answered, so no score is shown."
-    parts = [f"{about}, {figures.count(report.overall.n)} answers."]
+        return f"{about}: fewer than {report.minimum} people have answered, so no score is shown{left_out}."
+    parts = [f"{about}, {figures.count(report.overall.n)} answers{left_out}."]
     change = f", {_moved(report.change)}" if report.change is not None else ""
     parts.append(f"{name(report)} {_interval(report.overall)}{change}.")
     if worst := _worst(report):

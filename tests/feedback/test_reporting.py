@@ -16,9 +16,10 @@ from feedback import reporting, store, store_shown
 from feedback.ingest import Collector
 from feedback.reporting import Asked
 from feedback.reports import CohortReport
+from feedback.scores import score, share
 from feedback.store import StoredPoll
 from tests.builders import T0, at
-from tests.feedback.sending import a_batch, a_context, a_running_poll, an_answer
+from tests.feedback.sending import a_batch, a_context, a_poll, a_running_poll, an_answer
 
 MINIMUM = 20
 WEEK = timedelta(days=7)
@@ -32,14 +33,28 @@ class Room:
         self.databases = databases
         with databases.control.begin() as session:
             self.poll: StoredPoll = a_running_poll(session)
+        self._settings = settings
         self._collector = Collector(databases, settings)
         self._people = 0
+        self._privacy: dict[str, Any] = {}
+
+    def ask_with(self, epsilon: float | None) -> None:
+        """Push the next version, whose answers phones randomize so."""
+        self._privacy = {"mechanism": "k_rr", "epsilon": epsilon} if epsilon else {}
+        csat: dict[str, Any] = {"id": "q_csat", "type": "csat", "question": "Right?"}
+        csat |= {"privacy": self._privacy} if epsilon else {}
+        with self.databases.control.begin() as session:
+            pushed = a_poll(questions=[csat])
+            self.poll = store.save_poll(session, pushed, app="demo", model="kws", by="U0DANA", now=T0)
+        self._collector = Collector(self.databases, self._settings)
 
     def answer(self, people: int, *, hours: float = -1, rating: int = 4, **context: Any) -> None:
         when = at(hours)
         for _ in range(people):
             self._people += 1
-            event = an_answer(f"e{self._people}", rating, at=when)
+            given = [{"question": "q_csat", "value": rating, **self._privacy}]
+            version = self.poll.poll.version
+            event = an_answer(f"e{self._people}", at=when, answers=given, poll_version=version)
             facts = a_context(install=f"install-{self._people}", **context)
             batch = a_batch(event, context=facts, sent_at=None)
             reply = self._collector.accept_batch(json.dumps(batch).encode(), app="demo", now=max(when, T0))
@@ -189,3 +204,51 @@ def test_another_polls_answers_are_another_matter(room: Room) -> None:
 
     with room.databases.ingest() as session:
         assert store.told_groups(session, app="demo", poll=other.poll.id, since=at(-24 * 14)) == ()
+
+
+def test_answers_of_before_the_coin_are_not_computed_back_by_it(room: Room) -> None:
+    room.answer(150, rating=5)
+    room.answer(50, rating=1)
+    assert room.ask().overall == share(150, 200)
+
+    room.ask_with(epsilon=1.0)
+    found = room.ask()
+
+    assert (found.overall, found.rows, found.left_out) == (None, (), 200)
+
+
+def test_a_score_is_computed_back_by_the_coin_of_its_answers_alone(room: Room) -> None:
+    room.ask_with(epsilon=1.0)
+    room.answer(200, rating=5)
+    room.ask_with(epsilon=4.0)
+    room.answer(60, rating=5, hours=-0.5)
+    room.answer(40, rating=1, hours=-0.5)
+
+    found = room.ask()
+
+    assert found.overall == score("csat", {5: 60, 1: 40}, epsilon=4.0)
+    assert found.left_out == 200
+
+
+def test_who_answered_after_the_coin_changed_is_told_once_there_are_enough(room: Room) -> None:
+    room.answer(100)
+    room.ask()
+    room.ask_with(epsilon=2.0)
+    room.answer(19, hours=0.5)
+    assert room.ask(now=at(1)).overall is None
+
+    room.answer(1, hours=0.6)
+
+    assert told(room.ask(now=at(2))) == {"everybody": 20, "Helio G35": 20}
+
+
+def test_what_was_told_of_another_coin_does_not_vouch_for_a_few(room: Room) -> None:
+    room.answer(40)
+    room.ask_with(epsilon=2.0)
+    room.answer(1, rating=1, hours=-0.5)
+    room.ask_with(epsilon=None)
+    assert told(room.ask()) == {"everybody": 40, "Helio G35": 40}
+
+    room.ask_with(epsilon=2.0)
+
+    assert told(room.ask()) == {}
