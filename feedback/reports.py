@@ -94,7 +94,7 @@ class CohortReport:
         overall = self.overall
         if overall is None:
             return ()
-        found = discoveries([p_below(row.score, overall.value) for row in self.rows])
+        found = discoveries([p_below(row.score, overall) for row in self.rows])
         return tuple(row for index, row in enumerate(self.rows) if index in found)
 
 

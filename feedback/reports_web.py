@@ -18,6 +18,7 @@ from core.values import period, segment
 from feedback import store
 from feedback.reporting import Asked, choose, report
 from feedback.reports import CohortReport, CohortRow
+from feedback.scores import Score
 
 WEEK = timedelta(days=7)
 
@@ -59,9 +60,9 @@ def _facts(report: CohortReport) -> dict[str, Any]:
         "is_earlier": report.is_earlier,
         "hidden": report.hidden,
         "left_out": None if 0 < report.left_out < report.minimum else report.left_out,
-        "overall": asdict(report.overall) if report.overall else None,
+        "overall": report.overall and _score(report.overall),
         "change": asdict(report.change) if report.change else None,
-        "response_rate": asdict(report.response_rate) if report.response_rate else None,
+        "response_rate": report.response_rate and _score(report.response_rate),
         "cohorts": [_row(row) for row in report.rows],
     }
 
@@ -69,7 +70,11 @@ def _facts(report: CohortReport) -> dict[str, Any]:
 def _row(row: CohortRow) -> dict[str, Any]:
     return {
         "cohort": row.cohort,
-        **asdict(row.score),
+        **_score(row.score),
         "change": asdict(row.change) if row.change else None,
-        "response_rate": asdict(row.response_rate) if row.response_rate else None,
+        "response_rate": row.response_rate and _score(row.response_rate),
     }
+
+
+def _score(score: Score) -> dict[str, Any]:
+    return {"value": score.value, "low": score.low, "high": score.high, "n": score.n, "unit": score.unit}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Unit = Literal["share", "points", "mean"]
 Z95: Final = NormalDist().inv_cdf(0.975)
@@ -17,15 +17,31 @@ _PRETENDED: Final = 3.0
 _PRETENDED_AT_EACH_END: Final = 0.75
 
 
+class Uncut(NamedTuple):
+    """What comes out of randomized answers: without bias, so that it may lie beyond what can be."""
+
+    value: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A number with its interval: a "share" in 0..1, "points" (NPS) in -100..100, or a "mean" on its scale."""
+    """A number with its interval: a "share" in 0..1, "points" (NPS) in -100..100, or a "mean" on its scale.
+
+    `uncut` is given for randomized answers: what can be compared without losing how unsure it is.
+    """
 
     value: float
     low: float
     high: float
     n: int
     unit: Unit = "share"
+    uncut: Uncut | None = None
+
+    @property
+    def measured(self) -> Uncut:
+        return self.uncut or Uncut(self.value, self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,17 +101,18 @@ def debiased(
 
     With p the chance of the true answer and q of each other one, what is seen is (p - q) * truth + q * `all_options`,
     where `all_options` is the sum of what each option counts (1 for a share of one option). Value and interval are
-    mapped back and cut to lowest..highest. Kairouz, Bonawitz, Ramage (2016), arXiv:1602.07387.
+    mapped back. A value beyond lowest..highest is moved to its end, its interval with it, and that is cut: it covers
+    the truth wherever it did before, and never shrinks to a point. Kairouz, Bonawitz, Ramage (2016), arXiv:1602.07387.
     Raises: ValueError: fewer than two options, or `epsilon` is not positive.
     """
     if options < 2 or not epsilon > 0:
         raise ValueError("needs two options and a positive epsilon")
     told, other = chances(options, epsilon)
-    kept = told - other
-    value, low, high = (
-        min(highest, max(lowest, (part - other * all_options) / kept)) for part in (seen.value, seen.low, seen.high)
-    )
-    return Score(value=value, low=low, high=high, n=seen.n, unit=seen.unit)
+    uncut = Uncut(*((part - other * all_options) / (told - other) for part in (seen.value, seen.low, seen.high)))
+    value = min(highest, max(lowest, uncut.value))
+    moved = value - uncut.value
+    low, high = max(lowest, uncut.low + moved), min(highest, uncut.high + moved)
+    return Score(value=value, low=low, high=high, n=seen.n, unit=seen.unit, uncut=uncut)
 
 
 def debiased_share(hits: int, n: int, *, options: int, epsilon: float) -> Score:
@@ -191,17 +208,19 @@ def difference(after: Score, before: Score) -> Change:
     if after.unit != before.unit:
         raise ValueError(f"no difference of {after.unit} and {before.unit}")
     value = after.value - before.value
-    down = math.hypot(after.value - after.low, before.high - before.value)
-    up = math.hypot(after.high - after.value, before.value - before.low)
+    new, old = after.measured, before.measured
+    down = math.hypot(new.value - new.low, old.high - old.value)
+    up = math.hypot(new.high - new.value, old.value - old.low)
     return Change(value=value, low=value - down, high=value + up, unit=after.unit)
 
 
-def p_below(low_one: Score, reference: float) -> float:
+def p_below(low_one: Score, reference: Score) -> float:
     """Return how likely a score this far below `reference` is by chance, from its interval (one-sided, normal)."""
-    spread = (low_one.high - low_one.value) / Z95
+    value, _, high = low_one.measured
+    spread = (high - value) / Z95
     if spread <= 0:
         return 1.0
-    return NormalDist().cdf((low_one.value - reference) / spread)
+    return NormalDist().cdf((value - reference.measured.value) / spread)
 
 
 def discoveries(p_values: Sequence[float], rate: float = 0.05) -> frozenset[int]:

@@ -3,18 +3,22 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, multinomial
+from scipy.stats import binom, binomtest, multinomial
 
 from feedback.scores import (
     Score,
+    chances,
     csat,
     debiased_share,
     difference,
+    discoveries,
     mean,
     nps,
+    p_below,
     satisfied_from,
     score,
     share,
@@ -211,3 +215,75 @@ def test_randomized_answers_have_a_wider_interval() -> None:
 
 def test_a_score_is_known_by_its_numbers() -> None:
     assert Score(value=1.0, low=0.5, high=1.0, n=4) == Score(value=1.0, low=0.5, high=1.0, n=4, unit="share")
+
+
+def test_nobody_is_sure_after_a_coin_even_where_all_agree() -> None:
+    for hits in (0, 20):
+        found = debiased_share(hits, 20, options=5, epsilon=0.5)
+        assert found.high - found.low > 0.05
+        assert found.low <= found.value <= found.high
+        assert found.value in (0, 1)
+
+
+@pytest.mark.parametrize("n", [20, 60, 300])
+@pytest.mark.parametrize("epsilon", [0.5, 1.0, 4.0])
+def test_the_interval_of_a_randomized_share_covers_the_truth(epsilon: float, n: int) -> None:
+    told, other = chances(5, epsilon)
+    found = [debiased_share(hits, n, options=5, epsilon=epsilon) for hits in range(n + 1)]
+    covered = []
+    for truth in np.linspace(0, 1, 51):
+        likely = binom.pmf(range(n + 1), n, truth * told + (1 - truth) * other)
+        covered.append(sum(one for one, each in zip(likely, found, strict=True) if each.low <= truth <= each.high))
+
+    assert np.mean(covered) >= 0.95
+    # Of a few answers Wilson's interval covers in steps, which go down to this.
+    assert min(covered) >= 0.91
+
+
+@pytest.mark.parametrize("truth", [0.05, 0.5, 0.95])
+@pytest.mark.parametrize("n", [20, 100])
+@pytest.mark.parametrize("epsilon", [0.5, 2.0])
+def test_the_interval_of_a_change_after_a_coin_covers_that_nothing_changed(
+    epsilon: float, n: int, truth: float
+) -> None:
+    told, other = chances(5, epsilon)
+    rng = np.random.default_rng(11)
+    seen = rng.binomial(n, truth * told + (1 - truth) * other, size=(2000, 2)).tolist()
+
+    clear = sum(
+        difference(
+            debiased_share(after, n, options=5, epsilon=epsilon), debiased_share(before, n, options=5, epsilon=epsilon)
+        ).is_clear
+        for after, before in seen
+    )
+
+    assert clear <= 0.055 * len(seen)
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "n", "truth"), [(0.5, 20, 0.1), (1.0, 20, 0.1), (1.0, 60, 0.9), (4.0, 20, 0.1), (2.0, 300, 0.5)]
+)
+def test_of_cohorts_that_are_alike_hardly_one_is_found_low_after_a_coin(epsilon: float, n: int, truth: float) -> None:
+    told, other = chances(5, epsilon)
+    rng = np.random.default_rng(13)
+    hidden = np.array([(1 - truth) / 3] * 3 + [truth / 2] * 2)
+    reports = rng.multinomial(n, hidden * told + (1 - hidden) * other, size=(500, 20))
+
+    found = [is_any_low([*cohorts.tolist(), cohorts.sum(axis=0).tolist()], epsilon) for cohorts in reports]
+
+    assert sum(found) <= 0.05 * len(found)
+
+
+def test_a_cohort_that_is_worse_is_still_found_after_a_coin() -> None:
+    high = randomized([10, 10, 10, 35, 35], 1.0, first=1)
+    low = randomized([30, 30, 20, 10, 10], 1.0, first=1)
+    usual = [[round(part * 500 / 10**9) for part in counts.values()] for counts in (high, high, high, low)]
+
+    assert is_any_low([*usual, [sum(parts) for parts in zip(*usual, strict=True)]], 1.0)
+
+
+def is_any_low(counts: list[list[int]], epsilon: float) -> bool:
+    """Judge cohorts against all of them, which come last, as a report does."""
+    scores = [score("csat", dict(enumerate(each, 1)), epsilon=epsilon) for each in counts]
+    *cohorts, overall = [each for each in scores if each is not None]
+    return bool(discoveries([p_below(each, overall) for each in cohorts]))

@@ -170,7 +170,9 @@ def test_words_of_ones_own_are_not_sent_with_a_randomized_answer() -> None:
 @pytest.mark.parametrize("kind", ["single_choice", "multiple_choice"])
 @pytest.mark.parametrize("epsilon", [1.0, 2.0, 4.0])
 def test_the_intervals_of_randomized_choices_cover_the_truth(kind: str, epsilon: float) -> None:
-    """2 000 surveys of 300 people, phones and server as they are; seed fixed. Design: 94 to 96 % are covered."""
+    """2 000 surveys of 300 people, phones and server as they are; seed fixed. Design: 94 to 96 % are covered, and a
+    little more where much noise moves shares to the end of the scale.
+    """
     truth, surveys, n = np.array([0.5, 0.3, 0.2]), 2_000, 300
     raw: dict[str, Any] = {
         "id": "q",
@@ -194,4 +196,4 @@ def test_the_intervals_of_randomized_choices_cover_the_truth(kind: str, epsilon:
             total += 1
 
     assert options(question) == ("a", "b", "c")
-    assert 0.94 <= covered / total <= 0.965
+    assert 0.94 <= covered / total <= 0.97
