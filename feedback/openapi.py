@@ -79,6 +79,13 @@ class CohortFacts(ScoreFacts, kw_only=True):
     response_rate: ScoreFacts | None
 
 
+class PrivacyFacts(Struct, kw_only=True):
+    """How phones randomized the answers that scores are computed back from."""
+
+    mechanism: Literal["k_rr"]
+    epsilon: float
+
+
 class Report(Struct, kw_only=True):
     """Cohorts, the lowest score first. `overall` is null when all people together are fewer than `minimum`.
 
@@ -89,6 +96,7 @@ class Report(Struct, kw_only=True):
     poll: str
     model: str
     question: str
+    privacy: PrivacyFacts | None
     by: str
     since: datetime
     until: datetime

@@ -52,6 +52,7 @@ def _facts(report: CohortReport) -> dict[str, Any]:
     return {
         "model": report.model,
         "question": report.question.id,
+        "privacy": asdict(report.question.privacy) if report.question.privacy else None,
         "by": report.attribute,
         "since": report.since.isoformat(),
         "until": report.until.isoformat(),

@@ -163,6 +163,8 @@ def _table(report: CohortReport) -> Block:
 
 def _about(report: CohortReport, poll: str) -> str:
     parts = [f"Poll {escape(poll)}: “{escape(clip(report.question.question, 200))}”"]
+    if report.question.privacy:
+        parts.append("computed back from randomized answers")
     if report.response_rate is not None:
         parts.append(f"response rate {figures.share(report.response_rate.value)} of {report.response_rate.n} shown")
     parts.append("▼ worse than all together beyond chance" if report.low_cohorts else "intervals are 95 %")

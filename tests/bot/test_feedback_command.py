@@ -9,14 +9,19 @@ import pytest
 from bot.answer import Person, handle
 from bot.context import Context
 from bot.views import blocks
+from bot.views import feedback as views
 from bot.views.blocks import Message
 from core.db import Databases
 from core.settings import Settings
+from feedback.questions import Privacy
+from feedback.reports import CohortReport
 from tests.bot.answers import send
 from tests.bot.slack_rules import accepted
 from tests.bot.workspace import PAM, TOM, Workspace
 from tests.builders import T0, ManualClock
 from tests.feedback.sending import Wire, a_running_poll
+from tests.feedback.test_questions import a_question
+from tests.feedback.test_reports import a_group, a_report
 
 GOOD = [5] * 26 + [2] * 4
 BAD = [5] * 15 + [1] * 15
@@ -160,3 +165,19 @@ def test_the_worst_cohort_fills_the_form_of_a_ticket(workspace: Workspace, answe
     assert filled["where"]["initial_value"] == 'chipset="Helio G35"'
     assert filled["metric"]["initial_option"]["value"] == "csat"
     assert "50 % (33-67), n=30, was 87 %" in filled["reason"]["initial_value"]
+
+
+def test_a_score_behind_randomized_answers_says_so(ctx: Context) -> None:
+    coin = Privacy(mechanism="k_rr", epsilon=2.0)
+    groups = (a_group("G2", 90, 10), a_group("A16", 80, 20))
+
+    plain = a_report(*groups)
+    randomized = a_report(*groups, question=a_question("csat", privacy=coin), left_out=40)
+
+    assert "randomized" not in said(plain)
+    assert "computed back from randomized answers" in said(randomized)
+    assert "200 answers; 40 sent under another privacy setting are left out." in said(randomized)
+
+
+def said(report: CohortReport) -> str:
+    return str(views.cohort_report(report, since=timedelta(days=7), poll="P1", version=None, shared=False).blocks)

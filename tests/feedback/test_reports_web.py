@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from feedback import store
 from tests.builders import T0
-from tests.feedback.sending import Wire, a_batch, a_context, an_answer
+from tests.feedback.sending import Wire, a_batch, a_context, a_poll, an_answer
 
 
 def answered(wire: Wire, soc: str, people: int, *, happy: int) -> None:
@@ -66,3 +67,25 @@ def test_a_mistake_names_its_field(wire: Wire, query: str, named: str) -> None:
 def test_a_model_nobody_asks_about_is_404_and_the_apps_key_may_not_read(wire: Wire) -> None:
     assert wire.get("/v1/reports/nope", Authorization=f"Bearer {wire.secret}").status_code == 404
     assert wire.get("/v1/reports/kws").status_code == 403
+
+
+def test_a_score_behind_randomized_answers_says_so_and_what_is_left_out(wire: Wire) -> None:
+    answered(wire, "Helio G35", 30, happy=12)
+    coin = {"mechanism": "k_rr", "epsilon": 2.0}
+    with wire.databases.control.begin() as session:
+        csat = {"id": "q_csat", "type": "csat", "question": "Right?", "privacy": coin}
+        store.save_poll(session, a_poll(questions=[csat]), app="demo", model="kws", by="U0DANA", now=T0)
+
+    told = report(wire)
+
+    assert (told["privacy"], told["left_out"], told["overall"]) == (coin, 30, None)
+    assert report(wire, "?where=chipset%3Dnone")["left_out"] == 0
+
+
+def test_how_many_are_left_out_is_not_told_of_a_few(wire: Wire) -> None:
+    answered(wire, "Helio G35", 3, happy=1)
+    with wire.databases.control.begin() as session:
+        csat = {"id": "q_csat", "type": "csat", "question": "?", "privacy": {"mechanism": "k_rr", "epsilon": 2.0}}
+        store.save_poll(session, a_poll(questions=[csat]), app="demo", model="kws", by="U0DANA", now=T0)
+
+    assert report(wire)["left_out"] is None
