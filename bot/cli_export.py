@@ -54,14 +54,19 @@ def cohorts(model: str, by: str, since: str, where: str, poll: str, out: Path, s
 @click.argument("model")
 @click.option("--since", default="30d", show_default=True)
 @click.option("--out", type=_OUT, required=True)
+@click.option("--config", type=_OUT, help="Write the labeling config of the project there: all labels are its choices.")
 @server_option
 @key_option
-def corrections(model: str, since: str, out: Path, server: str, key: str) -> None:
-    """The right labels that people gave, as tasks that Label Studio imports."""
-    tasks = ask("GET", server, f"/v1/corrections/{model}", key, params={"since": since})["tasks"]
+def corrections(model: str, since: str, out: Path, config: Path | None, server: str, key: str) -> None:
+    """The right labels that people gave, the newest 10 000, as tasks that Label Studio imports."""
+    found = ask("GET", server, f"/v1/corrections/{model}", key, params={"since": since})
+    tasks = found["tasks"]
     out.write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    if config is not None:
+        config.write_text(found["config"] + "\n", "utf-8")
     why = "" if tasks else " (nobody gave one, or too few people did)"
-    click.echo(f"{out}: {len(tasks)} tasks{why}.")
+    cut = "; older ones are left out: a shorter --since leaves out none" if found["is_cut"] else ""
+    click.echo(f"{out}: {len(tasks)} tasks{why}{cut}.")
 
 
 def _row(report: dict[str, Any], cohort: dict[str, Any]) -> dict[str, Any]:

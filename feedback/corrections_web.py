@@ -12,7 +12,7 @@ from core.keys import KeyRing
 from core.settings import Settings
 from core.values import period
 from feedback import store
-from feedback.label_studio import tasks
+from feedback.label_studio import config, tasks
 
 MONTH = timedelta(days=30)
 AT_MOST = 10_000
@@ -23,7 +23,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
 
     @part.get("/v1/corrections/<model>")
     def _corrections(model: str) -> Response:
-        """`?since=30d`: the right labels that people gave; an empty list when too few people did."""
+        """`?since=30d`: the right labels that people gave, the newest; none when too few people did."""
         app = keys.check_headers(request.headers, "secret").app
         now = clock()
         since = now - period(request.args.get("since"), default=MONTH)
@@ -32,6 +32,6 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
                 session, app=app, model=model, since=since, until=now, key=settings.sealing,
                 minimum=settings.minimum_cohort, limit=AT_MOST,
             )  # fmt: skip
-        return jsonify(tasks=tasks(found))
+        return jsonify(tasks=tasks(found.told), config=config(found.told), is_cut=found.is_cut)
 
     return part

@@ -231,7 +231,7 @@ def _corrections() -> Node:
             parameter("path", "model"), parameter("query", "since", "How far back: 24h, 7d, 2w.", default="30d")
         ],
         "responses": {
-            "200": json_reply("Empty when fewer than the minimum gave one.", None),
+            "200": json_reply("Tasks and the config for them; none when fewer than the minimum gave one.", None),
             **refusals({422: "No such period."}),
         },
     }  # fmt: skip

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from core.privacy import unseal
-from feedback.label_studio import Correction
+from feedback.corrections import Correction, Corrections, coarsened
 from feedback.tables import ANSWERS, CONTEXTS, POLL_EVENTS
 
 KIND = "correction"
@@ -44,24 +44,18 @@ def corrected(
 
 def corrections(
     session: Session, *, app: str, model: str, since: datetime, until: datetime, key: bytes, minimum: int, limit: int
-) -> tuple[Correction, ...]:
-    """Return corrections in [since, until), without who gave them; none when fewer than `minimum` people did.
-
-    Ordered by day and by label, so that the order of a day tells nothing.
-    """
-    row = ANSWERS.c
+) -> Corrections:
+    """Return the newest corrections in [since, until), without who gave them; none when too few people did."""
+    row, event = ANSWERS.c, POLL_EVENTS.c
     wanted = [row.app == app, row.model == model, row.at >= since, row.at < until, row.kind == KIND]
     wanted.append(row.sealed.is_not(None))
-    people = session.scalar(sa.select(sa.func.count(sa.distinct(row.install))).where(*wanted)) or 0
-    if people < minimum:
-        return ()
-    event = POLL_EVENTS.c
     source = ANSWERS.outerjoin(POLL_EVENTS, sa.and_(event.app == row.app, event.uuid == row.uuid))
     source = source.outerjoin(CONTEXTS, CONTEXTS.c.id == row.context)
-    asked = sa.select(row.sealed, event.inference, CONTEXTS.c.model_version, row.at).select_from(source)
-    found = [
-        Correction(label=label.strip(), inference=inference, model=model, version=version, day=at.date())
-        for sealed, inference, version, at in session.execute(asked.where(*wanted).order_by(row.at).limit(limit))
+    asked = sa.select(row.install, row.sealed, event.inference, CONTEXTS.c.model_version, row.at).select_from(source)
+    rows = session.execute(asked.where(*wanted).order_by(row.at.desc(), row.uuid).limit(limit + 1)).all()
+    given = [
+        (install, Correction(label=label.strip(), inference=inference, model=model, version=version, day=at.date()))
+        for install, sealed, inference, version, at in rows[:limit]
         if (label := unseal(sealed, key))
     ]
-    return tuple(sorted(found, key=lambda each: (each.day, each.label.casefold(), each.inference or "")))
+    return Corrections(told=coarsened(given, minimum), is_cut=len(rows) > limit)

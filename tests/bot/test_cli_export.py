@@ -100,10 +100,11 @@ def test_corrections_become_tasks_that_name_nobody(served: Served, tmp_path: Pat
     answer(served, "Helio G35", 25, label="call me at +49 151 23456789")
     out = tmp_path / "tasks.json"
 
-    done = muster(served, "corrections", "kws", "--out", out)
+    done = muster(served, "corrections", "kws", "--out", out, "--config", tmp_path / "config.xml")
 
     tasks = json.loads(out.read_text())
-    assert "25 tasks" in done.output
+    assert "25 tasks." in done.output
+    assert '<Choice value="call me at [phone]"/>' in (tmp_path / "config.xml").read_text()
     assert tasks[0]["annotations"][0]["result"][0]["value"] == {"choices": ["call me at [phone]"]}
     assert tasks[0]["data"]["inference"] == f"inf_{b'Helio G35'.hex()}-00"
     assert "install" not in out.read_text()
