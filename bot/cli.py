@@ -22,6 +22,7 @@ from bot import (
     cli_webhook,
     database_trouble,
     exit_status,
+    ports,
 )
 from core import keys as api_keys
 from core import log
@@ -77,6 +78,7 @@ def _databases(settings: Settings) -> Databases:
 def web() -> None:
     """Serve phones, Slack's requests and digest pages."""
     settings = _settings()
+    ports.require_free(settings.web_host, settings.web_port, setting="MUSTER_WEB_PORT")
     granian = [sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--factory", "wsgi:front"]
     granian += ["--host", settings.web_host, "--port", str(settings.web_port), "--no-ws"]
     granian += ["--workers", "1", "--backlog", "2048", "--log-level", "warning"]

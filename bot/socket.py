@@ -6,9 +6,9 @@ import logging
 import signal
 import threading
 
-import prometheus_client
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 
+from bot import ports
 from bot.app import create_app
 from bot.context import open_context
 from core.errors import InvalidInputError, Problem
@@ -28,8 +28,7 @@ def run(settings: Settings, *, stop: threading.Event | None = None) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-    if settings.metrics_port:
-        prometheus_client.start_http_server(settings.metrics_port, "127.0.0.1")
+    ports.serve_metrics(settings)
     ctx = open_context(settings)
     # web_client is passed because the handler's own would not know another base_url.
     handler = SocketModeHandler(

@@ -6,9 +6,7 @@ import signal
 import threading
 from functools import partial
 
-import prometheus_client
-
-from bot import hear, schedule
+from bot import hear, ports, schedule
 from bot.context import Context, open_context
 from bot.flows import (
     delivery,
@@ -61,6 +59,7 @@ JOBS: dict[str, Job] = {
 
 def run(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT; what is running is finished first."""
+    ports.serve_metrics(settings)
     context: Context = open_context(settings)
     noised.warn_if_missing(context)
     stopping = threading.Event()
@@ -73,8 +72,6 @@ def run(settings: Settings) -> None:
 
     with reading(context.databases.control) as session:
         last_beat(session)  # without tables it ends here, and nothing was begun
-    if settings.metrics_port:
-        prometheus_client.start_http_server(settings.metrics_port, "127.0.0.1")
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)

@@ -57,6 +57,7 @@ def test_the_web_server_is_started_without_an_access_log(monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "execv", lambda _path, arguments: started.extend(arguments))
     settings = some_settings(tmp_path)
     env = {"MUSTER_SECRET_KEY": settings.secret_key.decode(), "MUSTER_HASH_KEY": settings.hash_key.decode()}
+    env["MUSTER_WEB_PORT"] = "0"  # free whatever else runs here
 
     done = CliRunner().invoke(main, ["web"], env=env)
 
