@@ -31,3 +31,6 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level, handlers=[out], force=True)
     for noisy in ("werkzeug", "urllib3", "alembic", "slack_sdk", "slack_bolt", "dbos", "_granian"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    # They say ERROR of each lost connection; whoever called says whether it is tried again.
+    for loud in ("slack_sdk.web.base_client", "slack_sdk.webhook.client"):
+        logging.getLogger(loud).setLevel(logging.CRITICAL)
