@@ -55,6 +55,8 @@ def deliver_webhook(ctx: Context, message: str, webhook: str = "") -> None:  # n
         secret = webhooks.secret_of(session, target.id, key=ctx.settings.secret_key)
     body = json.dumps(found.body, separators=(",", ":")).encode()
     try:
+        if target.ended_at is not None:
+            raise UpstreamError("webhook", webhooks.ENDED, permanent=True)
         if secret is None:
             raise UpstreamError("webhook", "its secret was sealed with another key; add it anew", permanent=True)
         headers = standard_webhooks.sign(secret, message_id=found.id, at=now, body=body)

@@ -246,6 +246,22 @@ def test_a_410_ends_the_webhook_and_gives_up_on_what_waits_for_it(
     assert (entry.what, entry.who) == ("webhook.ended", "muster")
 
 
+def test_a_webhook_that_ended_while_another_message_failed_is_not_called_again(
+    here: Context, receiver: Receiver, jobs: JobList
+) -> None:
+    hook = add(here, receiver.url)
+    happen(here, "release.advanced")
+    spread(here)
+    (job,) = jobs.waiting
+    with here.databases.control.begin() as session:
+        webhooks.end(session, hook.id, now=T0)
+        webhooks.note(session, job.ids["message"], state="waiting", error="HTTP 500", now=T0)
+
+    jobs.run(here, JOBS)
+
+    assert (receiver.heard, state_of(here, job.ids["message"])) == ([], ("dead", 2))
+
+
 def test_a_webhook_that_goes_on_is_told_what_happens_from_then_on(
     here: Context, receiver: Receiver, jobs: JobList
 ) -> None:
