@@ -96,7 +96,7 @@ def files(ctx: Context) -> list[Check]:
         few = f"{', '.join(lost[:SHOWN])}{' …' if len(lost) > SHOWN else ''}"
         told = f"{len(lost)} of {len(found)} model files are not in {folder} ({few}); restore the folder, or"
         return [_bad(f"{told} send each again with `muster model register`.")]
-    return [_good(f"Model files are kept in {folder}; all {len(found)} are there.")]
+    return [_good(f"No model file is missing in {folder}.")]
 
 
 def _slack_settings(ctx: Context) -> list[Check]:
