@@ -195,7 +195,9 @@ def doctor(live: bool) -> None:
     from bot import doctor as checks
     from bot.context import open_context
 
-    report = checks.examine(open_context(_settings()), live=live)
+    settings = _settings()
+    logging.getLogger("slack_sdk").setLevel(logging.CRITICAL)  # the report says it
+    report = checks.examine(open_context(settings), live=live)
     for finding in report:
         click.echo(f"{'ok  ' if finding.passed else 'FAIL'}  {finding.sentence}")
     sys.exit(0 if all(finding.passed for finding in report) else 1)

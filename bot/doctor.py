@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,16 @@ from bot.noise import MISSING
 from core import health
 from core.db import reading
 from core.engine import failed_jobs
+from core.errors import Problem
+from core.settings import Settings
 from integrations.mail import is_address
 from migrations.run import is_current
 from releases.artifact_store import find_artifacts, models
 from releases.blobs import Blobs
 
 SHOWN = 3
+# https://docs.slack.dev/reference/methods/auth.test
+WRONG_TOKEN = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"})
 MANIFEST = Path(__file__).parent.parent / "manifest.json"
 SLACK_SETTINGS = {
     "slack_bot_token": "MUSTER_SLACK_BOT_TOKEN is not set: copy the xoxb-… token from your app's OAuth & Permissions.",
@@ -44,7 +49,7 @@ class Check:
 
 def examine(ctx: Context, *, live: bool) -> tuple[Check, ...]:
     """Return everything looked at; `live` also asks Slack, Jira, Confluence and the mail server over the network."""
-    checks = [*_databases(ctx), *files(ctx), *_slack_settings(ctx)]
+    checks = [*_databases(ctx), *files(ctx), *_clock(ctx.settings), *_slack_settings(ctx)]
     if live and ctx.settings.slack_bot_token:
         checks += _slack(ctx)
     checks += [*_jira(ctx, live=live), *_confluence(ctx, live=live), *_mail(ctx, live=live), *noise(ctx)]
@@ -110,11 +115,26 @@ def _slack(ctx: Context) -> list[Check]:
         checks = [_good(f"Slack knows us as @{reply['user']} in {reply['team']}."), _scopes(reply)]
         if ctx.settings.slack_channel:
             checks.append(_channel(ctx, ctx.settings.slack_channel))
+        if ctx.settings.slack_app_token:
+            checks.append(_socket(ctx, ctx.settings.slack_app_token))
     except SlackClientError as error:
-        return [_bad(f"Slack refused: {_reason(error)}.")]
+        reason = _reason(error)
+        if reason in WRONG_TOKEN:
+            told = "copy the xoxb-… token again from your app's OAuth & Permissions"
+            return [_bad(f"Slack refuses MUSTER_SLACK_BOT_TOKEN ({reason}): {told}.")]
+        return [_bad(f"Slack refused: {reason}.")]
     except OSError as error:
         return [_bad(f"Slack cannot be reached at {ctx.settings.slack_api_url}: {error}.")]
     return checks
+
+
+def _socket(ctx: Context, token: str) -> Check:
+    try:
+        ctx.slack.apps_connections_open(app_token=token)
+    except SlackClientError as error:
+        told = "make one under Basic Information, App-Level Tokens, with the scope connections:write"
+        return _bad(f"Slack refuses MUSTER_SLACK_APP_TOKEN ({_reason(error)}): {told}.")
+    return _good("Slack takes the app token of Socket Mode.")
 
 
 def _scopes(reply: SlackResponse) -> Check:
@@ -148,11 +168,15 @@ def _reason(error: SlackClientError) -> str:
 
 
 def _jira(ctx: Context, *, live: bool) -> list[Check]:
+    wanted = ctx.settings
     if ctx.jira is None:
-        return [_good("No Jira is set up; tickets wait until MUSTER_JIRA_URL, _TOKEN and _PROJECT are set.")]
+        if not (wanted.jira_url or wanted.jira_project):
+            return [_good("No Jira is set up; tickets wait until MUSTER_JIRA_URL, _TOKEN and _PROJECT are set.")]
+        needs = {"_URL": wanted.jira_url, "_TOKEN": wanted.jira_token, "_PROJECT": wanted.jira_project}
+        return [_half("MUSTER_JIRA", needs)]
     problems = ctx.jira.check() if live else ()
     told = "accepts our account and project" if live else "is set up"
-    checks = [_bad(f"Jira: {problem}.") for problem in problems] or [_good(f"Jira {told}.")]
+    checks = [_wrong(problem) for problem in problems] or [_good(f"Jira {told}.")]
     if not ctx.settings.jira_webhook_secret:
         return [
             *checks,
@@ -162,25 +186,49 @@ def _jira(ctx: Context, *, live: bool) -> list[Check]:
 
 
 def _confluence(ctx: Context, *, live: bool) -> list[Check]:
+    wanted = ctx.settings
     if ctx.confluence is None:
-        return [_good("No Confluence is set up; pages are put there once MUSTER_CONFLUENCE_URL and _SPACE are set.")]
+        if not (wanted.confluence_url or wanted.confluence_space):
+            told = "No Confluence is set up; pages are put there once MUSTER_CONFLUENCE_URL and _SPACE are set."
+            return [_good(told)]
+        needs = {"_URL": wanted.confluence_url, "_SPACE": wanted.confluence_space}
+        needs |= {"_EMAIL": wanted.confluence_email or wanted.jira_email}
+        needs |= {"_TOKEN": wanted.confluence_token or wanted.jira_token}
+        return [_half("MUSTER_CONFLUENCE", needs)]
     problems = ctx.confluence.check() if live else ()
     told = "accepts our account and space" if live else "is set up"
-    return [_bad(f"Confluence: {problem}.") for problem in problems] or [_good(f"Confluence {told}.")]
+    return [_wrong(problem) for problem in problems] or [_good(f"Confluence {told}.")]
 
 
 def _mail(ctx: Context, *, live: bool) -> list[Check]:
     wrong = [address for address in ctx.settings.mail_to if not is_address(address)]
     checks = [_bad(f"MUSTER_MAIL_TO: {address!r} is no mail address.") for address in wrong]
     if ctx.mail is None:
-        if ctx.settings.mail_to or ctx.settings.smtp_host:
-            return [*checks, _bad("Mail: MUSTER_SMTP_HOST and MUSTER_MAIL_FROM are both needed.")]
+        needs = {"_SMTP_HOST": ctx.settings.smtp_host, "_MAIL_FROM": ctx.settings.mail_from}
+        if ctx.settings.mail_to or any(needs.values()):
+            return [*checks, _half("MUSTER", needs)]
         return [_good("No mail is set up; digests go by mail once MUSTER_SMTP_HOST, MUSTER_MAIL_FROM and _TO are set.")]
     if not ctx.settings.mail_to:
         checks.append(_bad("Mail: MUSTER_MAIL_TO names nobody."))
     problems = ctx.mail.check() if live else ()
-    checks += [_bad(f"Mail: {problem}.") for problem in problems]
+    checks += [_wrong(problem) for problem in problems]
     return checks or [_good("The mail server takes our connection." if live else "Mail is set up.")]
+
+
+def _half(prefix: str, needs: Mapping[str, str | None]) -> Check:
+    missing = ", ".join(prefix + name for name, value in needs.items() if not value)
+    return _bad(f"Half set up: {missing} is missing beside what is set.")
+
+
+def _wrong(problem: Problem) -> Check:
+    return _bad(f"MUSTER_{problem.path.upper()}: {problem.message}.")
+
+
+def _clock(settings: Settings) -> list[Check]:
+    # A pretended Slack, which nobody reaches by HTTPS, has pretended time.
+    if settings.clock_file is None or settings.slack_api_url.startswith("http://"):
+        return []
+    return [_bad("MUSTER_CLOCK_FILE is set: all time is the sandbox's; take it away in production.")]
 
 
 def noise(ctx: Context) -> list[Check]:

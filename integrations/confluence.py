@@ -151,7 +151,7 @@ class ConfluenceClient:
                     Problem("confluence_parent", f"there is no page {self.parent}; take the number in its address"),
                 )
         except UpstreamError as error:
-            return (Problem("confluence_url", error.message),)
+            return (Problem("confluence_url", error.message.removeprefix("confluence: ")),)
         return ()
 
     def _page(self, reply: Reply, body: str | None = None) -> WikiPage:

@@ -253,7 +253,7 @@ class JiraClient:
             path = f"{self.dialect.api}/issue/createmeta/{quote(self.project, safe='')}/issuetypes"
             reply = self._http.request("GET", path, accept=frozenset({403, 404}))
         except UpstreamError as error:
-            return (Problem("jira_url", error.message),)
+            return (Problem("jira_url", error.message.removeprefix("jira: ")),)
         if reply.status in (403, 404):
             return (
                 Problem("jira_project", f"{self.project!r} does not exist or the account may not create issues in it"),
