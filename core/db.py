@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -122,10 +123,9 @@ def open_engine(url: str, *, pool_size: int = 20) -> sa.Engine:
         return sa.create_engine(
             url, pool_size=pool_size, pool_pre_ping=True, json_serializer=_json, hide_parameters=True
         )
-    path = url.removeprefix("sqlite:///")
-    if path:
+    if path := url.removeprefix("sqlite:///"):
         with contextlib.suppress(OSError):  # whoever connects hears of it
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            _make_private(Path(path))
     # Last in, first out: the connection that wrote last has the pages that the next write needs.
     engine = sa.create_engine(
         url, pool_size=pool_size, pool_use_lifo=True, connect_args={"timeout": 30}, json_serializer=_json,
@@ -152,6 +152,12 @@ def open_engine(url: str, *, pool_size: int = 20) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, for our user alone, if it is not there; SQLite gives its log the same rights."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

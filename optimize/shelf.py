@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from core.folders import make_private
+
 
 def shelf_folder(blobs: Path) -> Path:
     """Return where the shelf of a house's jobs is: beside its blobs, so that every worker reaches it."""
@@ -24,7 +26,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         for name in ("files", "facts"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            make_private(folder / name)
 
     def put(self, content: bytes) -> str:
         sha256 = hashlib.sha256(content).hexdigest()

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from core.errors import AppError, InvalidInputError, NotFoundError, Problem
+from core.folders import make_private
 
 
 class TooLargeError(AppError):
@@ -33,12 +34,12 @@ class Blobs:
         Raises: InvalidInputError: the bytes are none or have another digest; TooLargeError: more than `max_bytes`.
         """
         incoming = self._folder / "incoming"
-        incoming.mkdir(parents=True, exist_ok=True)
+        make_private(incoming)
         draft = incoming / f"{sha256[:16]}-{secrets.token_hex(8)}"
         try:
             size = _write(draft, chunks, sha256=sha256, max_bytes=max_bytes)
             place = self._place(sha256)
-            place.parent.mkdir(exist_ok=True)
+            make_private(place.parent)
             draft.replace(place)
             _sync(place.parent)
             return size
@@ -50,7 +51,7 @@ class Blobs:
         """Move a file of the same disk to where its digest belongs. Raises: as `put`; then the file stays."""
         size = _check(path, sha256=sha256, max_bytes=max_bytes)
         place = self._place(sha256)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_private(place.parent)
         path.replace(place)
         _sync(place.parent)
         return size

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from core.errors import ConflictError
+from core.folders import make_private
 from releases.blobs import Blobs, TooLargeError
 
 
@@ -84,7 +85,7 @@ class Uploads:
     @contextlib.contextmanager
     def _alone(self, app: str, sha256: str) -> Iterator[IO[bytes]]:
         path = self._draft(app, sha256)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         with path.open("ab") as draft:
             try:
                 fcntl.flock(draft, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,6 +19,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.context import Context
 from core.errors import InvalidInputError, NotAllowedError, Problem, UpstreamError
+from core.folders import make_private
 from releases.blobs import Blobs, TooLargeError
 from releases.registry import CALIBRATION, EVALUATION, MODEL, SCRIPT
 
@@ -87,7 +88,7 @@ def fetch(ctx: Context, shared: Shared) -> tuple[str, int]:
     Raises: UpstreamError: it did not come whole (passing); TooLargeError; NotAllowedError: Slack shows a log-in page.
     """
     folder = ctx.settings.blob_dir / "uploads" / "slack"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
     draft = folder / f"{shared.id}-{secrets.token_hex(4)}"
     digest, size = hashlib.sha256(), 0
     try:

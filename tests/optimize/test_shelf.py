@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,3 +22,11 @@ def test_what_is_old_is_forgotten_and_found_out_again(tmp_path: Path) -> None:
     assert shelf.recall({"task": "make"}) is None
     assert shelf.put(b"variant") == sha256
     assert shelf.get(sha256) == b"variant"
+
+
+def test_it_makes_its_folder_for_our_user_alone(tmp_path: Path) -> None:
+    Shelf(tmp_path / "blobs" / "shelf")
+
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "blobs", tmp_path / "blobs" / "shelf")] == [
+        0o700, 0o700
+    ]  # fmt: skip

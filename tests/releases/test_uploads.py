@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import http.client
 import socket
+import stat
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -196,6 +197,15 @@ def test_drafts_that_nobody_goes_on_with_are_forgotten(settings: Settings) -> No
     gone = uploads.forget(system_clock() + timedelta(days=7))
 
     assert (kept, gone, uploads.offset("demo", SHA)) == (0, 1, 0)
+
+
+def test_the_folder_of_models_is_made_for_our_user_alone(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(mode=0o755)
+
+    Uploads(tmp_path / "there" / "blobs").append("demo", SHA, 0, [MODEL[:10]], max_bytes=100)
+
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "there", tmp_path / "there" / "blobs")]
+    assert modes == [0o755, 0o700]
 
 
 def test_companions_must_have_been_sent(client: FlaskClient, api_keys: Keys) -> None:
