@@ -28,7 +28,7 @@ def export() -> None:
 @export.command()
 @click.argument("model")
 @click.option("--by", default="chipset", show_default=True, help="Attributes, comma-separated: one block of rows each.")
-@click.option("--since", default="7d", show_default=True)
+@click.option("--since", default="7d", show_default=True, help="How far back: 24h, 7d, 2w.")
 @click.option("--where", default="", help="A segment.")
 @click.option("--poll", default="", help="P3 or an id; the newest running one of the model without it.")
 @click.option("--out", type=_OUT, required=True, help="A file that ends in .csv or .parquet.")
@@ -52,8 +52,8 @@ def cohorts(model: str, by: str, since: str, where: str, poll: str, out: Path, s
 
 @export.command()
 @click.argument("model")
-@click.option("--since", default="30d", show_default=True)
-@click.option("--out", type=_OUT, required=True)
+@click.option("--since", default="30d", show_default=True, help="How far back: 24h, 7d, 2w.")
+@click.option("--out", type=_OUT, required=True, help="The JSON file to write.")
 @click.option("--config", type=_OUT, help="Write the labeling config of the project there: all labels are its choices.")
 @server_option
 @key_option

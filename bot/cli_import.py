@@ -32,7 +32,8 @@ def group() -> None:
 
 @group.command()
 @click.argument("mapping", type=_FILE)
-@click.option("--secret", envvar="MUSTER_IMPORT_SECRET", help="whsec_…: what Formbricks signs its webhook with.")
+@click.option("--secret", envvar="MUSTER_IMPORT_SECRET", show_envvar=True,
+              help="whsec_…: what Formbricks signs its webhook with.")  # fmt: skip
 @server_option
 @key_option
 def connect(mapping: Path, secret: str | None, server: str, key: str) -> None:
@@ -49,7 +50,7 @@ def connect(mapping: Path, secret: str | None, server: str, key: str) -> None:
 @group.command()
 @click.argument("mapping", type=_FILE)
 @click.option("--zigpoll-key", envvar="MUSTER_ZIGPOLL_KEY", required=True, show_envvar=True, help="A private key.")
-@click.option("--zigpoll-url", default="https://v1.zigpoll.com", show_default=True)
+@click.option("--zigpoll-url", default="https://v1.zigpoll.com", show_default=True, help="Zigpoll's API.")
 @dry_run_option
 @again_option
 @server_option

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from bot.exit_status import REFUSED
 from core.errors import InvalidInputError
 
 _PLAIN = re.compile(r"[\w.+-]+")
@@ -48,7 +49,7 @@ def localise(
         for problem in case.get("problems", ()):
             click.echo(f"muster: {case['file']}: {problem}", err=True)
     if any("problems" in case for case in cases):
-        sys.exit(1)
+        sys.exit(REFUSED)
 
 
 def _case(path: Path, ignore: tuple[str, ...], numbers: Any, options: dict[str, Any]) -> dict[str, Any]:

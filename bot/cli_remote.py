@@ -30,8 +30,8 @@ def _address(_context: click.Context, _option: click.Parameter, given: str) -> s
 
 
 server_option = click.option(
-    "--server", envvar="MUSTER_SERVER", default="http://127.0.0.1:8000", show_default=True, help="The web process.",
-    callback=_address,
+    "--server", envvar="MUSTER_SERVER", show_envvar=True, default="http://127.0.0.1:8000", show_default=True,
+    help="The web process.", callback=_address,
 )  # fmt: skip
 key_option = click.option(
     "--key",

@@ -73,7 +73,7 @@ def check(
 @click.option("--calib", "calibration", type=_FILE, help="npz with x (inputs) to calibrate and repair by.")
 @click.option("--train-script", type=_FILE, help="Python that defines net(), for finetune, qat, student and to-….")
 @click.option("--recipe", default="auto", show_default=True, help='For example "prune50,int8".')
-@click.option("--budget", default=DEFAULT, show_default=True)
+@click.option("--budget", default=DEFAULT, show_default=True, help="What the outcome has to fit.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the variant.")
 @click.option("--work", type=click.Path(file_okay=False, path_type=Path), help="Keeps what is done, to go on later.")
 @click.option("--runtime", help='What the app runs models with, for example "onnxruntime 1.30".')

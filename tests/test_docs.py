@@ -99,6 +99,13 @@ def test_every_variable_of_the_shell_is_told_and_keeps_no_process_from_starting(
     assert [name for name in sorted(read) if f"| `{name}` |" not in (DOCS / "operating.md").read_text()] == []
 
 
+def test_every_option_of_the_shell_says_what_it_is_and_which_variable_it_reads() -> None:
+    options = [each for command in _commands(main) for each in command.params if isinstance(each, click.Option)]
+
+    assert len(options) > 50
+    assert [each.opts[0] for each in options if not each.help or (each.envvar and not each.show_envvar)] == []
+
+
 def test_every_kind_of_job_is_told_and_no_other() -> None:
     section = (DOCS / "operating.md").read_text().partition("## Jobs")[2].partition("## ")[0]
 

@@ -49,7 +49,7 @@ def test_a_bad_file_is_told_with_its_lines_and_the_others_are_still_judged(case:
 
     shown = CliRunner().invoke(localise, [str(bad), str(tmp_path / "none.csv"), str(case)])
 
-    assert shown.exit_code == 1
+    assert shown.exit_code == 2
     assert f"{bad}: line 2: harms: must be a number, is 'x'" in shown.stderr
     assert f"{bad}: line 3: expected: must be a number, is 'y'" in shown.stderr
     assert "none.csv: cannot be read" in shown.stderr
