@@ -11,13 +11,14 @@ import click
 
 from bot.cli_remote import ask, key_option, server_option
 from core.errors import AppError
+from optimize.cli import OutFile
 
 COLUMNS: Final = (
     "model", "poll", "question", "by", "cohort", "since", "until", "n", "value", "low", "high", "unit", "change",
     "change_low", "change_high", "response_rate",
 )  # fmt: skip
 FORMATS: Final = (".csv", ".parquet")
-_OUT: Final = click.Path(dir_okay=False, path_type=Path)
+_OUT: Final = OutFile()
 
 
 @click.group()

@@ -6,6 +6,7 @@ Exit status: 0 passed, 1 did not pass (the reason is the last line), 2 a file or
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -31,6 +32,20 @@ from optimize.shelf import Shelf
 NOT_PASSED: Final = 1
 REFUSED: Final = 2
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class OutFile(click.Path):
+    """A file to write. That it can be is looked at first, before any work is done."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        folder = path.absolute().parent
+        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+            self.fail(f"{folder} is no folder that can be written; make it first.", param, ctx)
+        return path
 
 
 def _limits(command: Callable[..., None]) -> Callable[..., None]:
@@ -74,7 +89,7 @@ def check(
 @click.option("--train-script", type=_FILE, help="Python that defines net(), for finetune, qat, student and to-….")
 @click.option("--recipe", default="auto", show_default=True, help='For example "prune50,int8".')
 @click.option("--budget", default=DEFAULT, show_default=True, help="What the outcome has to fit.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the variant.")
+@click.option("--out", type=OutFile(), help="Where to write the variant.")
 @click.option("--work", type=click.Path(file_okay=False, path_type=Path), help="Keeps what is done, to go on later.")
 @click.option("--runtime", help='What the app runs models with, for example "onnxruntime 1.30".')
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report card.")

@@ -74,6 +74,16 @@ def test_labels_that_the_model_does_not_know_are_refused_and_nothing_runs(files:
     assert (result.exit_code, result.output) == (2, "muster: y: holds the label 7; the model knows 0 to 4\n")
 
 
+def test_a_place_where_nothing_can_be_written_is_refused_before_any_work(files: Path) -> None:
+    out = files / "not made" / "x.onnx"
+
+    result = CliRunner().invoke(optimize_local, [str(files / "model.onnx"), "--out", str(out)])
+
+    assert result.exit_code == 2
+    assert f"{out.parent} is no folder that can be written" in " ".join(result.output.split())
+    assert "1/" not in result.output
+
+
 def test_optimize_local_writes_the_variant_and_says_what_it_did(files: Path, tiny: Fixture) -> None:
     out = files / "small.onnx"
     arguments = [str(files / "model.onnx"), "--eval", str(files / "eval.npz"), "--calib", str(files / "calib.npz")]
