@@ -14,6 +14,7 @@ NOT_WRITTEN: Final[Mapping[str, str]] = {
     "status": "does not belong in a file; `muster poll push --start` starts a poll, `/muster poll stop` stops it",
     "version": "does not belong in a file; the server counts versions",
 }
+BRANCH_WORDS: Final = ("else", "negative", "neutral", "positive")
 
 
 def written(node: Mapping[str, object]) -> tuple[Mapping[str, object], list[Problem]]:
@@ -29,6 +30,10 @@ def broken(poll: Poll, node: Mapping[str, object]) -> Iterator[Problem]:
     elif poll.model is not None and not MODEL_NAME.fullmatch(poll.model):
         yield Problem("model", NO_MODEL_NAME)
     for index, question in enumerate(poll.questions):
+        for place, choice in enumerate(question.choices):
+            if choice.id in BRANCH_WORDS:
+                told = f"must not be {choice.id!r}, which branching has a meaning of its own for"
+                yield Problem(f"questions[{index}].choices[{place}].id", told)
         for reason in question.branching if question.privacy else ():
             if reason != "else":
                 told = "gives the answer away that privacy hides: which question follows would say it; leave one out"

@@ -209,6 +209,17 @@ def test_a_new_poll_is_about_a_model_that_could_be_registered(name: str | None) 
     assert from_json(SCAN | {"model": name}).model == name  # as it is stored
 
 
+@pytest.mark.parametrize("name", ["else", "positive"])
+def test_a_new_choice_is_not_called_as_a_branch_is(name: str) -> None:
+    choices = [{"id": name, "label": "A"}, {"id": "b", "label": "B"}]
+    question = {"id": "q", "type": "single_choice", "question": "?", "choices": choices}
+
+    assert new_mistakes(a_file(questions=[question])) == [
+        f"questions[0].choices[0].id: must not be {name!r}, which branching has a meaning of its own for"
+    ]
+    assert from_json(SCAN | {"questions": [question]}).questions[0].choices[0].id == name  # as it is stored
+
+
 def test_a_poll_asks_something() -> None:
     assert mistakes(questions=[]) == ["questions: must be at least one"]
     assert mistakes(questions="all") == ["questions: must be a list of at most 20"]
