@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from core.errors import InvalidInputError
 from feedback import polls
+from feedback.poll_rules import BRANCH_WORDS
 from feedback.polls import Poll
 
 FIELDS = ("name", "model", "type", "question", "choices", "open", "percent", "where")
@@ -41,6 +42,8 @@ def check(values: Mapping[str, str]) -> dict[str, str]:
         wrong["model"] = "is missing"
     if not _number(values.get("percent", "")):
         wrong["percent"] = "must be a number from 0 to 100, such as 5"
+    if twice := _twice(_labels(values.get("choices", ""))):
+        wrong["choices"] = f"{twice!r} stands twice"
     try:
         read(values)
     except InvalidInputError as error:
@@ -67,16 +70,34 @@ def definition(values: Mapping[str, str]) -> dict[str, object]:
 
 def _questions(said: Mapping[str, str]) -> list[dict[str, object]]:
     first: dict[str, object] = {"id": "q_main", "type": said["type"] or "csat", "question": said["question"]}
-    labels = [label.strip() for label in said["choices"].splitlines() if label.strip()]
+    labels = _labels(said["choices"])
     questions = [first]
     if labels:
-        choices = [{"id": _slug(label) or f"choice_{number}", "label": label} for number, label in enumerate(labels, 1)]
+        choices = [{"id": each, "label": label} for each, label in zip(_ids(labels), labels, strict=True)]
         questions.append(
             {"id": "q_why", "type": "multiple_choice", "question": WHY, "choices": choices, "optional": True}
         )
     if said["open"]:
         questions.append({"id": "q_text", "type": "open", "question": said["open"], "optional": True})
     return questions
+
+
+def _labels(text: str) -> list[str]:
+    return [label.strip() for label in text.splitlines() if label.strip()]
+
+
+def _twice(labels: Sequence[str]) -> str | None:
+    return next((label for place, label in enumerate(labels) if label in labels[:place]), None)
+
+
+def _ids(labels: Sequence[str]) -> list[str]:
+    """Return an id for each choice: its label, or its place where the label makes none of its own."""
+    ids: list[str] = []
+    for number, label in enumerate(labels, 1):
+        slug = _slug(label)
+        is_free = slug not in ids and slug not in (polls.END, *BRANCH_WORDS)
+        ids.append(slug if is_free and slug[:1].isalpha() else f"choice_{number}")
+    return ids
 
 
 def _field(path: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot import forms
+from bot import forms, poll_form
 from bot.views import poll as views
 from core.db import Databases
 from core.settings import Settings
@@ -102,6 +102,19 @@ def test_a_form_without_mistakes_becomes_a_draft_told_in_the_channel(operator: W
     with operator.ctx.databases.control.begin() as session:
         poll = store.find_poll(session, "P1").poll
     assert (poll.status, poll.sampling.percent, len(poll.questions)) == ("draft", 5.0, 3)
+
+
+def test_labels_that_stand_twice_are_told_as_they_were_written() -> None:
+    assert poll_form.check(FILLED | {"choices": "Too slow\nToo slow"}) == {"choices": "'Too slow' stands twice"}
+
+
+def test_labels_make_ids_that_a_poll_takes() -> None:
+    alike = "It heard something else than I said\nIt heard something else than that"
+    choices = f"Too slow\nPositive\n3 times\nEnd\n{alike}"
+
+    assert poll_form.check(FILLED | {"choices": choices}) == {}
+    ids = [choice.id for choice in poll_form.read(FILLED | {"choices": choices}).questions[1].choices]
+    assert ids == ["too_slow", "choice_2", "choice_3", "choice_4", "it_heard_something_else_", "choice_6"]
 
 
 def test_a_form_sent_twice_makes_one_poll(operator: Workspace) -> None:
