@@ -31,7 +31,7 @@ _OPERATORS: Final = {"=": "eq", "==": "eq", "!=": "neq", "≠": "neq", "<": "lt"
 }
 _PLAIN_QUOTES: Final = str.maketrans("\u201c\u201d\u201e\u2018\u2019", '"""\'\'')
 _JOINS: Final = frozenset({"and", "or"})
-_EXPECTED: Final = "expected =, !=, <, <=, >, >=, in or contains"
+_EXPECTED: Final = "expected =, !=, <, <=, >, >=, in, not in, contains, starts_with or ends_with"
 
 
 def parse(text: str) -> Segment:

@@ -61,7 +61,11 @@ def test_every_mistake_is_told_with_its_place() -> None:
     ("rule", "message"),
     [
         ("chipset=Helio G35", 'at character 9: put quotes round a value with spaces: "Helio G35"'),
-        ("platform", "at character 9: expected =, !=, <, <=, >, >=, in or contains after 'platform', found the end"),
+        (
+            "platform",
+            "at character 9: expected =, !=, <, <=, >, >=, in, not in, contains, starts_with or ends_with "
+            "after 'platform', found the end",
+        ),
         ("(platform=android", "at character 18: expected ')', found the end"),
         ("platform=android)", "at character 17: ')' is not expected here; join rules with and/or"),
         ("platform=android os=14", 'at character 10: put quotes round a value with spaces: "android os"'),
