@@ -25,7 +25,7 @@ class Fields:
             self._asked = ["*"]
 
     def at(self, name: str) -> str:
-        return f"{self.path}.{name}" if self.path else name
+        return f"{self.path}.{name}" if self.path and name else self.path or name
 
     def wrong(self, name: str, message: str) -> None:
         self.problems.append(Problem(self.at(name), message))
@@ -100,7 +100,7 @@ class Fields:
             return None
         moment = _moment(value)
         if moment is None:
-            self.wrong(name, "must be a moment like 2026-11-20T00:00:00Z")
+            self.wrong(name, "must be a moment like 2026-11-20T00:00:00Z; one without a zone is UTC")
         return moment
 
     def each(self, name: str, *, at_most: int) -> list[tuple[str, object]]:

@@ -84,7 +84,7 @@ def test_every_mistake_is_told_with_its_line() -> None:
         "line 15: questions[1].choices[1].label: is missing",
         "line 17: targeting: at character 24: no field 'accel'; did you mean 'accelerator'?",
         "line 18: sampling.percent: must be a number, 0 to 100",
-        "line 19: start_date: must be a moment like 2026-11-20T00:00:00Z",
+        "line 19: start_date: must be a moment like 2026-11-20T00:00:00Z; one without a zone is UTC",
     ]
 
 

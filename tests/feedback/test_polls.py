@@ -171,7 +171,7 @@ def test_every_mistake_of_a_definition_is_told_with_its_path() -> None:
         ({"branching": {"negative": "q_none"}}, "branching.negative"),
         ({"branching": {"negative": "q_csat"}}, "branching.negative"),
         ({"branching": {"sad": "q_why"}}, "branching.sad"),
-        ({"translations": {"German": {"question": "?"}}}, "translations.German"),
+        ({"translations": {"German": {"question": "?"}}}, "translations.German:"),
         ({"translations": {"de": {"choices": {"slow": "langsam"}}}}, "translations.de.question"),
         ({"privacy": {"mechanism": "laplace"}}, "privacy.mechanism"),
         ({"privacy": {"mechanism": "k_rr"}}, "privacy.epsilon"),
