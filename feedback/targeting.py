@@ -140,7 +140,7 @@ def _targeting(poll: Poll, device: DeviceContext) -> Gate:
 
 def _missed(part: Segment, device: DeviceContext) -> str:
     told = [f"{field} is {device.label(field) or 'not told'}" for field in sorted(fields_of(part))]
-    return f"{text(part)} ({', '.join(told)})"
+    return f"“{text(part)}” ({', '.join(told)})"
 
 
 def _sampling(poll: Poll, install: str) -> Gate:

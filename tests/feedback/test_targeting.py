@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.device import DeviceContext
+from core.segments import parse
 from feedback.polls import Quota, Sampling
 from feedback.targeting import (
     BUCKETS,
@@ -133,7 +134,17 @@ def test_a_device_that_does_not_match_is_told_in_which_part() -> None:
     found = gates(History(**CONSENT), DeviceContext(model_version="3.10.0"))
 
     assert found["targeting"].sentence == (
-        "The device does not match accelerator in (nnapi, gpu) (accelerator is not told)."
+        "The device does not match “accelerator in (nnapi, gpu)” (accelerator is not told)."
+    )
+
+
+def test_a_part_that_says_not_is_told_apart_from_what_is_said_of_it() -> None:
+    tablet = DeviceContext(device="Galaxy Tablet", platform="android")
+    rule = parse("not device contains Tablet and platform=ios")
+
+    assert gates(History(**CONSENT), tablet, targeting=rule)["targeting"].sentence == (
+        "The device does not match “not device contains Tablet” (device is Galaxy Tablet); "
+        "nor “platform=ios” (platform is android)."
     )
 
 
