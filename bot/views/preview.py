@@ -31,6 +31,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "fr": {"next": "Suivant", "skip": "Passer", "own": "Autre chose", "thanks": "Merci !", "close": "Plus tard"},
     "es": {"next": "Siguiente", "skip": "Omitir", "own": "Otra cosa", "thanks": "¡Gracias!", "close": "Ahora no"},
 }
+THUMBS: Final = {"True": "👍", "False": "👎"}
 ENDS: Final = {"nps": ("not at all likely", "very likely"), "ces": ("hard", "easy")}
 
 
@@ -182,6 +183,7 @@ def _told(poll: Poll, step: Step, language: str) -> tuple[str, str]:
     assert question is not None  # `walk` has found it
     words = question.translations.get(language)
     labels = {choice.id: choice.label for choice in question.choices} | {OTHER: "Something else"}
+    labels |= THUMBS if question.type == "thumbs" else {}
     value = step.value if isinstance(step.value, list) else [step.value]
     said = ", ".join(str(labels.get(str(each), each)) for each in value) or "nothing"
     return (words.question if words else question.question), "skipped" if step.value is None else said

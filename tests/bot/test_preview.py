@@ -89,6 +89,7 @@ def test_every_question_type_can_be_tapped_through_to_what_a_phone_sends(visitor
         visitor.tap(*taps[kind])
 
     assert visitor.asked is None
+    assert "<strong>👎</strong>" in visitor.reply.text
     sent = json.loads(unescape(re.findall(r"<pre>(.*?)</pre>", visitor.reply.text, re.DOTALL)[0]))
     assert polls.check_answers(a_poll_of_every_type(), sent) == ()
     assert {each["question"]: each["value"] for each in sent} == {
