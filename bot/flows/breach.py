@@ -62,13 +62,12 @@ def investigate(ctx: Context, release: Release, rollout: Rollout, act: Act, seen
         cohort = _known_cohort(session, release, rollout, found.guardrail.metric)
     if cohort is None:
         cohort = regressions[0].cohort if regressions else ""
-    evidence = (*(_cohort_row(each) for each in regressions), *_finding_rows(seen.findings))
     facts = _facts(ctx, release, rollout, found, cohort, now)
     facts = replace(
         facts,
         sentence=_sentence(found, regressions),
         done=f"{DONE[type(act)]} {facts.done}",
-        evidence=evidence,
+        evidence=_evidence(regressions, seen.findings),
         verbatims=quotes,
     )
     return Breach(regression=facts, cohorts=tuple(_worse(each) for each in regressions))
@@ -178,6 +177,14 @@ def _worse(regression: Regression) -> WorseCohort:
         installs=regression.installs_candidate,
         is_share=regression.metric not in MEANS,
     )
+
+
+def _evidence(regressions: Sequence[Regression], findings: Sequence[Finding]) -> tuple[Evidence, ...]:
+    """Return the worst cohorts, then every guardrail that failed; what one says of everybody is not said twice."""
+    failed = _finding_rows(findings)
+    judged = {(row.cohort, row.metric) for row in failed}
+    cohorts = [row for each in regressions if ((row := _cohort_row(each)).cohort, row.metric) not in judged]
+    return (*cohorts, *failed)
 
 
 def _cohort_row(regression: Regression) -> Evidence:

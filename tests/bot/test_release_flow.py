@@ -76,6 +76,18 @@ def test_a_breach_of_most_phones_rolls_back_at_once_and_wants_one_ticket_for_the
     assert all(file.quarantined for file in files)
 
 
+def test_a_breach_of_all_phones_is_told_once_with_the_figures_of_the_guardrail(floor: Floor) -> None:
+    release = floor.started()
+    floor.clock.advance(minutes=20)
+    floor.phones_report(crashing=0.4)
+
+    floor.tick()
+
+    with reading(floor.ctx.databases.control) as session:
+        (ticket,) = tickets.of_release(session, release.id)
+    assert [(row.cohort, row.metric) for row in ticket.regression.evidence] == [("", "crash_rate")]
+
+
 def test_slack_down_does_not_keep_a_rollback_from_standing_and_the_news_comes_later(floor: Floor) -> None:
     floor.started()
     floor.run()
