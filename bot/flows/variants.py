@@ -78,6 +78,10 @@ def keep(ctx: Context, ref: str, *, wanted: str | None, by: str, now: datetime, 
             session, ctx.settings.slack_admins, by, ("operator",), model=model, act=f"register what {job.name} made"
         )
         if job.registered_as:
+            if wanted and f"{model}@{_version(wanted, model)}" != job.registered_as:
+                raise ConflictError(
+                    f"What {job.name} made is registered as {job.registered_as}; it has no second name."
+                )
             return Kept(job=job, name=job.registered_as, is_new=False)
         variant = (job.result or {}).get("variant")
         if job.state != "done" or variant is None:

@@ -100,6 +100,13 @@ def test_what_a_job_made_is_registered_with_its_lineage_by_a_button(bench: Bench
     assert button_values(answer)["Start release"] == "release start kws@1.4.0+int8"
     assert "Start release" in button_values(posted(world)[0])
     assert bench.type(DANA, line).text.endswith("it was before.")
+    for name, sentence in (
+        ("kws@1.4.0+small", "What J1 made is registered as kws@1.4.0+int8; it has no second name"),
+        ("banana", "must be a version of kws"),
+        ("other@1.4.0+int8", "must be a version of kws"),
+    ):
+        assert sentence in bench.type(DANA, f"job register J1 as={name}").text
+    assert bench.type(DANA, "job register J1 as=1.4.0+int8").text.endswith("it was before.")
 
 
 def test_every_mistake_of_an_order_is_told_at_once(bench: Bench, tiny: Fixture) -> None:
