@@ -11,6 +11,7 @@ from core.clock import Clock
 from core.db import Databases, reading
 from core.settings import Settings
 
+AGAIN = "again"
 EXPIRED = ("This link has expired or is not complete", "Use that of a newer mail.")
 
 
@@ -32,14 +33,14 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock) -> Bluepri
 
     @web.post("/mail/stop/<code>")
     def stop(code: str) -> Response:
-        """RFC 8058: a mail program posts List-Unsubscribe=One-Click, which only ever ends it. The button turns it."""
+        """End it, however often this comes: from the button, and from a mail program (RFC 8058). Only `again=1`, the
+        button that stands there afterwards, takes it back."""
         now = clock()
         address = mail_stops.address_of(code, request.args, settings, now=now)
         if address is None:
             return page(pages.notice(*EXPIRED), 403)
-        by_program = request.form.get("List-Unsubscribe") == "One-Click"
         with databases.control.begin() as session:
-            if not by_program and mail_stops.stopped(session, [address]):
+            if request.form.get(AGAIN):
                 mail_stops.resume(session, address)
                 return page(pages.notice("The digest comes again", f"The next one goes to {address}."), 200)
             mail_stops.stop(session, address, now)
@@ -50,4 +51,4 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock) -> Bluepri
 
 def _ended(address: str) -> Response:
     told = ("The weekly digest has ended", f"{address} gets it no more.")
-    return page(pages.notice(*told, button="Send it again"), 200, has_form=True)
+    return page(pages.notice(*told, button="Send it again", field=AGAIN), 200, has_form=True)

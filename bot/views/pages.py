@@ -82,9 +82,9 @@ def glossary_page() -> str:
     return render("glossary.html", terms=terms, anchor=anchor)
 
 
-def notice(title: str, *lines: str, button: str = "") -> str:
-    """Return a page that says why there is nothing to see, or asks for one press of a button."""
-    return render("notice.html", title=title, lines=lines, button=button)
+def notice(title: str, *lines: str, button: str = "", field: str = "") -> str:
+    """Return a page that says why there is nothing to see, or asks for one press of a button, which may set a field."""
+    return render("notice.html", title=title, lines=lines, button=button, field=field)
 
 
 def render(template: str, **facts: object) -> str:

@@ -217,9 +217,17 @@ def test_looking_at_the_link_ends_nothing_pressing_the_button_does_and_takes_it_
     assert not is_stopped(post)
     assert "has ended" in web.test_client().post(path).text
     assert is_stopped(post)
-    assert "Send it again" in web.test_client().get(path).text
-    assert "comes again" in web.test_client().post(path).text
+    asked = web.test_client().get(path).text
+    assert ("Send it again" in asked, 'name="again" value="1"' in asked) == (True, True)
+    assert "comes again" in web.test_client().post(path, data={"again": "1"}).text
     assert not is_stopped(post)
+
+
+def test_the_button_that_is_pressed_twice_ends_it_once_and_for_all(post: Post, web: flask.Flask) -> None:
+    pages = [web.test_client().post(stop_path(post)).text for _ in range(2)]
+
+    assert all("has ended" in page for page in pages)
+    assert is_stopped(post)
 
 
 def test_one_click_of_a_mail_program_ends_it_however_often_it_comes(post: Post, web: flask.Flask) -> None:
