@@ -8,6 +8,7 @@ from bot import regressions, tickets
 from bot.context import Context
 from bot.regressions import Found
 from bot.request import Request
+from bot.ticket_rules import Ticket
 from bot.views import regression as views
 from bot.views.blocks import Message
 from core.db import reading
@@ -36,14 +37,21 @@ def _show(ctx: Context, request: Request) -> Message:
     command = ctx.settings.slack_command
     ref = request.needed_target(f"{command} regression show 3f2a91bc")
     with reading(ctx.databases.control) as session:
-        found = _one(regressions.find(session, ctx.settings.app, ref), ref, command)
+        found = _one(regressions.find(session, ctx.settings.app, ref), tickets.find(session, ref), ref, command)
         ticket = tickets.find(session, found.fingerprint)
     key = ticket.key if ticket else None
     url = ctx.jira.browse_url(key) if ctx.jira and key else None
     return views.one(found, key=key, url=url, shared=request.is_shared)
 
 
-def _one(found: tuple[Found, ...], ref: str, command: str) -> Found:
+def _one(found: tuple[Found, ...], ticket: Ticket | None, ref: str, command: str) -> Found:
+    if not found and ticket is not None:
+        of = ticket.regression
+        about = f"what a guardrail of {of.release} found" if of.release else "what a person reported"
+        raise NotFoundError(
+            f"{ticket.fingerprint} is {about}, not a regression that was looked for: "
+            f"`{command} ticket show {ticket.fingerprint}` tells it."
+        )
     if not found:
         raise NotFoundError(f"There is no regression {ref}; `{command} regression list` shows those there are.")
     if len(found) > 1:

@@ -60,6 +60,16 @@ def moved(floor: Floor, jira: JiraWorld, status: str) -> None:
     show(floor)
 
 
+def test_who_looks_for_the_finding_of_a_guardrail_among_regressions_is_told_where_it_is(floor: Floor) -> None:
+    mark = ticket(floor).fingerprint
+
+    said = floor.type(DANA, f"regression show {mark}").text
+
+    assert f"{mark} is what a guardrail of R1 found" in said
+    assert f"ticket show {mark}" in said
+    assert mark in words(floor.type(DANA, f"ticket show {mark}"))
+
+
 def test_an_issue_that_people_close_refuse_and_open_again_is_shown_so_on_the_card(
     floor: Floor, jira: JiraWorld
 ) -> None:
