@@ -75,6 +75,12 @@ def list_keys(session: Session) -> tuple[ApiKey, ...]:
     return tuple(_facts(row) for row in session.scalars(sa.select(ApiKeyRow).order_by(ApiKeyRow.created_at)))
 
 
+def name_of(session: Session, who: str) -> str:
+    """Return how a key is called, "the key CI"; whoever has no key of that name, as they are."""
+    row = session.get(ApiKeyRow, who)
+    return f"the key {row.name}" if row is not None and row.name else who
+
+
 def first_key_at(session: Session, app: str) -> datetime | None:
     """Return when the app got its first key: before that nothing can have been heard of it. None when it has none."""
     return session.scalar(sa.select(sa.func.min(ApiKeyRow.created_at)).where(ApiKeyRow.app == app))

@@ -21,6 +21,7 @@ from bot.views.blocks import Message, escape
 from core import values
 from core.db import reading
 from core.errors import InvalidInputError, Problem
+from core.keys import name_of
 from core.segments import Segment
 from releases import store
 from releases.plan import Release
@@ -80,9 +81,9 @@ def _show(ctx: Context, request: Request) -> Message:
     request.only()
     with reading(ctx.databases.control) as session:
         release = store.load_release(session, request.needed_target(f"{ctx.settings.slack_command} release show R12"))
-        history = store.history(session, release.id)
+        history = [(event, name_of(session, event.who)) for event in store.history(session, release.id)[-HISTORY:]]
     facts = card_facts(ctx, release.id, ctx.clock())
-    return views.shown(facts, [_line(event) for event in history[-HISTORY:]])
+    return views.shown(facts, [_line(event, by) for event, by in history])
 
 
 def _start(ctx: Context, request: Request) -> Message:
@@ -163,10 +164,10 @@ def _cohort(text: str | None) -> Segment | None:
     return None if text is None else values.segment(text)
 
 
-def _line(event: Event) -> str:
+def _line(event: Event, who: str) -> str:
     what, said = event.what.replace("_", " "), event.reason or ""
     if said.startswith(what):  # "started at 5 %" says it already
         what, said = said, ""
     reason = f": {escape(said)}" if said and said not in card_views.UNSAID else ""
-    by = "" if event.who == views.MUSTER else f" by {card_views.who(event.who)}"
+    by = "" if event.who == views.MUSTER else f" by {card_views.who(who)}"
     return f"• {figures.moment(event.at)} – {escape(what)}{by}{reason}"

@@ -22,6 +22,7 @@ from core.clock import Clock, system_clock
 from core.db import reading
 from core.engine import enqueue
 from core.errors import UpstreamError
+from core.keys import name_of
 from releases import registry, store
 from releases.artifact_store import find_artifact
 from releases.plan import Release
@@ -64,6 +65,7 @@ def announce(ctx: Context, release: str, revision: str, *, wall: Clock = system_
         is_early = event is not None and _is_early(session, history, event, channel, ctx.clock())
         asked = permissions.who_can(session, ctx.settings.slack_admins, ("approver",), facts.model)
         card = cards.find(session, release, channel)
+        by = name_of(session, event.who) if event is not None else ""
     if event is None:
         return
     if is_early:
@@ -74,7 +76,7 @@ def announce(ctx: Context, release: str, revision: str, *, wall: Clock = system_
             card = cards.find(session, release, channel)
         if card is None or not card.ts:
             raise UpstreamError("slack", f"the card of {facts.name} is not there yet", permanent=False)
-    told = _news(facts, event, tuple(person for person in asked if person != facts.proposed_by))
+    told = _news(facts, event, by, tuple(person for person in asked if person != facts.proposed_by))
     ts = speech.post(
         ctx.slack, channel, news_views.news(told), thread=card.ts, broadcast=told.kind in news_views.BROADCAST
     )
@@ -103,6 +105,7 @@ def card_facts(ctx: Context, release_id: str, now: datetime, *, seen: Look | Non
         approved = store.approvers(session, release_id, release.plan_hash)
         waiting = store.pending(session, release, rollout, now=now)
         lines = _ticket_lines(ctx, session, release_id)
+        proposed_by = name_of(session, release.proposed_by)
         unread = _unread(session, release) if rollout.state in BEFORE_START else ()
     if rollout.state in BEFORE_START - {State.SCHEDULED}:
         seen = None
@@ -123,6 +126,7 @@ def card_facts(ctx: Context, release_id: str, now: datetime, *, seen: Look | Non
         outlook=outlook,
         approval=approval_mark(release, rollout),
         unread=unread,
+        proposed_by=proposed_by,
     )
 
 
@@ -182,14 +186,14 @@ def _ticket_state(ticket: Ticket) -> Literal["open", "closed", "won't do", "mute
     return "closed" if ticket.state == "done" else "open"
 
 
-def _news(release: Release, event: Event, asked: tuple[str, ...]) -> news_views.News:
+def _news(release: Release, event: Event, by: str, asked: tuple[str, ...]) -> news_views.News:
     return news_views.News(
         release=release,
         kind=event.what,
         state=State(event.facts["state"]),
         stage=int(event.facts["stage"]),
         reason=event.reason,
-        by=event.who,
+        by=by,
         cohorts=_cohorts(event),
         fingerprints=tuple(event.facts.get("fingerprints", ())),
         asked=asked if event.what == "proposed" else (),

@@ -74,7 +74,7 @@ class TicketLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """What the card shows. `outlook` says what is waited for; `approval` marks what an approval would be bound to;
-    `unread`: why files of the candidate could not be read."""
+    `unread`: why files of the candidate could not be read. `proposed_by`: the name of a key that proposed it."""
 
     release: Release
     rollout: Rollout
@@ -85,6 +85,7 @@ class Card:
     outlook: str | None = None
     approval: str | None = None
     unread: tuple[str, ...] = ()
+    proposed_by: str | None = None
 
 
 def card(facts: Card) -> Message:
@@ -219,7 +220,7 @@ def _stage_mark(stage: Stage, i: int, rollout: Rollout) -> str:
 
 def _footing(facts: Card) -> list[str]:
     release = facts.release
-    parts = [f"Proposed by {who(release.proposed_by)}"]
+    parts = [f"Proposed by {who(facts.proposed_by or release.proposed_by)}"]
     if facts.approved_by:
         parts.append("approved by " + ", ".join(who(person) for person in facts.approved_by))
     bakes = dict.fromkeys(duration(stage.bake) for stage in release.plan.stages)

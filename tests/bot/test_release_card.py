@@ -11,6 +11,8 @@ from bot.context import Context
 from bot.flows import release as flow
 from bot.flows import release_card
 from core.errors import UpstreamError
+from core.keys import create_key
+from releases import proposing
 from sandbox.world import World
 from tests.bot.releases_made import START, Floor, button_values, words
 from tests.bot.workspace import DANA, MIA, RELEASES
@@ -110,6 +112,20 @@ def test_the_reason_of_a_proposal_stands_on_its_card_once(floor: Floor) -> None:
 
     assert "Waits for approval" in words(floor.card())
     assert words(floor.card()).lower().count("hears better") == 1
+
+
+def test_a_key_that_proposed_is_told_by_its_name(floor: Floor) -> None:
+    with floor.ctx.databases.control.begin() as session:
+        key, _ = create_key(session, app="demo", scope="secret", name="CI <prod>", now=floor.clock())
+        asked = {"model": "kws", "version": "1.4.0"}
+        proposing.propose(session, asked, app="demo", by=key.id, now=floor.clock())
+    floor.run()
+
+    shown = words(floor.type(DANA, "release show R1"))
+    told = "".join(words(each) for each in floor.channel())
+    assert "Proposed by the key CI &lt;prod&gt;" in words(floor.card())
+    assert "proposed by the key CI &lt;prod&gt;" in shown
+    assert key.id not in shown + told
 
 
 def test_a_change_while_the_card_is_being_posted_is_shown_within_five_seconds_of_it(floor: Floor) -> None:
