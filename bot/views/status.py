@@ -186,12 +186,14 @@ def _size(size_bytes: int) -> str:
 
 
 def compared(name: str, before: Sequence[Artifact], after: Sequence[Artifact]) -> Message:
-    """Two versions side by side, variant by variant."""
+    """Two versions side by side, variant by variant; where each has one file, those two, however they are called."""
     versions = (before[0].version, after[0].version)
     text = f"*{escape(name)}*: {escape(versions[0])} against {escape(versions[1])}."
     olds = {artifact.variant: artifact for artifact in before}
     news = {artifact.variant: artifact for artifact in after}
     rows = [_sizes(variant, olds.get(variant), news.get(variant)) for variant in {**olds, **news}]
+    if len(before) == len(after) == 1 and olds.keys() != news.keys():
+        rows = [_sizes(f"{before[0].variant} → {after[0].variant}", before[0], after[0])]
     shown = table(["variant", f"size {versions[0]}", f"size {versions[1]}", "change"], rows, caption=f"Sizes of {name}")
     buttons = actions(run_button("What people say", f"feedback compare {name}"))
     return Message(text=text, blocks=(section(text), shown, buttons))

@@ -230,6 +230,18 @@ def test_jobs_are_listed_and_shown_by_their_short_id(bench: Bench, tiny: Fixture
     assert "There is no job J9" in words(bench.type(PAM, "job J9"))
 
 
+def test_an_original_is_compared_with_what_was_made_from_it(bench: Bench, tiny: Fixture) -> None:
+    bench.register_fixture(tiny)
+    bench.type(DANA, ORDER)
+    bench.run()
+    bench.type(DANA, "job register J1")
+
+    said = words(bench.type(PAM, "model compare kws@1.4.0 kws@1.4.0+int8"))
+
+    assert '"text": "fp32 → int8"' in said
+    assert '"text": "–"' not in said
+
+
 def test_two_versions_are_measured_on_the_inputs_of_either(bench: Bench, tiny: Fixture, world: World) -> None:
     bench.register_fixture(tiny)
     bench.type(DANA, ORDER)
