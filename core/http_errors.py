@@ -8,8 +8,8 @@ import secrets
 from dataclasses import asdict
 
 import sqlalchemy as sa
-from flask import Flask, Response, jsonify
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from core.errors import AppError
 
@@ -30,7 +30,10 @@ def register_errors(app: Flask) -> None:
     def _http(error: HTTPException) -> Response:
         if error.code is None or error.code < 400:
             return Response(error.get_body(), status=error.code, headers=list(error.get_headers()))
-        reply = jsonify(error=error.description or error.name, problems=[])
+        words = error.description or error.name
+        if isinstance(error, NotFound) and words == NotFound.description:  # Flask's, which tells how to type a URL
+            words = f"There is nothing at {request.path}."
+        reply = jsonify(error=words, problems=[])
         reply.status_code = error.code
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             reply.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # RFC 9110 wants it with a 405

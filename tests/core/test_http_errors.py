@@ -24,3 +24,13 @@ def test_a_database_that_is_locked_or_away_is_told_as_such_and_may_be_tried_agai
 
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "5")
     assert reply.get_json() == {"error": "The database cannot be reached; try again.", "problems": []}
+
+
+def test_an_address_where_nothing_is_is_named_and_typing_is_not_taught() -> None:
+    app = Flask("empty")
+    register_errors(app)
+
+    reply = app.test_client().get("/v1/nothing")
+
+    assert reply.status_code == 404
+    assert reply.get_json() == {"error": "There is nothing at /v1/nothing.", "problems": []}
