@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.grammar import Command, closest
@@ -64,18 +64,6 @@ class Request:
         ]
         if problems:
             raise InvalidInputError(*problems)
-
-
-def all_of(*checks: Callable[[], object]) -> None:
-    """Run every check. Raises: InvalidInputError: with the problems of all of them."""
-    problems: list[Problem] = []
-    for check in checks:
-        try:
-            check()
-        except InvalidInputError as error:
-            problems += error.problems
-    if problems:
-        raise InvalidInputError(*problems)
 
 
 def from_command(

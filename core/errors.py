@@ -6,6 +6,7 @@ whether a job is tried again. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -68,3 +69,15 @@ class UpstreamError(AppError):
         self.service = service
         self.permanent = permanent
         self.retry_after_s = retry_after_s
+
+
+def all_of(*checks: Callable[[], object]) -> None:
+    """Run every check. Raises: InvalidInputError: with the problems of all of them."""
+    problems: list[Problem] = []
+    for check in checks:
+        try:
+            check()
+        except InvalidInputError as error:
+            problems += error.problems
+    if problems:
+        raise InvalidInputError(*problems)

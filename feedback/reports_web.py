@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -10,12 +11,12 @@ from flask import Blueprint, Response, jsonify, request
 
 from core.clock import Clock
 from core.db import Databases, reading
-from core.errors import NotFoundError
+from core.errors import NotFoundError, all_of
 from core.keys import KeyRing
 from core.segments import text
 from core.settings import Settings
 from core.values import period, segment
-from feedback import store
+from feedback import cohorts, store
 from feedback.reporting import Asked, choose, report
 from feedback.reports import CohortReport, CohortRow
 from feedback.scores import Score
@@ -30,13 +31,7 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
     def _report(model: str) -> Response:
         """`?by=chipset&since=7d&where=…&poll=P1`: scores by cohort, the lowest first."""
         app = keys.check_headers(request.headers, "secret").app
-        asked = Asked(
-            model=model,
-            attribute=request.args.get("by", "chipset"),
-            since=period(request.args.get("since"), default=WEEK),
-            where=segment(request.args.get("where")),
-            poll=request.args.get("poll"),
-        )
+        asked = _asked(model, request.args)
         with reading(databases.control) as session:
             known = store.list_polls(session, app)
             poll = store.find_poll(session, asked.poll, app=app) if asked.poll else choose(known, model)
@@ -46,6 +41,16 @@ def blueprint(databases: Databases, settings: Settings, clock: Clock, keys: KeyR
         return jsonify(poll=poll.ref, **_facts(built))
 
     return part
+
+
+def _asked(model: str, said: Mapping[str, str]) -> Asked:
+    """Raises: InvalidInputError: every mistake in what was said."""
+    attribute = said.get("by", "chipset")
+    since, where = said.get("since"), said.get("where")
+    all_of(lambda: cohorts.attribute(attribute), lambda: period(since, default=WEEK), lambda: segment(where))
+    return Asked(
+        model=model, attribute=attribute, since=period(since, default=WEEK), where=segment(where), poll=said.get("poll")
+    )  # fmt: skip
 
 
 def _facts(report: CohortReport) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from bot.context import Context
 from bot.drifts import Goal
 from bot.flows import drift as flow
 from bot.permissions import require
-from bot.request import Request, all_of
+from bot.request import Request
 from bot.views import drift as views
 from bot.views.blocks import Message
 from core import audit
 from core.db import reading
-from core.errors import InvalidInputError, Problem
+from core.errors import InvalidInputError, Problem, all_of
 from core.values import period
 from releases import training
 from releases.artifact_store import find_artifacts

@@ -8,12 +8,12 @@ from bot import grammar, priorities_web
 from bot.commands import themes as theme_commands
 from bot.context import Context
 from bot.flows import cohort_report, drift, priorities, themes
-from bot.request import Request, all_of
+from bot.request import Request
 from bot.views import feedback as views
 from bot.views import priorities as priority_views
 from bot.views import themes as theme_views
 from bot.views.blocks import Message
-from core.errors import InvalidInputError, Problem
+from core.errors import InvalidInputError, Problem, all_of
 from core.segments import Segment
 from core.values import period, segment
 from feedback.reporting import Asked

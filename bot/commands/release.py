@@ -12,7 +12,7 @@ from bot.flows import acts, proposal
 from bot.flows.acts import Wish
 from bot.flows.keep import keep
 from bot.flows.release_card import card_facts
-from bot.request import Request, all_of
+from bot.request import Request
 from bot.views import figures
 from bot.views import forecast as forecast_views
 from bot.views import release as card_views
@@ -20,7 +20,7 @@ from bot.views import release_news as views
 from bot.views.blocks import Message, escape
 from core import values
 from core.db import reading
-from core.errors import InvalidInputError, Problem
+from core.errors import InvalidInputError, Problem, all_of
 from core.keys import name_of
 from core.segments import Segment
 from releases import store

@@ -8,13 +8,13 @@ from bot import grammar, themes
 from bot.context import Context
 from bot.flows import themes as flow
 from bot.permissions import ANY_ROLE, require
-from bot.request import Request, all_of
+from bot.request import Request
 from bot.views import feedback as feedback_views
 from bot.views import themes as views
 from bot.views import ticket as ticket_views
 from bot.views.blocks import Message
 from core.db import reading
-from core.errors import InvalidInputError, Problem
+from core.errors import InvalidInputError, Problem, all_of
 from core.values import period, segment
 
 WEEK = timedelta(days=7)

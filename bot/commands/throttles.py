@@ -7,12 +7,12 @@ from bot.commands.model import artifacts_of
 from bot.context import Context
 from bot.flows.look import LAST_WEEK
 from bot.permissions import Role
-from bot.request import Request, all_of
+from bot.request import Request
 from bot.views import throttles as views
 from bot.views.blocks import Message
 from core import audit, segments, values
 from core.db import reading
-from core.errors import InvalidInputError, Problem
+from core.errors import InvalidInputError, Problem, all_of
 from core.segments import EVERYONE, Segment, matches
 from feedback import store as feedback
 from releases import throttles

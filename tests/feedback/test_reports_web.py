@@ -89,3 +89,10 @@ def test_how_many_are_left_out_is_not_told_of_a_few(wire: Wire) -> None:
         store.save_poll(session, a_poll(questions=[csat]), app="demo", model="kws", by="U0DANA", now=T0)
 
     assert report(wire)["left_out"] is None
+
+
+def test_all_mistakes_are_told_at_once(wire: Wire) -> None:
+    reply = wire.get("/v1/reports/kws?by=chipsett&since=9y&where=a==b", Authorization=f"Bearer {wire.secret}")
+
+    paths = [problem["path"].partition(",")[0] for problem in (reply.json or {})["problems"]]
+    assert (reply.status_code, paths) == (422, ["by", "since", "where"])
