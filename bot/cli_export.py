@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from bot import export_files
 from bot.cli_remote import ask, key_option, server_option
-from core.errors import AppError
+from bot.exit_status import RefusedError
+from core.errors import Problem
 from optimize.cli import OutFile
 
-COLUMNS: Final = (
-    "model", "poll", "question", "by", "cohort", "since", "until", "n", "value", "low", "high", "unit", "change",
-    "change_low", "change_high", "response_rate",
-)  # fmt: skip
-FORMATS: Final = (".csv", ".parquet")
+COLUMNS: Final = {
+    "model": "string", "poll": "string", "question": "string", "by": "string", "cohort": "string", "where": "string",
+    "since": "datetime64[us, UTC]", "until": "datetime64[us, UTC]", "is_earlier": "bool", "minimum": "int64",
+    "n": "int64", "value": "float64", "low": "float64", "high": "float64", "unit": "string",
+    "change": "float64", "change_low": "float64", "change_high": "float64",
+    "response_rate": "float64", "response_rate_low": "float64", "response_rate_high": "float64",
+    "response_rate_n": "Int64", "epsilon": "float64", "left_out": "Int64",
+}  # fmt: skip
+WRITERS: Final = {".csv": export_files.as_csv, ".parquet": export_files.as_parquet}
 _OUT: Final = OutFile()
+
+
+def _one_name(_context: click.Context, _parameter: click.Parameter, given: str) -> str:
+    if not given or "/" in given:
+        raise click.BadParameter(f"{given!r} is no model's name.")
+    return given
+
+
+def _attributes(_context: click.Context, _option: click.Parameter, given: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(each.strip() for each in given.split(",") if each.strip()))
+    if not found:
+        raise click.BadParameter("names no attribute; chipset is one.")
+    return found
+
+
+def _of_cohorts(_context: click.Context, _option: click.Parameter, given: Path) -> Path:
+    if given.suffix.lower() not in WRITERS:
+        raise click.BadParameter("must end in .csv or .parquet")
+    return given
+
+
+model_argument = click.argument("model", callback=_one_name)
 
 
 @click.group()
@@ -27,32 +54,31 @@ def export() -> None:
 
 
 @export.command()
-@click.argument("model")
-@click.option("--by", default="chipset", show_default=True, help="Attributes, comma-separated: one block of rows each.")
+@model_argument
+@click.option(
+    "--by", default="chipset", show_default=True, callback=_attributes,
+    help="Attributes, comma-separated: one block of rows each.",
+)  # fmt: skip
 @click.option("--since", default="7d", show_default=True, help="How far back: 24h, 7d, 2w.")
 @click.option("--where", default="", help="A segment.")
 @click.option("--poll", default="", help="P3 or an id; the newest running one of the model without it.")
-@click.option("--out", type=_OUT, required=True, help="A file that ends in .csv or .parquet.")
+@click.option("--out", type=_OUT, required=True, callback=_of_cohorts, help="A file that ends in .csv or .parquet.")
 @server_option
 @key_option
-def cohorts(model: str, by: str, since: str, where: str, poll: str, out: Path, server: str, key: str) -> None:
+def cohorts(
+    model: str, by: tuple[str, ...], since: str, where: str, poll: str, out: Path, server: str, key: str
+) -> None:
     """Scores by cohort, each with its interval; what fewer people than the minimum said is not in it."""
-    if out.suffix not in FORMATS:
-        raise click.UsageError("--out must end in .csv or .parquet")
-    rows: list[dict[str, Any]] = []
-    hidden = 0
-    for attribute in [each.strip() for each in by.split(",") if each.strip()]:
-        asked = {"by": attribute, "since": since, "where": where, "poll": poll}
-        params = {name: said for name, said in asked.items() if said}
-        report = ask("GET", server, f"/v1/reports/{model}", key, params=params)
-        hidden += report["hidden"]
-        rows += [_row(report, each) for each in report["cohorts"]]
-    (_write_csv if out.suffix == ".csv" else _write_parquet)(rows, out)
+    asked = {name: said for name, said in (("since", since), ("where", where), ("poll", poll)) if said}
+    reports = _reports(server, f"/v1/reports/{model}", key, [asked | {"by": attribute} for attribute in by])
+    rows = [_row(report, each) for report in reports for each in report["cohorts"]]
+    export_files.write(out, WRITERS[out.suffix.lower()](rows, COLUMNS))
+    hidden = sum(report["hidden"] for report in reports)
     click.echo(f"{out}: {len(rows)} cohorts; {hidden} withheld (too few people).")
 
 
 @export.command()
-@click.argument("model")
+@model_argument
 @click.option("--since", default="30d", show_default=True, help="How far back: 24h, 7d, 2w.")
 @click.option("--out", type=_OUT, required=True, help="The JSON file to write.")
 @click.option("--config", type=_OUT, help="Write the labeling config of the project there: all labels are its choices.")
@@ -62,43 +88,43 @@ def corrections(model: str, since: str, out: Path, config: Path | None, server: 
     """The right labels that people gave, the newest 10 000, as tasks that Label Studio imports."""
     found = ask("GET", server, f"/v1/corrections/{model}", key, params={"since": since})
     tasks = found["tasks"]
-    out.write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    export_files.write(out, (json.dumps(tasks, ensure_ascii=False, indent=1) + "\n").encode())
     if config is not None:
-        config.write_text(found["config"] + "\n", "utf-8")
+        export_files.write(config, (found["config"] + "\n").encode(), option="--config")
     why = "" if tasks else " (nobody gave one, or too few people did)"
     cut = "; older ones are left out: a shorter --since leaves out none" if found["is_cut"] else ""
     click.echo(f"{out}: {len(tasks)} tasks{why}{cut}.")
 
 
+def _reports(server: str, path: str, key: str, asked: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Ask for each. Raises: RefusedError: with the mistakes of all of them, each once."""
+    found: list[dict[str, Any]] = []
+    refused: list[RefusedError] = []
+    for params in asked:
+        try:
+            found.append(ask("GET", server, path, key, params=params))
+        except RefusedError as error:
+            refused.append(error)
+            if not error.problems:
+                break
+    if refused:
+        problems: dict[Problem, None] = dict.fromkeys(each for error in refused for each in error.problems)
+        raise RefusedError(refused[0].status, refused[0].message, *problems)
+    return found
+
+
 def _row(report: dict[str, Any], cohort: dict[str, Any]) -> dict[str, Any]:
-    change, rate = cohort["change"] or {}, cohort["response_rate"] or {}
-    shared = {name: report[name] for name in ("model", "poll", "question", "by", "since", "until")}
-    own = {name: cohort[name] for name in ("cohort", "n", "value", "low", "high", "unit")}
-    moved = {"change": change.get("value"), "change_low": change.get("low"), "change_high": change.get("high")}
-    return {**shared, **own, **moved, "response_rate": rate.get("value")}
-
-
-def _write_csv(rows: list[dict[str, Any]], out: Path) -> None:
-    with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
-
-
-def _harmless(value: object) -> object:
-    """Return a text so that no spreadsheet takes it for a formula: cohorts are named by phones."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
-def _write_parquet(rows: list[dict[str, Any]], out: Path) -> None:
-    try:
-        import pandas as pd
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise AppError("Parquet takes the extra `parquet`: pip install --editable '.[parquet]'") from None
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    for name in ("since", "until"):
-        frame[name] = pd.to_datetime(frame[name])
-    for name in ("value", "low", "high", "change", "change_low", "change_high", "response_rate"):
-        frame[name] = frame[name].astype("float64")
-    frame.to_parquet(out, index=False)
+    change, rate, privacy = cohort["change"] or {}, cohort["response_rate"] or {}, report["privacy"] or {}
+    shared = (
+        "model", "poll", "question", "by", "where", "since", "until", "is_earlier", "minimum", "left_out",
+    )  # fmt: skip
+    return {
+        **{name: report[name] for name in shared},
+        **{name: cohort[name] for name in ("cohort", "n", "value", "low", "high", "unit")},
+        "change": change.get("value"),
+        "change_low": change.get("low"),
+        "change_high": change.get("high"),
+        **{f"response_rate_{name}": rate.get(name) for name in ("low", "high", "n")},
+        "response_rate": rate.get("value"),
+        "epsilon": privacy.get("epsilon"),
+    }
