@@ -22,9 +22,11 @@ from core.db import reading
 from core.engine import failed_jobs
 from core.errors import Problem
 from core.settings import Settings
+from feedback import store as feedback
+from feedback.noised import Budget, affordable, most_queries
 from integrations.mail import is_address
 from migrations.run import is_current
-from releases.artifact_store import find_artifacts, models
+from releases import artifact_store
 from releases.blobs import Blobs
 
 SHOWN = 3
@@ -93,7 +95,7 @@ def files(ctx: Context) -> list[Check]:
         return [_bad(f"Model files cannot be kept: {above} cannot be written; look at MUSTER_BLOB_DIR.")]
     try:
         with reading(ctx.databases.control) as session:
-            found = [each for app, model in models(session) for each in find_artifacts(session, app=app, model=model)]
+            found = [each for app, model in artifact_store.models(session) for each in artifact_store.find_artifacts(session, app=app, model=model)]
     except SQLAlchemyError:
         return []  # told already
     lost = [each.name for each in found if not each.quarantined and Blobs(folder).path(each.sha256) is None]
@@ -241,7 +243,15 @@ def noise(ctx: Context) -> list[Check]:
         return [_bad(told)]
     if ctx.noise is None:
         return [_bad(f"{MISSING}.")]
-    return [_good(f"OpenDP noises the digest's counts: {per_week:g} a week, {per_query:g} a query.")]
+    told = f"OpenDP noises the digest's counts: {per_week:g} a week, {per_query:g} a query"
+    with reading(ctx.databases.control) as session:
+        polls = feedback.list_polls(session, ctx.settings.app)
+        models = {poll.model for poll in polls} | {name for _, name in artifact_store.models(session, app=ctx.settings.app)}
+    asked, paid = most_queries(len(models)), affordable(Budget(per_week=per_week, per_query=per_query))
+    if paid >= asked:
+        return [_good(f"{told}.")]
+    turns = f"{paid} of the {asked} queries that {len(models)} models may need are told, in turn"
+    return [_good(f"{told}. Each week {turns}; MUSTER_DP_EPSILON_PER_WEEK={asked * per_query:g} tells all.")]
 
 
 def _good(sentence: str) -> Check:

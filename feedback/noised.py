@@ -66,6 +66,26 @@ def decide(key: str, charges: Sequence[Charge], budget: Budget) -> Charge | Affo
     return Affordable(epsilon=budget.per_query)
 
 
+def affordable(budget: Budget) -> int:
+    """Return how many queries a whole week's budget pays for."""
+    return math.floor(budget.per_week / budget.per_query + ROUNDING)
+
+
+def most_queries(models: int) -> int:
+    """Return how many queries a week has at most: installs, and of each model answers, telemetry and themes."""
+    return 1 + 3 * models
+
+
+def in_turn(queries: Sequence[Query], *, week: int, budget: Budget) -> list[Query]:
+    """Return the queries in the order to ask them in: where the budget has not enough for all, they take turns.
+
+    `week` counts weeks; in as many of them as there are queries, each is told as often as any other.
+    """
+    paid = affordable(budget)
+    first = week * paid % len(queries) if 0 < paid < len(queries) else 0
+    return [*queries[first:], *queries[:first]]
+
+
 def left(charges: Sequence[Charge], budget: Budget) -> float:
     """Return the epsilon that is left of the week; 0 when the budget was made smaller than what was spent."""
     return max(0.0, budget.per_week - spent(charges))

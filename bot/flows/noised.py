@@ -21,7 +21,7 @@ from bot.weeks import Week
 from core.db import reading
 from feedback import store
 from feedback.digest import THEMES_SHOWN, Counted, Health, NoiseNote, ThemeLine
-from feedback.noised import Budget, Charge, Query, Refused, spent, spread
+from feedback.noised import Budget, Charge, Query, Refused, in_turn, spent, spread
 from feedback.scores import noised_share
 from feedback.store import ANSWERED, ASKED_ONLY, BOTH, CRASHED, TIMED_OUT, Activity
 
@@ -80,7 +80,7 @@ def tell(
             query.key: ledger.ask(
                 control, query, app=app, week=week.name, budget=budget, source=ctx.noise, now=ctx.clock()
             )
-            for query in queries
+            for query in in_turn(queries, week=week.starts.toordinal() // 7, budget=budget)
         }
     told = {key: each for key, each in found.items() if isinstance(each, Charge)}
     refused = {key: each.reason for key, each in found.items() if isinstance(each, Refused)}

@@ -89,6 +89,16 @@ def with_budget(floor: Floor, epsilon: float) -> None:
     floor.ctx = replace(floor.ctx, settings=replace(floor.ctx.settings, dp_epsilon_per_week=epsilon))
 
 
+def complain(floor: Floor) -> None:
+    """24 people write one of two things."""
+    floor.clock.now = T0 + timedelta(days=2)
+    for number in range(24):
+        words_ = f"it is far too slow {number}" if number % 2 else f"always the wrong word {number}"
+        answers = [{"question": "q_csat", "value": 1}, {"question": "q_txt", "value": words_}]
+        send(floor, f"writer-{number}", an_answer(f"t-{number}", at=floor.clock(), answers=answers))
+    floor.clock.now = MONDAY_AFTER
+
+
 def test_counts_of_people_are_told_with_their_noise(floor: Floor) -> None:
     digest = composed(floor)
 
@@ -107,12 +117,7 @@ def test_somebody_who_answers_twice_counts_once(floor: Floor) -> None:
 
 
 def test_themes_are_told_with_noise_for_as_many_as_one_person_may_be_in(floor: Floor, noise: KnownNoise) -> None:
-    floor.clock.now = T0 + timedelta(days=2)
-    for number in range(24):
-        words_ = f"it is far too slow {number}" if number % 2 else f"always the wrong word {number}"
-        answers = [{"question": "q_csat", "value": 1}, {"question": "q_txt", "value": words_}]
-        send(floor, f"writer-{number}", an_answer(f"t-{number}", at=floor.clock(), answers=answers))
-    floor.clock.now = MONDAY_AFTER
+    complain(floor)
 
     digest = composed(floor)
 
@@ -153,6 +158,15 @@ def test_what_the_budget_has_no_more_for_is_withheld_and_said_so(floor: Floor) -
     assert not any("installs with" in number.name for number in digest.numbers)
     assert "Withheld: this week's privacy budget is spent (telemetry of kws)." in digest_words.health_lines(digest)
     assert "ε 1 of 1 spent, 0 left" in " ".join(digest_words.health_lines(digest))
+
+
+def test_where_the_budget_is_small_it_is_not_always_the_first_that_are_told(floor: Floor) -> None:
+    complain(floor)
+    with_budget(floor, 1.0)
+
+    composed(floor)
+
+    assert set(told(floor)) == {"telemetry of kws", "themes of kws"}  # the turn of this week
 
 
 def test_a_budget_below_one_query_tells_nothing_at_all(floor: Floor, noise: KnownNoise) -> None:
@@ -291,3 +305,14 @@ def test_every_face_says_how_far_off_the_counts_may_be() -> None:
     ):
         assert "noise of scale 2 (19 of 20 off by" in face
         assert "themes of kws" in face
+
+
+def test_the_doctor_says_when_queries_take_turns_and_what_would_tell_all(floor: Floor) -> None:
+    small = replace(floor.ctx, settings=replace(floor.ctx.settings, dp_epsilon_per_week=1.0))
+
+    (enough,), (turns,) = doctor.noise(floor.ctx), doctor.noise(small)
+
+    assert "in turn" not in enough.sentence
+    assert turns.passed
+    assert "2 of the 4 queries that 1 models may need" in turns.sentence
+    assert "MUSTER_DP_EPSILON_PER_WEEK=2 tells all" in turns.sentence

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from feedback.noised import SPENT, Affordable, Budget, Charge, decide, left, off_by, spread
+from feedback.noised import SPENT, Affordable, Budget, Charge, Query, decide, in_turn, left, off_by, spread
 from feedback.scores import noised_share, share
 
 WEEK = Budget(per_week=1.0, per_query=0.4)
@@ -80,3 +81,22 @@ def test_the_interval_of_a_noised_share_covers_what_is_behind_it(hits: int, n: i
 
 def test_without_noise_a_noised_share_is_a_share() -> None:
     assert noised_share(12, 40, spread=0.0) == share(12, 40)
+
+
+@pytest.mark.parametrize(("queries", "paid"), [(9, 2), (6, 4), (4, 2), (5, 1)])
+def test_where_the_budget_does_not_pay_for_all_each_query_is_told_as_often(queries: int, paid: int) -> None:
+    budget = Budget(per_week=0.1 * paid, per_query=0.1)
+    asked = [Query(key=f"{number}", cells={}, bound=1) for number in range(queries)]
+
+    first = Counter(
+        query.key for week in range(3000, 3000 + queries) for query in in_turn(asked, week=week, budget=budget)[:paid]
+    )
+
+    assert first == {query.key: paid for query in asked}
+
+
+@pytest.mark.parametrize("per_week", [0.05, 0.4, 5.0])
+def test_where_the_budget_pays_for_all_or_none_the_order_stays(per_week: float) -> None:
+    asked = [Query(key=f"{number}", cells={}, bound=1) for number in range(4)]
+
+    assert in_turn(asked, week=3001, budget=Budget(per_week=per_week, per_query=0.1)) == asked
