@@ -95,7 +95,8 @@ def files(ctx: Context) -> list[Check]:
         return [_bad(f"Model files cannot be kept: {above} cannot be written; look at MUSTER_BLOB_DIR.")]
     try:
         with reading(ctx.databases.control) as session:
-            found = [each for app, model in artifact_store.models(session) for each in artifact_store.find_artifacts(session, app=app, model=model)]
+            known = artifact_store.models(session)
+            found = [one for app, model in known for one in artifact_store.find_artifacts(session, app=app, model=model)]
     except SQLAlchemyError:
         return []  # told already
     lost = [each.name for each in found if not each.quarantined and Blobs(folder).path(each.sha256) is None]

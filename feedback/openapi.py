@@ -90,7 +90,8 @@ class Report(Struct, kw_only=True):
     """Cohorts, the lowest score first. `overall` is null when all people together are fewer than `minimum`.
 
     `is_earlier`: as of `until`, which is not now, as the few who answered since could be told from the difference.
-    `left_out` answers are not scored, as they were sent under another `privacy` than now; null: fewer than `minimum`.
+    At least `left_out` answers are not scored, as they were sent under another `privacy` than now; it goes in steps of
+    `minimum`, and null is fewer.
     """
 
     poll: str

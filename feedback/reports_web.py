@@ -65,7 +65,8 @@ def _facts(report: CohortReport) -> dict[str, Any]:
         "minimum": report.minimum,
         "is_earlier": report.is_earlier,
         "hidden": report.hidden,
-        "left_out": None if 0 < report.left_out < report.minimum else report.left_out,
+        # In steps, so that of two periods or filters the difference tells of no one.
+        "left_out": report.left_out and (report.left_out // report.minimum * report.minimum or None),
         "overall": report.overall and _score(report.overall),
         "change": asdict(report.change) if report.change else None,
         "response_rate": report.response_rate and _score(report.response_rate),

@@ -19,8 +19,14 @@ def few(number: int, least: int) -> str:
 
 
 def left_out(answers: int, least: int) -> str:
-    """Say that answers were not counted, as they were randomized otherwise than now; nothing if there are none."""
-    return f"; {few(answers, least)} sent under another privacy setting are left out" if answers else ""
+    """Say that answers were not counted, as they were randomized otherwise than now; nothing if there are none.
+
+    How many is told in steps of `least`, so that of two periods or filters the difference tells of no one.
+    """
+    if not answers:
+        return ""
+    told = few(answers, least) if answers < least else f"at least {count(answers - answers % least)}"
+    return f"; {told} sent under another privacy setting are left out"
 
 
 def share(value: float) -> str:

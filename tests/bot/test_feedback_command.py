@@ -172,11 +172,11 @@ def test_a_score_behind_randomized_answers_says_so(ctx: Context) -> None:
     groups = (a_group("G2", 90, 10), a_group("A16", 80, 20))
 
     plain = a_report(*groups)
-    randomized = a_report(*groups, question=a_question("csat", privacy=coin), left_out=40)
+    randomized = a_report(*groups, question=a_question("csat", privacy=coin), left_out=59)
 
     assert "randomized" not in said(plain)
     assert "computed back from randomized answers" in said(randomized)
-    assert "200 answers; 40 sent under another privacy setting are left out." in said(randomized)
+    assert "200 answers; at least 40 sent under another privacy setting are left out." in said(randomized)
 
 
 def said(report: CohortReport) -> str:
