@@ -35,6 +35,7 @@ import releases.openapi_ofrep
 import releases.web
 from bot.context import Context, open_context
 from bot.flows import pipeline_orders
+from bot.gauges import Gauges
 from core import health, log, openapi
 from core.bridge import Bridge
 from core.http_errors import register_errors
@@ -84,7 +85,7 @@ def compose(ctx: Context) -> Site:
     for pages in (bot.pages_web, bot.mail_web, bot.priorities_web):
         app.register_blueprint(pages.blueprint(ctx.databases, ctx.settings, ctx.clock))
     app.register_blueprint(bot.jobs_web.blueprint(*parts, take=partial(pipeline_orders.order, ctx)))
-    app.register_blueprint(health.create_blueprint(ctx.databases, is_current))
+    app.register_blueprint(health.create_blueprint(ctx.databases, is_current, Gauges(ctx.databases, ctx.clock)))
     document = describe(ctx.settings)
     app.register_blueprint(openapi.blueprint(document))
     app.register_blueprint(bot.api_web.blueprint(document))

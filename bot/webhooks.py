@@ -22,6 +22,7 @@ from core.ids import new_id
 from core.privacy import seal, unseal
 
 State = Literal["waiting", "delivered", "dead"]
+UNDELIVERED: Final = ("waiting", "dead")
 READ_AT_ONCE: Final = 500
 LOST: Final = "its next attempt was never made"
 ENDED: Final = "the webhook has ended: its address said 410, gone"
@@ -224,6 +225,15 @@ def dead_messages(session: Session, *, limit: int = 50) -> tuple[WebhookMessage,
     return tuple(
         _message(row) for row in session.scalars(query.order_by(WebhookMessageRow.created_at.desc()).limit(limit))
     )
+
+
+def undelivered(session: Session) -> dict[str, int]:
+    """Return how many messages are waiting and dead."""
+    query = sa.select(WebhookMessageRow.state, sa.func.count()).where(WebhookMessageRow.state.in_(UNDELIVERED))
+    found = dict.fromkeys(UNDELIVERED, 0)
+    for state, n in session.execute(query.group_by(WebhookMessageRow.state)):
+        found[state] = n
+    return found
 
 
 def counts(session: Session) -> dict[str, dict[str, int]]:

@@ -47,6 +47,8 @@ LONGEST_ASKED_S = 86_400.0
 BEAT_S = 10.0
 DEAD_AFTER = timedelta(seconds=40)
 HISTORY_DAYS = 14
+STATES = {"ENQUEUED": "waiting", "DELAYED": "waiting", "PENDING": "running",
+          "ERROR": "failed", "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed"}  # fmt: skip
 # Longer than Dokku lets the last container run beside the next.
 NAME_FREE_WITHIN_S = 90.0
 NAME_LOOK_EVERY_S = 5.0
@@ -302,11 +304,26 @@ def take_over(databases: Databases, client: DBOSClient, now: datetime) -> list[s
     return keys
 
 
+def job_counts(session: Session) -> dict[str, int]:
+    """Return how many jobs are waiting, running, and were given up on (failed)."""
+    schema = "dbos" if session.get_bind().dialect.name == "postgresql" else None
+    jobs = sa.table("workflow_status", sa.column("status"), schema=schema)
+    counts = dict.fromkeys(STATES.values(), 0)
+    query = sa.select(jobs.c.status, sa.func.count()).where(jobs.c.status.in_(STATES)).group_by(jobs.c.status)
+    for status, n in session.execute(query):
+        counts[STATES[status]] += n
+    return counts
+
+
 def failed_jobs(session: Session, *, limit: int = 20) -> tuple[FailedJob, ...]:
     """Return the newest jobs that were given up on."""
     client = session.info["queue"].client
     broken = client.list_workflows(
-        status=["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"], name=WORKFLOW, limit=limit, sort_desc=True, load_output=True
+        status=[status for status, state in STATES.items() if state == "failed"],
+        name=WORKFLOW,
+        limit=limit,
+        sort_desc=True,
+        load_output=True,
     )
     return tuple(
         FailedJob(

@@ -16,8 +16,12 @@ from core.engine import last_beat
 WORKER_SILENT = timedelta(seconds=60)
 
 
-def create_blueprint(databases: Databases, is_current: Callable[[Databases], bool]) -> Blueprint:
+def create_blueprint(
+    databases: Databases, is_current: Callable[[Databases], bool], gauges: prometheus_client.registry.Collector
+) -> Blueprint:
     blueprint = Blueprint("health", __name__)
+    own = prometheus_client.CollectorRegistry()
+    own.register(gauges)
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -30,7 +34,8 @@ def create_blueprint(databases: Databases, is_current: Callable[[Databases], boo
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
-        return Response(prometheus_client.generate_latest(), mimetype="text/plain")
+        told = prometheus_client.generate_latest() + prometheus_client.generate_latest(own)
+        return Response(told, mimetype="text/plain")
 
     return blueprint
 

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -207,6 +208,16 @@ def _set_aside(sessions: Sessions, letter: _Letter, error: Exception) -> None:
     with sessions.begin() as session:
         why = {"refused": type(error).__name__, "refused_at": system_clock()}
         session.execute(sa.update(INBOX).where(INBOX.c.id == letter.id).values(**why))
+
+
+def backlog(sessions: Sessions) -> tuple[int, datetime | None]:
+    """Return how many letters wait, at most, and when the oldest was received."""
+    edges = _edges(sessions)
+    if edges is None:
+        return 0, None
+    with reading(sessions) as session:
+        row = session.execute(sa.select(INBOX.c.kind, INBOX.c.payload).where(INBOX.c.id == edges[0])).one_or_none()
+    return 1 + edges[1] - edges[0], row and inbox.unpack(row.kind, row.payload).received_at
 
 
 def _edges(sessions: Sessions) -> tuple[int, int] | None:
