@@ -87,7 +87,7 @@ def compose_digest(
         _judge(model, releases, told, [number for number in numbers if number.model == model.model], ends)
         for model in models
     )
-    ranked = _ranked(models)
+    worst, best = _extremes(models)
     return Digest(
         app=app,
         week=week,
@@ -99,8 +99,8 @@ def compose_digest(
         wanted=tuple(release for release in releases if release.wants),
         moved=tuple(sorted((release for release in releases if release.moved), key=lambda release: release.at)),
         numbers=numbers,
-        worst=tuple(_cohort_line(*each) for each in ranked[: _shown(len(ranked))]),
-        best=tuple(_cohort_line(*each) for each in ranked[::-1][: len(ranked) - _shown(len(ranked))][:COHORTS_SHOWN]),
+        worst=tuple(_cohort_line(*each) for each in worst),
+        best=tuple(_cohort_line(*each) for each in best),
         themes=_themes(models),
         quotes=tuple(quote for model in models for quote in model.quotes)[:QUOTES_SHOWN],
         tickets=tuple(_ticket_line(ticket, starts, ends) for ticket in sorted(told, key=lambda ticket: ticket.opened)),
@@ -218,22 +218,25 @@ def _trend(number: Number, starts: datetime, earlier: Sequence[Digest]) -> tuple
     return tuple(found)
 
 
-def _ranked(models: Sequence[ModelWeek]) -> list[tuple[ModelWeek, CohortRow]]:
-    """Return the cohorts by how far each is from its model's overall score, as scores of models differ in kind."""
+Cohort = tuple[ModelWeek, CohortRow]
+
+
+def _extremes(models: Sequence[ModelWeek]) -> tuple[list[Cohort], list[Cohort]]:
+    """Return the worst cohorts and the best: none among both, none above its model's overall score among the worst and
+    none below it among the best."""
     rows = [(model, row) for model in models if model.report for row in model.report.rows if row.segment is not None]
-
-    def distance(each: tuple[ModelWeek, CohortRow]) -> float:
-        model, row = each
-        overall = model.report.overall if model.report else None
-        spread = {"share": 1.0, "points": 200.0, "mean": 4.0}[row.score.unit]
-        return (row.score.value - overall.value) / spread if overall else 0.0
-
-    return sorted(rows, key=lambda each: (distance(each), each[1].cohort))
+    ranked = sorted(rows, key=lambda each: (_distance(*each), each[1].cohort))
+    most = min(COHORTS_SHOWN, (len(ranked) + 1) // 2)
+    worst = [each for each in ranked[:most] if _distance(*each) <= 0]
+    best = [each for each in ranked[: len(worst) - 1 if worst else None : -1] if _distance(*each) >= 0]
+    return worst, best[:COHORTS_SHOWN]
 
 
-def _shown(cohorts: int) -> int:
-    """Return how many of the ranked cohorts count as worst; no cohort is among worst and best."""
-    return min(COHORTS_SHOWN, (cohorts + 1) // 2)
+def _distance(model: ModelWeek, row: CohortRow) -> float:
+    """Return how far a cohort is from its model's overall score, on a scale that all kinds of scores share."""
+    overall = model.report.overall if model.report else None
+    spread = {"share": 1.0, "points": 200.0, "mean": 4.0}[row.score.unit]
+    return round((row.score.value - overall.value) / spread, 9) if overall else 0.0
 
 
 def _cohort_line(model: ModelWeek, row: CohortRow) -> CohortLine:

@@ -153,12 +153,8 @@ def _numbers(facts: Digest) -> list[Block]:
 
 
 def _cohorts(facts: Digest) -> list[Block]:
-    if not facts.worst:
-        return []
-    lines = [_cohort(line) for line in facts.worst] + [_cohort(line) for line in facts.best]
-    blocks = [section("*Worst cohorts*\n" + "\n".join(lines[: len(facts.worst)]))]
-    if facts.best:
-        blocks.append(section("*Best cohorts*\n" + "\n".join(lines[len(facts.worst) :])))
+    parts = (("Worst", facts.worst), ("Best", facts.best))
+    blocks = [section("\n".join([f"*{name} cohorts*", *map(_cohort, lines)])) for name, lines in parts if lines]
     shown = [line for line in (*facts.worst, *facts.best[::-1]) if line.score.unit == "share"]
     if len(shown) > 1:
         names = [line.cohort for line in shown]

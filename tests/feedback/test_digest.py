@@ -136,6 +136,18 @@ def test_the_worst_and_the_best_three_cohorts_are_shown_and_none_in_both() -> No
     assert digest.worst[0].attribute == "chipset"
 
 
+def test_a_cohort_above_the_average_is_not_among_the_worst_and_none_below_it_among_the_best() -> None:
+    few_bad = [a_group("bad", 20, 80), a_group("good", 76, 24), a_group("better", 90, 10)]
+    few_good = [a_group("bad", 20, 80), a_group("worse", 10, 90), a_group("good", 90, 10)]
+
+    first, second = (a_digest(ModelWeek(model="kws", report=a_report(*groups))) for groups in (few_bad, few_good))
+
+    assert [line.cohort for line in first.worst] == ["bad"]
+    assert [line.cohort for line in first.best] == ["better", "good"]
+    assert [line.cohort for line in second.worst] == ["worse", "bad"]
+    assert [line.cohort for line in second.best] == ["good"]
+
+
 def test_tickets_tell_their_state_and_age_at_the_end_of_the_week() -> None:
     old, new = a_ticket(T0 - timedelta(days=9)), a_ticket(NOON)
     closed = a_ticket(T0 - timedelta(days=2), closed=NOON)
