@@ -78,9 +78,13 @@ def _advice(error: AppError) -> str:
             return "_Nothing was changed._"
         case NotFoundError():
             is_told = any(sign in error.message for sign in ("`", "?", "here are"))
-            return "" if is_told else "_Check the name; `list` shows what there is._"
-        case ConflictError():
-            return "_Somebody was faster, or it has moved on. Look again, then decide._"
+            return (
+                ""
+                if is_told or not error.message.startswith("There is no ")
+                else "_Check the name; `list` shows what there is._"
+            )
+        case ConflictError():  # its own words tell whether somebody was faster
+            return ""
         case UpstreamError():
             return "_The other system did not do its part. Try again in a minute._"
         case _:
