@@ -70,6 +70,8 @@ def look_up(ctx: Context, ids: tuple[str, ...]) -> tuple[Shared, ...]:
             problems.append(Problem(name, "does not lie with Slack; upload the file itself"))
         elif size > ctx.settings.max_artifact_bytes:
             problems.append(Problem(name, f"is larger than the {ctx.settings.max_artifact_bytes} bytes that are taken"))
+        elif size == 0:
+            problems.append(Problem(name, "is empty; attach the file again"))
         found.append(Shared(id=file_id, name=name, size_bytes=size, url=url, role=role_of(name)))
     roles = [each.role for each in found]
     problems += [

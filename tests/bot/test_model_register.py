@@ -75,6 +75,7 @@ def test_a_mention_in_a_thread_registers_as_well(floor: Workspace, tiny: Fixture
         ("model register kws 1.4.0", {"eval.npz": b"PK"}, "hold no model: eval.npz"),
         ("model register kws 1.4.0", {"a.onnx": b"1", "b.onnx": b"2"}, "hold 2 of the kind model"),
         ("model register kws 1.4.0", {"a.txt": b"no model"}, "model: is no ONNX file, or a damaged one"),
+        ("model register kws 1.4.0", {"kws.onnx": b""}, "kws.onnx: is empty; attach the file again"),
         ("model register KWS one", {"a.onnx": b"1"}, "must be a version"),
         ("model register kws 1.4.0 trained=2030-01-01", {"a.onnx": b"1"}, "2030-01-01 is in the future"),
         ("model register kws 1.4.0", {f"{n}.py": b"1" for n in range(5)}, "are 5"),
