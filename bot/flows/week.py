@@ -255,7 +255,7 @@ def _story(release: Release, events: Sequence[Event], rollout: Rollout) -> str:
         elif event.what in COHORT_NEWS:
             parts.append(_of_cohort(event))
         elif event.what in STOPS:
-            parts.append(f"was {event.what.replace('_', ' ')}: {event.reason}")
+            parts.append(f"was {event.what.replace('_', ' ')}: {(event.reason or '').rstrip('.')}")
         elif event.what == "returned":
             parts.append("every install has been told to return")
         else:

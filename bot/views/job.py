@@ -70,6 +70,8 @@ def line(job: Job) -> str:
     if found is not None:
         used = f" by `{escape(str(result.get('recipe')))}`" if result.get("recipe") else ""
         return f"{VERDICTS.get(str(found.get('verdict')), '•')} *{sentence}*{used}"
+    if job.state == "cancelled":
+        return f"{ICONS[job.state]} {sentence if sentence.startswith('cancelled') else 'cancelled'}"
     return f"{ICONS[job.state]} {job.state}: {sentence}"
 
 

@@ -159,7 +159,21 @@ def _who(who: str) -> str:
 
 def _facts(facts: Mapping[str, object]) -> str:
     told = {key: value for key, value in facts.items() if key not in UNTOLD and value not in (None, "", [], {})}
-    return ", ".join(f"{key}={value}" for key, value in told.items())
+    return ", ".join(f"{key}={_fact(value)}" for key, value in told.items())
+
+
+def _fact(value: object) -> str:
+    match value:
+        case Mapping():
+            return " ".join(f"{key}={_fact(each)}" for key, each in value.items())
+        case list() | tuple():
+            return "; ".join(_fact(each) for each in value)
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.6g}"
+        case _:
+            return str(value)
 
 
 def _offered(offered: Mapping[str, str], name: str) -> str:

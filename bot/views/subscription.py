@@ -23,7 +23,8 @@ def release(told: Release, entry: Entry) -> Message:
     reason = str(entry.facts.get("reason") or "")
     why = f": {escape(clip(reason, REASON))}" if reason else "."
     versions = f"{escape(told.baseline_version)} → {escape(told.candidate_version)}"
-    line = f"*{told.name}* {escape(told.model)} {versions} was {escape(what)}{by}{why}"
+    done = "is rolled back" if what == "returned" else f"was {escape(what)}"
+    line = f"*{told.name}* {escape(told.model)} {versions} {done}{by}{why}"
     look = actions(run_button("Look", f"release show {told.name}"), block_id=f"look-{entry.position}")
     return Message(line, (section(line), look), in_channel=True)
 

@@ -19,7 +19,7 @@ from bot.words import BY_NAME, NOUNS
 from core.db import Databases
 from core.errors import ConflictError, InvalidInputError, NotFoundError, Problem, UpstreamError
 from sandbox.world import World
-from tests.bot.releases_made import Floor
+from tests.bot.releases_made import Floor, words
 from tests.bot.slack_rules import accepted, accepted_view
 from tests.bot.workspace import DANA, MIA, PAM, TOM
 from tests.builders import ManualClock
@@ -187,6 +187,19 @@ def test_the_audit_log_speaks_of_releases_by_their_names(ctx: Context, floor: Fl
 
     assert {row[3]["text"] for row in rows} == {"R1"}
     assert not any("rel_" in row[4]["text"] for row in rows)
+
+
+def test_the_audit_log_tells_the_cohorts_of_a_breach_in_words(ctx: Context, floor: Floor) -> None:
+    floor.started()
+    floor.clock.advance(minutes=20)
+    floor.phones_report(crashing=0)
+    floor.phones_report(crashing=0.4, on="Helio G35", installs=250)
+    floor.tick()
+
+    said = words(floor.type(TOM, "audit R1"))
+
+    assert "metric=crash_rate" in said
+    assert not any(sign in said for sign in ("{'", "['", "True", "0.4000000"))
 
 
 def test_a_schedule_that_somebody_types_is_said_not_to_be_changed(ctx: Context) -> None:

@@ -77,6 +77,19 @@ def posts(floor: Floor) -> list[str]:
     return [words(each) for each in floor.channel() if "2026-W47" in each.text]
 
 
+def test_what_followed_a_stop_reads_on_after_its_reason(floor: Floor) -> None:
+    a_bad_week(floor)
+    floor.clock.now = MONDAY_AFTER - timedelta(days=1)
+    floor.tick()
+    floor.clock.now = MONDAY_AFTER
+    assert floor.history()[-1] == "returned"
+
+    (moved,) = gather(floor.ctx, flow.week_named(floor.ctx, WEEK)).moved
+
+    assert "; every install has been told to return." in moved.sentence
+    assert ".;" not in moved.sentence
+
+
 def test_a_week_is_gathered_from_releases_answers_telemetry_and_tickets(floor: Floor) -> None:
     a_bad_week(floor)
 

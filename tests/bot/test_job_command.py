@@ -187,6 +187,7 @@ def test_a_job_that_runs_is_cancelled_between_two_steps(bench: Bench, tiny: Fixt
 
     assert bench.job().state == "cancelled"
     assert (bench.job().progress or {})["step"] < 8
+    assert job_views.line(bench.job()) == "⚪ cancelled"
 
 
 def test_a_worker_that_stops_leaves_the_job_to_the_next(bench: Bench, tiny: Fixture) -> None:
