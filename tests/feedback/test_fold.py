@@ -136,7 +136,7 @@ def test_a_reader_leaves_phones_half_of_the_time_while_they_send_and_none_when_t
 
 def test_of_several_that_fold_at_once_each_letter_is_folded_by_one(collector: Collector, either: Databases) -> None:
     for part in range(10):
-        answers = [an_answer(f"e{part}-{n}", context=a_context(install=f"i{n}")) for n in range(30)]
+        answers = [an_answer(f"e{part}-{n}", install=f"install-{n}") for n in range(30)]
         send(collector, a_batch(*answers, inferences=tuple(a_summary(f"s{part}-{n}", **CRASHED) for n in range(10))))
     folders = [threading.Thread(target=store.catch_up, args=(either.ingest,)) for _ in range(4)]
     for folder in folders:
