@@ -96,7 +96,9 @@ def files(ctx: Context) -> list[Check]:
     try:
         with reading(ctx.databases.control) as session:
             known = artifact_store.models(session)
-            found = [one for app, model in known for one in artifact_store.find_artifacts(session, app=app, model=model)]
+            found = [
+                one for app, model in known for one in artifact_store.find_artifacts(session, app=app, model=model)
+            ]
     except SQLAlchemyError:
         return []  # told already
     lost = [each.name for each in found if not each.quarantined and Blobs(folder).path(each.sha256) is None]
@@ -247,7 +249,9 @@ def noise(ctx: Context) -> list[Check]:
     told = f"OpenDP noises the digest's counts: {per_week:g} a week, {per_query:g} a query"
     with reading(ctx.databases.control) as session:
         polls = feedback.list_polls(session, ctx.settings.app)
-        models = {poll.model for poll in polls} | {name for _, name in artifact_store.models(session, app=ctx.settings.app)}
+        models = {poll.model for poll in polls} | {
+            name for _, name in artifact_store.models(session, app=ctx.settings.app)
+        }
     asked, paid = most_queries(len(models)), affordable(Budget(per_week=per_week, per_query=per_query))
     if paid >= asked:
         return [_good(f"{told}.")]
