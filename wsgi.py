@@ -40,6 +40,7 @@ from core import health, log, openapi
 from core.bridge import Bridge
 from core.http_errors import register_errors
 from core.keys import KeyRing
+from core.processes import stop_with_parent
 from core.settings import Settings
 from migrations.run import is_current
 
@@ -103,6 +104,7 @@ def describe(settings: Settings) -> dict[str, Any]:
 
 def front() -> feedback.front.Front:
     """What granian calls: the application on the environment's settings, answering in an event loop."""
+    stop_with_parent()  # granian's own process, without which nobody would end this one and free its port
     return _from_env().rsgi()
 
 

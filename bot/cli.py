@@ -34,6 +34,9 @@ from optimize import cli as optimize_cli
 
 logger = logging.getLogger(__name__)
 
+# A web process that was killed leaves one that serves the requests under way to their end.
+PORT_WITHIN_S = 5.0
+
 
 class Muster(click.Group):
     """Turns errors into words and an exit status: one line for each problem, no stack trace."""
@@ -78,7 +81,7 @@ def _databases(settings: Settings) -> Databases:
 def web() -> None:
     """Serve phones, Slack's requests and digest pages."""
     settings = _settings()
-    ports.require_free(settings.web_host, settings.web_port, setting="MUSTER_WEB_PORT")
+    ports.require_free(settings.web_host, settings.web_port, setting="MUSTER_WEB_PORT", within_s=PORT_WITHIN_S)
     granian = [sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--factory", "wsgi:front"]
     granian += ["--host", settings.web_host, "--port", str(settings.web_port), "--no-ws"]
     granian += ["--workers", "1", "--backlog", "2048", "--log-level", "warning"]

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import socket
+import time
+from typing import Final
 
 import prometheus_client
 
+from core.clock import monotonic
 from core.errors import InvalidInputError, Problem
 from core.settings import Settings
 
+LOOK_EVERY_S: Final = 0.1
 
-def require_free(host: str, port: int, *, setting: str) -> None:
-    """Raises: InvalidInputError: another program listens there, or nobody can."""
+
+def require_free(host: str, port: int, *, setting: str, within_s: float = 0.0) -> None:
+    """Wait so long for a port, as whoever listened before may be ending.
+
+    Raises: InvalidInputError: another program listens there, or nobody can.
+    """
+    limit = monotonic() + within_s
+    while True:
+        try:
+            return _require(host, port, setting)
+        except InvalidInputError:
+            if monotonic() >= limit:
+                raise
+        time.sleep(LOOK_EVERY_S)
+
+
+def _require(host: str, port: int, setting: str) -> None:
     try:
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         with socket.socket(family, kind, protocol) as probe:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -16,6 +18,9 @@ from bot import worker
 from bot.ports import require_free
 from core.errors import InvalidInputError
 from core.settings import Settings
+from tests.feedback.test_kill import a_port, is_listening, until
+
+WEB = [sys.executable, "-c", "from bot.cli import main; main()", "web"]
 
 
 @pytest.fixture
@@ -25,14 +30,25 @@ def taken() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
-def test_a_second_web_process_on_a_port_is_refused_in_a_line(settings: Settings, taken: int) -> None:
-    env = {
-        **os.environ, "MUSTER_WEB_PORT": str(taken), "MUSTER_SECRET_KEY": "s" * 32, "MUSTER_HASH_KEY": "h" * 32,
-        "MUSTER_DATABASE_URL": settings.database_url,
-    }  # fmt: skip
-    command = [sys.executable, "-c", "from bot.cli import main; main()", "web"]
+def on_port(port: int, settings: Settings) -> dict[str, str]:
+    keys = {"MUSTER_SECRET_KEY": "s" * 32, "MUSTER_HASH_KEY": "h" * 32}
+    return {**os.environ, **keys, "MUSTER_WEB_PORT": str(port), "MUSTER_DATABASE_URL": settings.database_url}
 
-    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+
+def test_the_port_is_free_again_after_kill_9_of_the_web_process(settings: Settings) -> None:
+    port = a_port()
+    with subprocess.Popen(WEB, env=on_port(port, settings), start_new_session=True) as process:
+        try:
+            until(lambda: is_listening(port), seconds=60)
+            process.kill()
+            until(lambda: not is_listening(port))
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_second_web_process_on_a_port_is_refused_in_a_line(settings: Settings, taken: int) -> None:
+    ended = subprocess.run(WEB, env=on_port(taken, settings), capture_output=True, text=True, timeout=60)
 
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert ended.stderr.startswith(f"muster: MUSTER_WEB_PORT: cannot listen on port {taken} of 127.0.0.1 (Address alr")
