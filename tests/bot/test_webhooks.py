@@ -238,7 +238,7 @@ def test_a_410_ends_the_webhook_and_gives_up_on_what_waits_for_it(
 
     assert (len(receiver.heard), jobs.waiting) == (1, [])
     assert state_of(here, second) == ("dead", 0)
-    assert told_by_doctor(here, "410") == [
+    assert told_by_doctor(here, "said 410") == [
         f"{hook.id} is told nothing more, its address said 410: `muster webhook resume {hook.id}`, or `remove`."
     ]
     with here.databases.control() as session:
