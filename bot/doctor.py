@@ -247,11 +247,13 @@ def noise(ctx: Context) -> list[Check]:
     if ctx.noise is None:
         return [_bad(f"{MISSING}.")]
     told = f"OpenDP noises the digest's counts: {per_week:g} a week, {per_query:g} a query"
-    with reading(ctx.databases.control) as session:
-        polls = feedback.list_polls(session, ctx.settings.app)
-        models = {poll.model for poll in polls} | {
-            name for _, name in artifact_store.models(session, app=ctx.settings.app)
-        }
+    try:
+        with reading(ctx.databases.control) as session:
+            polls = feedback.list_polls(session, ctx.settings.app)
+            known = artifact_store.models(session, app=ctx.settings.app)
+    except SQLAlchemyError:
+        return []  # told already
+    models = {poll.model for poll in polls} | {name for _, name in known}
     asked, paid = most_queries(len(models)), affordable(Budget(per_week=per_week, per_query=per_query))
     if paid >= asked:
         return [_good(f"{told}.")]

@@ -155,9 +155,13 @@ def open_engine(url: str, *, pool_size: int = 20) -> sa.Engine:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file, for our user alone, if it is not there; SQLite gives its log the same rights."""
+    """Make the file, for our user alone, if it is not there; SQLite gives its log the same rights.
+
+    One that is there is not opened: to close it again would drop the locks that SQLite has on it in this process.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

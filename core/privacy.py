@@ -16,7 +16,7 @@ InstallHash = NewType("InstallHash", str)
 
 # What stands before an @ may be nearly anything; the look-behind lets each run of it be read but once.
 _EMAIL = re.compile(r"""(?<![^\s@<>()\[\],;:"\\])[^\s@<>()\[\],;:"\\]+@[\w-]+(?:[.\u3002][\w-]+)+""")
-_NUMBER = re.compile(r"\+?\d(?:[\s()/.\u00b7\u2010-\u2015\u2022\u2212-]{0,4}\d){6,}")
+_NUMBER = re.compile(r"\+?\d(?:[ \t()/.\u00b7\u2010-\u2015\u2022\u2212-]{0,4}\d){6,}")
 
 
 @lru_cache(maxsize=32)

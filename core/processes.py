@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
+import os
 import signal
 import sys
 from typing import Final
@@ -15,3 +17,6 @@ def stop_with_parent() -> None:
     """Have this process told to stop (SIGTERM) when its parent is gone, however it went. Linux only; else nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():  # it went before the kernel knew
+            os.kill(os.getpid(), signal.SIGTERM)

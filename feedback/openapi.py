@@ -90,8 +90,8 @@ class Report(Struct, kw_only=True):
     """Cohorts, the lowest score first. `overall` is null when all people together are fewer than `minimum`.
 
     `is_earlier`: as of `until`, which is not now, as the few who answered since could be told from the difference.
-    At least `left_out` answers are not scored, as they were sent under another `privacy` than now; it goes in steps of
-    `minimum`, and null is fewer.
+    Of everybody's answers at least `left_out` are not scored, as they were sent under another `privacy` than now; it
+    goes in steps of `minimum`.
     """
 
     poll: str
@@ -105,7 +105,7 @@ class Report(Struct, kw_only=True):
     minimum: int
     is_earlier: bool
     hidden: int
-    left_out: int | None
+    left_out: int
     overall: ScoreFacts | None
     change: ChangeFacts | None
     response_rate: ScoreFacts | None

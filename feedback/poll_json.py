@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, cast
 
@@ -34,8 +34,9 @@ MAX_QUESTIONS: Final = 20
 MAX_COUNT: Final = 10_000_000
 
 
-def from_json(node: object, *, is_new: bool = False) -> Poll:
-    """Read a poll definition; one that `is_new` (a file, a form) keeps to feedback/poll_rules.py as well.
+def from_json(node: object, *, is_new: bool = False, find: Callable[[str], Poll | None] = lambda _: None) -> Poll:
+    """Read a poll definition; one that `is_new` (a file, a form) keeps to feedback/poll_rules.py as well, where the
+    poll of its id, if there is one to `find`, did.
 
     Raises: InvalidInputError: with every mistake and its path.
     """
@@ -44,7 +45,7 @@ def from_json(node: object, *, is_new: bool = False) -> Poll:
         node, problems = poll_rules.written(node)
     poll = _read_poll(Fields(node, "", problems))
     if is_new and isinstance(node, Mapping):
-        problems += poll_rules.broken(poll, node)
+        problems += poll_rules.newly_broken(poll, node, find(poll.id))
     if problems:
         raise InvalidInputError(*problems)
     return poll

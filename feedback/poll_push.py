@@ -38,9 +38,15 @@ def blueprint(databases: Databases, _settings: Settings, clock: Clock, keys: Key
         `?start=1` starts it as well; `?dry_run=1` only says what would change.
         """
         key = keys.check_headers(request.headers, "secret")
-        poll, now = parse_yaml(_text()), clock()
-        assert poll.model is not None
+        text, now = _text(), clock()
         with databases.control.begin() as session:
+
+            def find(poll_id: str) -> Poll | None:
+                known = store.known_poll(session, poll_id, app=key.app)
+                return known.poll if known else None
+
+            poll = parse_yaml(text, find)
+            assert poll.model is not None
             before = store.known_poll(session, poll.id, app=key.app)
             stored = store.save_poll(session, poll, app=key.app, model=poll.model, by=key.name or key.id, now=now)
             found = changes(before.poll if before else None, stored.poll)

@@ -23,6 +23,14 @@ def written(node: Mapping[str, object]) -> tuple[Mapping[str, object], list[Prob
     return left, [Problem(name, NOT_WRITTEN[name]) for name in node if name in NOT_WRITTEN]
 
 
+def newly_broken(poll: Poll, node: Mapping[str, object], before: Poll | None) -> Iterator[Problem]:
+    """Yield what is wrong with a poll that was not so in the one before it, which may be older than these rules."""
+    known = set() if before is None else set(broken(before, {"model": before.model}))
+    for problem in broken(poll, node):
+        if problem not in known or (before and problem.path == "model" and poll.model != before.model):
+            yield problem
+
+
 def broken(poll: Poll, node: Mapping[str, object]) -> Iterator[Problem]:
     """Yield what is wrong with a new poll, written as `node`, though it has the shape of one."""
     if node.get("model") is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -16,8 +17,11 @@ MAX_CHARS: Final = 64_000
 MAX_DEPTH: Final = 12
 
 
-def parse_yaml(text: str) -> Poll:
-    """Read a poll file. Raises: InvalidInputError: with every mistake and the line it is in."""
+def parse_yaml(text: str, find: Callable[[str], Poll | None] = lambda _: None) -> Poll:
+    """Read a poll file; `find` gives the poll that is there.
+
+    Raises: InvalidInputError: with every mistake and the line it is in.
+    """
     if len(text) > MAX_CHARS:
         raise InvalidInputError(Problem("", f"a poll file has at most {MAX_CHARS} characters"))
     try:
@@ -31,14 +35,14 @@ def parse_yaml(text: str) -> Poll:
         raise InvalidInputError(Problem("", f"not YAML: {error.problem}", line)) from error
     except yaml.YAMLError as error:
         raise InvalidInputError(Problem("", "not YAML: it holds characters that YAML does not allow", 1)) from error
-    return _checked(node, tree)
+    return _checked(node, tree, find)
 
 
-def _checked(node: object, tree: _Tree) -> Poll:
+def _checked(node: object, tree: _Tree, find: Callable[[str], Poll | None]) -> Poll:
     found = list(tree.problems)
     poll = None
     try:
-        poll = from_json(node, is_new=True)
+        poll = from_json(node, is_new=True, find=find)
     except InvalidInputError as error:
         found += [replace(problem, line=tree.line(problem.path)) for problem in error.problems]
     if found or poll is None:

@@ -151,7 +151,7 @@ def _build(
         where=asked.where,
         visible=_visible(now, answers, groups),
         visible_before=_visible(before, answers_before, groups),
-        left_out=store.sent_otherwise(heard, question.privacy, since=now.since, until=now.until, where=asked.where),
+        left_out=store.sent_otherwise(heard, question.privacy, since=now.since, until=now.until),
     )
 
 
@@ -161,12 +161,12 @@ def _visible(table: Table, answers: Sequence[store.AnswerCount], groups: frozens
 
 
 def _asked_before(told: Sequence[Group], asked: Asked, now: datetime) -> datetime | None:
-    """Return when the same question (or else another about so long a period) was answered last, if not long ago."""
+    """Return when the same question, or else the one most like it, was answered last, if not long ago."""
     oldest = now - asked.since * STALE_AFTER
-    alike = [
-        group
-        for group in told
-        if group.attribute is None and group.until - group.since == asked.since and oldest <= group.until < now
-    ]
-    last = max(alike, key=lambda group: (group.where == asked.where, group.until), default=None)
+    found = [group for group in told if group.attribute is None and oldest <= group.until < now]
+
+    def likeness(group: Group) -> tuple[bool, bool, datetime]:
+        return group.until - group.since == asked.since, group.where == asked.where, group.until
+
+    last = max(found, key=likeness, default=None)
     return last.until if last else None

@@ -65,8 +65,8 @@ def _facts(report: CohortReport) -> dict[str, Any]:
         "minimum": report.minimum,
         "is_earlier": report.is_earlier,
         "hidden": report.hidden,
-        # In steps, so that of two periods or filters the difference tells of no one.
-        "left_out": report.left_out and (report.left_out // report.minimum * report.minimum or None),
+        # Of everybody, in steps: it tells of no device, and of nobody by nearly being a number.
+        "left_out": report.left_out // report.minimum * report.minimum,
         "overall": report.overall and _score(report.overall),
         "change": asdict(report.change) if report.change else None,
         "response_rate": report.response_rate and _score(report.response_rate),

@@ -28,7 +28,10 @@ def forget_contexts(sessions: sessionmaker[Session], *, rows: int) -> int:
         part = found[start : start + rows]
         with sessions.begin() as deleting:
             lock_sheets(deleting)
-            came = [deleting.scalars(sa.select(table.c.context).where(later)) for table, later in is_later.items()]
+            came = [
+                deleting.scalars(sa.select(table.c.context).where(later, table.c.context.in_(part)).distinct())
+                for table, later in is_later.items()
+            ]
             left = set(part).difference(*came)
             deleting.execute(sa.delete(CONTEXTS).where(CONTEXTS.c.id.in_(left)))
             gone += len(left)

@@ -87,8 +87,8 @@ def list_polls(session: Session, app: str, *, model: str | None = None) -> tuple
 
 def retention_by_poll(session: Session) -> dict[str, int]:
     """Return the retention in days of each poll, of whatever app, that has one of its own."""
-    found = ((row.id, polls.from_json(row.definition).retention_days) for row in session.scalars(sa.select(PollRow)))
-    return {poll: days for poll, days in found if days is not None}
+    found = session.execute(sa.select(PollRow.id, PollRow.definition))
+    return {poll: node["retention_days"] for poll, node in found if isinstance(node.get("retention_days"), int)}
 
 
 def running_polls(session: Session, app: str, now: datetime) -> tuple[StoredPoll, ...]:

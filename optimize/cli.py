@@ -43,6 +43,8 @@ class OutFile(click.Path):
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         folder = path.absolute().parent
+        if path.exists() and not path.is_file():
+            return path  # a device, such as /dev/stdout
         if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
             self.fail(f"{folder} is no folder that can be written; make it first.", param, ctx)
         return path

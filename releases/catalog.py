@@ -117,7 +117,8 @@ def read_slots(session: Session) -> dict[str, tuple[Slot, ...]]:
         throttled.setdefault((app, model), []).append(throttle)
     found: dict[str, list[Slot]] = {}
     for app, model in models(session):
-        artifacts = {artifact.sha256: artifact for artifact in find_artifacts(session, app=app, model=model)}
+        read = (each for each in find_artifacts(session, app=app, model=model) if not each.awaits_reading)
+        artifacts = {artifact.sha256: artifact for artifact in read}
         running = live.get((app, model))
         slot = Slot(
             model=model,

@@ -89,11 +89,12 @@ def register(
         facts |= {"made_from": artifact.made_from, "made_by": artifact.made_by} if artifact.made_from else {}
         audit.record(session, who=by, what="artifact.registered", subject=artifact.name, now=now, facts=facts)
     changed = _put_companions(session, artifact, app=app, by=by, now=now, companions=companions)
-    if is_new or changed:
-        # The moment, because a file that was refused and gave way may come again.
+    kept = find_artifact(session, app=app, sha256=artifact.sha256)
+    if is_new or changed or kept.awaits_reading:
+        # The moment, because a file that was refused, or could not be read just then, may come again.
         key = "/".join([app, artifact.sha256, now.isoformat(), *changed.values()])
         enqueue(session, "inspect_artifact", key=key[:250], app=app, sha256=artifact.sha256)
-    return find_artifact(session, app=app, sha256=artifact.sha256), is_new
+    return kept, is_new
 
 
 def companions_of(session: Session, *, app: str, artifact: str) -> dict[str, Companion]:

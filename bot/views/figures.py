@@ -19,13 +19,13 @@ def few(number: int, least: int) -> str:
 
 
 def left_out(answers: int, least: int) -> str:
-    """Say that answers were not counted, as they were randomized otherwise than now; nothing if there are none.
+    """Say that answers were not counted, as they were randomized otherwise than now; nothing of fewer than `least`.
 
-    How many is told in steps of `least`, so that of two periods or filters the difference tells of no one.
+    How many is told in steps of `least`, so that nobody is told by nearly being a number.
     """
-    if not answers:
+    if answers < least:
         return ""
-    told = few(answers, least) if answers < least else f"at least {count(answers - answers % least)}"
+    told = f"at least {count(answers - answers % least)}"
     return f"; {told} sent under another privacy setting are left out"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import resource
 import signal
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import click
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +23,7 @@ from bot.cli import main
 from bot.export_files import write
 from core.errors import InvalidInputError
 from feedback.scores import share
+from optimize.cli import OutFile
 from tests.builders import T0
 from tests.feedback.sending import a_batch, a_context, a_running_poll, an_answer
 from tests.serving import Served
@@ -141,6 +144,14 @@ def test_what_cannot_be_written_is_refused_in_words(served: Served, tmp_path: Pa
     done = muster(served, "corrections", "kws", "--out", "/dev/full")
     assert (done.exit_code, "/dev/full cannot be written: No space left" in done.output) == (2, True)
     assert Path("/dev/full").is_char_device()
+
+
+def test_a_device_is_written_to_though_its_folder_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _mode: str(path) != "/dev")
+
+    assert OutFile().convert("/dev/null", None, None) == Path("/dev/null")
+    with pytest.raises(click.BadParameter, match="no folder that can be written"):
+        OutFile().convert("/dev/muster.csv", None, None)
 
 
 def test_a_file_that_is_there_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:

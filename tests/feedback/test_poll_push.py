@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 
 import pytest
+import yaml
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -60,6 +61,17 @@ def test_a_file_becomes_a_poll_and_starts(push: Push) -> None:
         "notes": [],
     }  # fmt: skip
     assert {"path": "questions.q_csat.scale", "before": None, "after": "5"} in told["changes"]
+
+
+def test_a_poll_that_is_older_than_a_rule_may_be_changed_in_everything_else(push: Push, databases: Databases) -> None:
+    old = POLL.replace("model: scan", "model: Scan Pro")
+    with databases.control.begin() as session:
+        definition = polls.from_json(yaml.safe_load(old))
+        store.save_poll(session, definition, app="demo", model="Scan Pro", by="CI", now=at(-24))
+
+    assert push(old.replace("Was this", "Is this")).json["version"] == 2  # type: ignore[index]
+    refused = push(old.replace("Scan Pro", "Scan Max")).json
+    assert [each["path"] for each in refused["problems"]] == ["model"]  # type: ignore[index]
 
 
 def test_pushing_the_same_again_changes_nothing(push: Push, databases: Databases, clock: ManualClock) -> None:

@@ -167,6 +167,17 @@ def test_asking_for_much_does_not_make_it_forget_what_was_told(room: Room, monke
     assert told(room.ask(now=at(2))) == {"everybody": 80, "A": 40, "B": 40}
 
 
+def test_a_period_that_tells_nothing_new_is_told_as_of_another_when_a_few_have_answered_since(room: Room) -> None:
+    room.answer(40, soc="A", hours=-48)
+    room.ask(since=2 * WEEK)
+    room.ask(now=at(0.1))
+    room.answer(1, soc="A", hours=0.5)
+
+    later = room.ask(now=at(1))
+
+    assert (later.is_earlier, told(later)) == (True, {"everybody": 40, "A": 40})
+
+
 def test_the_same_question_has_the_same_answer(room: Room) -> None:
     room.answer(40, soc="A")
     room.answer(3, soc="B")

@@ -12,10 +12,11 @@ from core.errors import ConflictError, InvalidInputError
 from releases import counters, registry
 from releases.artifact_store import current_baselines, find_artifacts
 from releases.artifacts import Artifact
+from releases.catalog import LOOK_EVERY_S, Catalog
 from releases.registry import Inspection
 from tests.builders import T0, at
 from tests.conftest import JobList
-from tests.releases.builders import an_artifact, digest_of, propose, register_both
+from tests.releases.builders import Seconds, an_artifact, digest_of, propose, register_both, start
 
 BASELINE = an_artifact("1.0.0", is_baseline=True, awaits_reading=True)
 OTHER = replace(BASELINE, sha256=digest_of("another file"))
@@ -149,3 +150,33 @@ def test_a_file_that_gave_way_and_comes_again_is_read_again(databases: Databases
 
         assert [each.sha256 for each in find_artifacts(session, app="demo")] == [BASELINE.sha256]
     assert jobs.names() == ["inspect_artifact"] * 3
+
+
+def test_a_file_that_was_never_read_is_read_when_it_is_registered_again(databases: Databases, jobs: JobList) -> None:
+    with databases.control.begin() as session:
+        register(session, BASELINE)
+    with databases.control.begin() as session:
+        registry.register(session, BASELINE, app="demo", by="key_1", now=at(1), companions={})
+
+    assert jobs.names() == ["inspect_artifact"] * 2
+
+
+def test_phones_get_no_file_of_a_release_before_it_was_read(databases: Databases) -> None:
+    with databases.control.begin() as session:
+        _, candidate = register_both(session, awaits_reading=True)
+        start(session)
+    seconds = Seconds()
+    catalog = Catalog(databases, seconds=seconds)
+    before = candidates(catalog)
+
+    with databases.control.begin() as session:
+        read(session, candidate, Inspection(facts={"opset": 17}, refused=None))
+    seconds.now = LOOK_EVERY_S
+
+    assert (before, candidates(catalog)) == ([], ["1.4.0"])
+
+
+def candidates(catalog: Catalog) -> list[str]:
+    live = catalog.slot("demo", "kws").live
+    assert live is not None
+    return [each.version for each in live.candidates]
