@@ -230,7 +230,7 @@ def test_a_registration_keeps_its_companions_and_has_all_of_it_read(
     (shown,) = client.get("/v1/models/kws", headers=bearer(api_keys.secret)).get_json()["artifacts"]
     assert [(each["role"], each["sha256"]) for each in shown["companions"]] == [("eval", INPUTS_SHA)]
     assert (shown["needs"], shown["refused"], shown["made_from"]) == (None, None, None)
-    assert jobs.names() == ["inspect_artifact"]
+    assert jobs.names() == ["inspect_artifact"] * 2  # nothing was read yet: the first may have been lost
     with databases.control.begin() as session:
         assert [entry.what for entry in audit.entries(session)] == ["artifact.companions", "artifact.registered"]
 
