@@ -86,7 +86,7 @@ def dead() -> None:
             click.echo(
                 f"{each.id}  {each.webhook}  {told}  {age}  {each.attempts} attempts, the last: {each.last_error}"
             )
-        more = sum(states.get("dead", 0) for states in webhooks.counts(session).values()) - len(shown)
+        more = webhooks.undelivered(session)["dead"] - len(shown)
     if more:
         click.echo(f"and {more} more")
 

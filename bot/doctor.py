@@ -81,7 +81,7 @@ def _webhooks(session: Session) -> list[Check]:
         for each in webhooks.list_webhooks(session)
         if each.ended_at
     ]
-    dead = sum(states.get("dead", 0) for states in webhooks.counts(session).values())
+    dead = webhooks.undelivered(session)["dead"]
     if dead:
         checks.append(_bad(f"{dead} webhook messages were given up on; `muster webhook dead` shows them."))
     return checks

@@ -89,11 +89,10 @@ def as_asked(told: Sheets, privacy: Privacy | None, *, question: str | None = No
 
 
 def sent_otherwise(
-    told: Sheets, privacy: Privacy | None, *, since: datetime, until: datetime, where: Segment = EVERYONE,
-    question: str | None = None,
-) -> int:  # fmt: skip
-    """Return how many answers of [since, until) `as_asked` leaves out."""
-    return int(told.where(_otherwise(told, privacy, question), since=since, until=until, inside=where).sum())
+    told: Sheets, privacy: Privacy | None, *, since: datetime, until: datetime, question: str | None = None
+) -> int:
+    """Return how many of everybody's answers of [since, until) `as_asked` leaves out."""
+    return int(told.where(_otherwise(told, privacy, question), since=since, until=until).sum())
 
 
 def answer_counts(

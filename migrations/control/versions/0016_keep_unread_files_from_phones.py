@@ -1,3 +1,8 @@
+"""Keep unread files from phones
+
+Revision: 0016, after: 0015, on 2026-11-28 04:12:00
+"""
+
 import sqlalchemy as sa
 from alembic import op
 
